@@ -1,0 +1,1 @@
+"""Hydra configs: what to run. Chosen on the command line, composed, never copied."""

@@ -1,0 +1,31 @@
+"""The graph that is exported: the generator with its pre- and post-processing."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from twoface_pl.networks.generator import Generator
+
+INPUTS = ("masked_image", "mask", "reference_image")
+OUTPUT = "filled_image"
+
+
+class ExportGraph(nn.Module):
+    """Channels last, as the 2018 protocol has it.
+
+    ``masked_image`` and ``reference_image`` are float32 (N, H, W, 3) in [0, 1], ``mask`` is float32
+    (N, H, W, 1) with 1 = hole. What the picture holds in the hole is set to zero, so it cannot leak.
+    Returns ``filled_image``, float32 (N, H, W, 3) in [0, 1].
+    """
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, masked_image: Tensor, mask: Tensor, reference_image: Tensor) -> Tensor:
+        image, hole, reference = (
+            tensor.permute(0, 3, 1, 2) for tensor in (masked_image, mask, reference_image)
+        )
+        filled = self.generator(image * (1 - hole), hole, reference)
+        return torch.clamp(filled, 0, 1).permute(0, 2, 3, 1)

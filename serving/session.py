@@ -1,0 +1,130 @@
+"""An exported generator under onnxruntime."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.masks import build_mask_policy
+
+FORMAT = "twoface-generator/1"
+INPUTS = ("masked_image", "mask", "reference_image")
+
+
+def find_model(path: Path) -> Path:
+    """A model's file: the path itself, or the highest numbered version in a folder.
+
+    Raises:
+        TwoFaceError: nothing there.
+    """
+    if path.is_file():
+        return path
+    if path.is_dir():
+        versions = [entry for entry in path.iterdir() if entry.name.isdigit() and (entry / "model.onnx").is_file()]
+        if versions:
+            return max(versions, key=lambda entry: int(entry.name)) / "model.onnx"
+    raise TwoFaceError(f"no model at {path}; make one with `twoface export`, or give --model <file.onnx or folder>")
+
+
+def _threads() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def quiet_onnxruntime() -> None:
+    """Only errors on the terminal: on a machine without a GPU the GPU build warns at each start."""
+    onnxruntime.set_default_logger_severity(3)
+
+
+def open_session(model: Path | bytes, device: str) -> onnxruntime.InferenceSession:
+    """An onnxruntime session on ``cpu``, ``cuda``, or ``auto``: a GPU where one really works.
+
+    Raises:
+        TwoFaceError: not an ONNX file, or ``cuda`` was asked for and does not run.
+    """
+    quiet_onnxruntime()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = _threads()
+    options.log_severity_level = 4 if device == "auto" else 3
+    available = onnxruntime.get_available_providers()
+    providers = [name for name in ("CUDAExecutionProvider",) if device != "cpu" and name in available]
+    source = model if isinstance(model, bytes) else str(model)
+    try:
+        session = onnxruntime.InferenceSession(source, options, providers=[*providers, "CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises classes of its own, with no common base
+        first = str(error).splitlines()[0][:200]
+        raise TwoFaceError(f"{model if isinstance(model, Path) else 'model'}: not an ONNX model: {first}") from None
+    if device == "cuda" and "CUDAExecutionProvider" not in session.get_providers():
+        raise TwoFaceError("device cuda was asked for, but onnxruntime runs on the CPU; see `twoface doctor`")
+    return session
+
+
+class FillSession:
+    """Fills batches of pictures with an exported generator.
+
+    Args:
+        path: the ONNX file.
+        device: see :func:`open_session`.
+
+    Raises:
+        TwoFaceError: not an export of this project; it names what is wrong.
+    """
+
+    def __init__(self, path: Path, device: str = "auto") -> None:
+        self.path = path
+        self.session = open_session(path, device)
+        self.metadata: dict[str, str] = self.session.get_modelmeta().custom_metadata_map
+        if self.metadata.get("format") != FORMAT:
+            raise TwoFaceError(
+                f"{path}: not a Two-Face generator (its metadata has format "
+                f"{self.metadata.get('format')!r}, not {FORMAT!r}); make one with `twoface export`"
+            )
+        self.image_size = int(self.metadata["image_size"])
+        policy = build_mask_policy(json.loads(self.metadata["default_mask"]))
+        self.default_mask: np.ndarray = policy.draw(np.random.default_rng(0), self.image_size)
+        self.only_default_mask: bool = json.loads(self.metadata["only_default_mask"])
+
+    @property
+    def provider(self) -> str:
+        """What onnxruntime really runs on."""
+        return str(self.session.get_providers()[0])
+
+    def check_mask(self, mask: np.ndarray) -> None:
+        """Refuse a hole the generator cannot fill.
+
+        Raises:
+            TwoFaceError: it can fill only its default mask.
+        """
+        if self.only_default_mask and not np.array_equal(mask, self.default_mask):
+            architecture: dict[str, Any] = json.loads(self.metadata["architecture"])
+            raise TwoFaceError(
+                f"generator '{architecture['name']}' fills only its default mask {self.metadata['default_mask']}; "
+                "leave the mask out or use a model of generator 'ours'"
+            )
+
+    def fill(self, images: np.ndarray, masks: np.ndarray, references: np.ndarray) -> np.ndarray:
+        """Fill a batch.
+
+        Args:
+            images: float32 (N, H, W, 3) in [0, 1]; what is in the hole does not matter.
+            masks: bool or float32 (N, H, W), 1 = hole.
+            references: float32 (N, H, W, 3) in [0, 1].
+
+        Returns:
+            float32 (N, H, W, 3) in [0, 1]; outside the hole just ``images``.
+        """
+        holes = masks.astype(np.float32)[..., None]
+        feeds = dict(zip(INPUTS, (images * (1 - holes), holes, references), strict=True))
+        (filled,) = self.session.run(None, feeds)
+        return np.asarray(filled)
+
+    def fill_uint8(self, images: np.ndarray, masks: np.ndarray, references: np.ndarray) -> np.ndarray:
+        """As :meth:`fill`, for uint8 pictures in and out."""
+        scaled = (pictures.astype(np.float32) / 255 for pictures in (images, references))
+        image, reference = scaled
+        return np.round(self.fill(image, masks, reference) * 255).astype(np.uint8)

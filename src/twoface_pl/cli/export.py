@@ -1,0 +1,16 @@
+"""``twoface export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+
+def run(config: dict[str, Any], folder: Path) -> None:
+    from twoface_pl.export.export import export
+    from twoface_pl.networks.checkpoint import load_generator
+
+    result = export(load_generator(Path(config["checkpoint"])), Path(config["output"]))
+    parity = ", ".join(f"{difference:.1e} at batch {batch}" for batch, difference in result.parity.items())
+    print(f"{result.path} ({result.path.stat().st_size / 1e6:.1f} MB); largest difference to torch: {parity}")
+    print(f"next: twoface inpaint --model {result.path} --image <photo> --reference <photo> --output filled.png")

@@ -1,0 +1,61 @@
+"""``twoface train``."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+
+def run(config: dict[str, Any], folder: Path) -> None:
+    import pytorch_lightning as L
+
+    from twoface_pl.cli.identity import identity_from_config
+    from twoface_pl.data.datamodule import DataOptions, TripleDataModule
+    from twoface_pl.data.index import read_frame
+    from twoface_pl.masks import build_mask_policy
+    from twoface_pl.training.module import InpaintingModule
+    from twoface_pl.training.train import TrainOptions, train
+
+    # Said of every loader on a machine with few cores, whatever is best there.
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    L.seed_everything(config["seed"], workers=True, verbose=False)
+    policy = build_mask_policy(config["mask"])
+    data_options = dict(config["data"], root=Path(config["data"]["root"]))
+    data = TripleDataModule(
+        DataOptions(**data_options, image_size=config["image_size"], seed=config["seed"]), policy
+    )
+    needs_identity = config["losses"]["identity"]["weight"] > 0
+    module = InpaintingModule(
+        generator=config["generator"],
+        discriminator=config["discriminator"],
+        losses=config["losses"],
+        optimizer=config["optimizer"],
+        facts={
+            "image_size": config["image_size"],
+            "frame": read_frame(data_options["root"]),
+            "mask": config["mask"],
+            "run": folder.name,
+        },
+        identity_network=identity_from_config(config["identity"]) if needs_identity else None,
+        channels_last=config["channels_last"],
+    )
+    module.generator.check(config["image_size"], policy)
+    result = train(
+        module,
+        data,
+        TrainOptions(
+            folder=folder,
+            max_batches=config["max_batches"],
+            validate_every=config["validate_every"],
+            log_every=config["log_every"],
+            logger=config["logger"]["name"],
+            trainer={**config["trainer"], **config["precision"]},
+            stop_when=config["stop_when"],
+            resume=Path(config["resume"]) if config["resume"] else None,
+            progress=config["progress"],
+        ),
+    )
+    if module.global_rank == 0:
+        print(f"trained {result.batches} batches; the best checkpoint is {result.best}, the last {result.last}")
+        print(f"next: twoface evaluate checkpoint={result.best} root={data_options['root']}")

@@ -1,0 +1,1 @@
+"""Prepared data: layout, index, triples, synthetic faces, DataModule."""

@@ -1,0 +1,149 @@
+"""Triples: a photo with a hole, the same photo whole, and a reference of the same person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NotRequired, TypedDict
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from twoface_pl.data.index import SplitIndex, read_index, split_name
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.faces.image import decode_image
+from twoface_pl.masks import MaskPolicy
+
+Key = tuple[int, int]  # epoch and index: a sample is a function of these and the seed
+
+
+class Triple(TypedDict):
+    """One sample, or a batch of them with a leading N; photos are uint8 RGB (H, W, 3)."""
+
+    photo: Tensor
+    reference: Tensor
+    real: Tensor  # another photo, for the discriminators
+    mask: Tensor  # bool (H, W), True = hole
+    wrong_reference: NotRequired[Tensor]  # somebody else's, in evaluation only
+
+
+def usable_targets(index: SplitIndex) -> list[str]:
+    """The masked photos that have a reference other than themselves."""
+    return [entry for entry in index.masked if reference_candidates(index, *split_name(entry))]
+
+
+def reference_candidates(index: SplitIndex, identity: str, target: str) -> list[str]:
+    """Files that can stand as reference for a target: the person's, never the target itself."""
+    return [file for file in index.references.get(identity, ()) if file != target]
+
+
+def next_reference(index: SplitIndex, identity: str, target: str) -> str:
+    """The reference used in evaluation: the person's next photo after the target, in the order of names."""
+    candidates = sorted(reference_candidates(index, identity, target))
+    return next((file for file in candidates if file > target), candidates[0])
+
+
+class Triples(Dataset[Triple]):
+    """The triples of one split.
+
+    Args:
+        root: a prepared data set.
+        split: ``train``, ``validation`` or ``test``.
+        image_size: side of the photos, in pixels; others are an error.
+        policy: draws the masks.
+        seed: with epoch and index it decides everything that is drawn.
+        training: draw the reference and the real photo at random; else the next in the list.
+
+    Raises:
+        TwoFaceError: as :func:`read_index`; or no photo has a reference other than itself.
+    """
+
+    def __init__(
+        self, root: Path, split: str, image_size: int, policy: MaskPolicy, seed: int, training: bool
+    ) -> None:
+        self.folder = root / split
+        self.index = read_index(root, split)
+        self.targets = usable_targets(self.index)
+        if not self.targets:
+            raise TwoFaceError(
+                f"{self.folder}: no photo has a reference other than itself; "
+                "each person needs at least two photos (split=few_photos shares them among the roles)"
+            )
+        self.people = sorted({split_name(target)[0] for target in self.targets})
+        self.image_size = image_size
+        self.policy = policy
+        self.seed = seed
+        self.training = training
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def _load(self, role: str, identity: str, file: str) -> Tensor:
+        path = self.folder / role / identity / file
+        pixels = decode_image(path)
+        if pixels.shape[:2] != (self.image_size, self.image_size):
+            raise TwoFaceError(
+                f"{path} is {pixels.shape[1]}x{pixels.shape[0]}, not {self.image_size}x{self.image_size}; "
+                f"set image_size or run `twoface prepare image_size={self.image_size}` again"
+            )
+        return torch.from_numpy(pixels)
+
+    def _wrong_reference(self, identity: str, rng: np.random.Generator) -> tuple[str, str]:
+        """A reference of somebody else; of the person itself where there is nobody else."""
+        others = [person for person in self.people if person != identity] or [identity]
+        wrong = others[rng.integers(len(others))]
+        return wrong, self.index.references[wrong][0]
+
+    def __getitem__(self, key: Key) -> Triple:
+        epoch, position = key
+        rng = np.random.default_rng((self.seed, epoch, position))
+        identity, file = split_name(self.targets[position])
+        if self.training:
+            candidates = reference_candidates(self.index, identity, file)
+            reference = candidates[rng.integers(len(candidates))]
+        else:
+            reference = next_reference(self.index, identity, file)
+        real = split_name(self.index.real[rng.integers(len(self.index.real))])
+        mask = torch.from_numpy(self.policy.draw(rng, self.image_size))
+        triple = Triple(
+            photo=self._load("masked", identity, file),
+            reference=self._load("reference", identity, reference),
+            real=self._load("real", *real),
+            mask=mask,
+        )
+        if not self.training:
+            triple["wrong_reference"] = self._load("reference", *self._wrong_reference(identity, rng))
+        return triple
+
+
+class KeySampler(Sampler[Key]):
+    """Yields (epoch, index) keys, so that workers that live on see the new epoch too.
+
+    In training shuffled anew each epoch, the share of one rank of ``ranks`` processes; Lightning
+    calls :meth:`set_epoch`.
+    """
+
+    def __init__(self, length: int, seed: int, shuffle: bool, rank: int = 0, ranks: int = 1) -> None:
+        self.length = length
+        self.seed = seed
+        self.shuffle = shuffle
+        self.rank = rank
+        self.ranks = ranks
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        if self.shuffle:
+            self.epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-self.length // self.ranks)
+
+    def __iter__(self) -> Iterator[Key]:
+        order = np.arange(self.length)
+        if self.shuffle:
+            order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length)
+        # Every rank must take as many steps: the order starts over to fill the last round.
+        padded = np.resize(order, len(self) * self.ranks)
+        return iter([(self.epoch, int(index)) for index in padded[self.rank :: self.ranks]])

@@ -1,0 +1,5 @@
+"""The one exception that is meant for the person at the keyboard."""
+
+
+class TwoFaceError(Exception):
+    """Something the user can mend; its text names the file or field and says what to do."""

@@ -1,0 +1,168 @@
+"""Evaluation of a generator on a split, with controls beside each figure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from twoface_pl.data.triples import KeySampler, Triple, Triples
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.evaluation.controls import OPENCV_METHODS, opencv_fill
+from twoface_pl.evaluation.metrics import psnr_in_hole, ssim_in_hole
+from twoface_pl.masks import build_mask_policy
+from twoface_pl.networks.checkpoint import TrainedGenerator
+from twoface_pl.networks.identity import IdentityNetwork, embed
+from twoface_pl.networks.tensors import to_float, to_uint8
+
+RIGHT, WRONG, NONE = "right reference", "wrong reference", "no reference"
+EXAMPLES = 8
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What to evaluate on."""
+
+    root: Path
+    split: str
+    mask: dict[str, Any] | None  # None: the policy it was trained with
+    batch_size: int
+    photos: int  # 0: all
+    seed: int
+    device: str
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The figures, as they go into JSON, and examples for the picture."""
+
+    figures: dict[str, Any]
+    examples: dict[str, np.ndarray]
+
+
+def _fills(
+    trained: TrainedGenerator, batch: Triple, device: torch.device
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Each condition's name and its fills of a batch, uint8 (N, H, W, 3)."""
+    photo = to_float(batch["photo"].to(device))
+    mask = batch["mask"][:, None].to(device, photo.dtype)
+    masked = photo * (1 - mask)
+    references = {
+        RIGHT: to_float(batch["reference"].to(device)),
+        WRONG: to_float(batch["wrong_reference"].to(device)),
+        NONE: trained.generator.no_reference(masked),
+    }
+    for name, reference in references.items():
+        yield name, to_uint8(trained.generator(masked, mask, reference))
+    for method in OPENCV_METHODS:
+        yield f"opencv {method}", opencv_fill(batch["photo"].numpy(), batch["mask"].numpy(), method)
+
+
+def _identity_similarity(network: IdentityNetwork, device: torch.device) -> Callable[[np.ndarray], Tensor]:
+    network.to(device)
+    return lambda images: embed(network, to_float(torch.from_numpy(images).to(device))).cpu()
+
+
+def _measure(
+    filled: np.ndarray, batch: Triple, embeddings: Callable[[np.ndarray], Tensor] | None
+) -> dict[str, np.ndarray]:
+    truth, mask = batch["photo"].numpy(), batch["mask"].numpy()
+    figures = {"psnr_db": psnr_in_hole(filled, truth, mask), "ssim": ssim_in_hole(filled, truth, mask)}
+    if embeddings is not None:
+        of_fill = embeddings(filled)
+        for key, other in (("identity_to_truth", truth), ("identity_to_reference", batch["reference"].numpy())):
+            figures[key] = (of_fill * embeddings(other)).sum(dim=1).numpy()
+    return figures
+
+
+def _summary(measured: dict[str, dict[str, list[np.ndarray]]]) -> dict[str, Any]:
+    """Means by condition, and the two figures that say whether it fills well and listens."""
+    photos = {
+        name: {key: np.concatenate(values) for key, values in figures.items()} for name, figures in measured.items()
+    }
+    conditions = {
+        name: {key: round(float(values.mean()), 4) for key, values in figures.items()}
+        for name, figures in photos.items()
+    }
+    best_opencv = max(conditions[f"opencv {method}"]["psnr_db"] for method in OPENCV_METHODS)
+    difference = photos[RIGHT]["psnr_db"] - photos[WRONG]["psnr_db"]
+    return {
+        "conditions": conditions,
+        "db_above_opencv": round(conditions[RIGHT]["psnr_db"] - best_opencv, 4),
+        "db_right_above_wrong_reference": round(float(difference.mean()), 4),
+        "share_right_reference_wins": round(float((difference > 0).mean()), 4),
+    }
+
+
+def evaluate(
+    trained: TrainedGenerator, options: EvaluateOptions, identity_network: IdentityNetwork | None
+) -> Evaluation:
+    """Fill a split's photos under each condition and measure.
+
+    The reference is the person's next photo; masks and wrong references follow from the seed.
+
+    Raises:
+        TwoFaceError: data that cannot be used, a hole this generator cannot fill, a device that is not there.
+    """
+    policy = build_mask_policy(options.mask or trained.mask)
+    trained.generator.check(trained.image_size, policy)
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise TwoFaceError("device=cuda, but no GPU can be used here; set device=cpu")
+    device = torch.device(options.device)
+    trained.generator.to(device)
+    triples = Triples(options.root, options.split, trained.image_size, policy, options.seed, training=False)
+    count = min(len(triples), options.photos or len(triples))
+    loader: DataLoader[Triple] = DataLoader(
+        triples, options.batch_size, sampler=KeySampler(count, options.seed, shuffle=False)
+    )
+    embeddings = _identity_similarity(identity_network, device) if identity_network is not None else None
+    measured: dict[str, dict[str, list[np.ndarray]]] = {}
+    examples: dict[str, np.ndarray] = {}
+    hole_ratio = []
+    with torch.inference_mode():
+        for batch in tqdm(loader, desc=f"evaluating {options.split}", unit="batch", mininterval=1):
+            fills = dict(_fills(trained, batch, device))
+            for name, filled in fills.items():
+                for key, values in _measure(filled, batch, embeddings).items():
+                    measured.setdefault(name, {}).setdefault(key, []).append(values)
+            hole_ratio.append(batch["mask"].float().mean(dim=(1, 2)).numpy())
+            if len(examples.get("truth", ())) < EXAMPLES:
+                _keep_examples(examples, fills, batch)
+    heading = {
+        "split": options.split,
+        "photos": count,
+        "people": len({target.partition("/")[0] for target in triples.targets[:count]}),
+        "image_size": trained.image_size,
+        "frame": trained.frame,
+        "mask": options.mask or trained.mask,
+        "hole_ratio": round(float(np.concatenate(hole_ratio).mean()), 4),
+        "generator": trained.options,
+        "run": trained.run,
+        "batches": trained.batches,
+        "identity_network": identity_network.name if identity_network is not None else "none",
+        "seed": options.seed,
+    }
+    return Evaluation({"heading": heading, **_summary(measured)}, examples)
+
+
+def _keep_examples(examples: dict[str, np.ndarray], fills: dict[str, np.ndarray], batch: Triple) -> None:
+    truth, mask = batch["photo"].numpy(), batch["mask"].numpy()
+    shown = {
+        "masked": truth * ~mask[..., None],
+        "reference": batch["reference"].numpy(),
+        "filled": fills[RIGHT],
+        "wrong reference": batch["wrong_reference"].numpy(),
+        "filled from it": fills[WRONG],
+        "no reference": fills[NONE],
+        "opencv": fills["opencv telea"],
+        "truth": truth,
+    }
+    for name, photos in shown.items():
+        examples[name] = np.concatenate([examples[name], photos]) if name in examples else photos

@@ -1,0 +1,1 @@
+"""What a face picture is: decoding, frames, compositing and paste-back."""

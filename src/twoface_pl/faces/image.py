@@ -1,0 +1,135 @@
+"""Reading and writing pictures. Every program decodes through this module and nowhere else."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from twoface_pl.errors import TwoFaceError
+
+READABLE_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+LOSSLESS_SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff"})
+MAX_PIXELS = 64_000_000
+MIN_SIDE = 16
+
+
+def _open(source: Path | bytes, name: str) -> Image.Image:
+    try:
+        opened = Image.open(
+            io.BytesIO(source) if isinstance(source, bytes) else source, formats=READABLE_FORMATS
+        )
+    except FileNotFoundError:
+        raise TwoFaceError(f"{name}: no such file") from None
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError) as error:
+        kinds = ", ".join(READABLE_FORMATS)
+        raise TwoFaceError(f"{name}: not a picture that can be read ({kinds}): {error}") from None
+    width, height = opened.size
+    if width * height > MAX_PIXELS:
+        raise TwoFaceError(
+            f"{name}: {width}x{height} is more than {MAX_PIXELS // 10**6} megapixels; make it smaller"
+        )
+    if min(width, height) < MIN_SIDE:
+        raise TwoFaceError(
+            f"{name}: {width}x{height} is too small; a picture needs {MIN_SIDE} pixels a side"
+        )
+    return opened
+
+
+def _decode(source: Path | bytes, name: str | None, convert: Callable[[Image.Image], Image.Image]) -> np.ndarray:
+    shown = name or (str(source) if isinstance(source, Path) else "image")
+    with _open(source, shown) as opened:
+        try:
+            # The largest side of a phone photo is upright only after its EXIF orientation.
+            return np.array(convert(ImageOps.exif_transpose(opened)))
+        except (OSError, ValueError, SyntaxError) as error:
+            raise TwoFaceError(f"{shown}: broken picture ({error}); replace or remove it") from None
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would clip it
+        levels = np.asarray(image, np.float32)
+        image = Image.fromarray((levels / max(levels.max(), 1) * 255).astype(np.uint8))
+    if "A" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return image.convert("RGB")
+
+
+def decode_image(source: Path | bytes, name: str | None = None) -> np.ndarray:
+    """Decode a photo, upright by its EXIF orientation.
+
+    Args:
+        source: a file, or the bytes of one.
+        name: how errors call it; the path if left out.
+
+    Returns:
+        uint8 RGB of shape (H, W, 3). Transparent pixels lie on white.
+
+    Raises:
+        TwoFaceError: missing, broken, too large (by its header, before decoding) or too small.
+    """
+    return _decode(source, name, _to_rgb)
+
+
+def decode_mask(source: Path | bytes, name: str | None = None) -> np.ndarray:
+    """Decode a mask: white (above half) is the hole.
+
+    Returns:
+        bool of shape (H, W), True in the hole.
+
+    Raises:
+        TwoFaceError: as :func:`decode_image`.
+    """
+    return _decode(source, name, lambda image: _to_rgb(image).convert("L")) > 127
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Call ``write`` on a temporary neighbour, then move it to ``path``: all of it or nothing.
+
+    Raises:
+        TwoFaceError: the folder cannot be written, or the disk is full.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:40]}-", suffix=path.suffix)
+    except OSError as error:
+        raise TwoFaceError(f"{path}: cannot be written ({error.strerror})") from None
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        raise TwoFaceError(f"{path}: cannot be written ({error.strerror or error})") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_image(path: Path, pixels: np.ndarray, quality: int = 95) -> None:
+    """Write uint8 RGB (H, W, 3), atomically, in the format its suffix names."""
+    options = {"quality": quality, "subsampling": 0} if path.suffix.lower() in (".jpg", ".jpeg") else {}
+    write_atomically(path, lambda temporary: Image.fromarray(pixels).save(temporary, **options))
+
+
+def list_photos(folder: Path) -> list[Path]:
+    """The photos directly in a folder, by suffix, sorted by name; hidden files are left out."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )

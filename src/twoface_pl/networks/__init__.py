@@ -1,0 +1,1 @@
+"""Pure torch networks: generators, discriminators, identity networks."""

@@ -1,0 +1,81 @@
+"""Reading the generator out of a training checkpoint."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.networks.generator import Generator, build_generator
+
+PREFIX = "generator."
+
+
+@dataclass(frozen=True)
+class TrainedGenerator:
+    """A generator in eval mode and what its training says of it, as plain containers."""
+
+    generator: Generator
+    options: dict[str, Any]  # of the generator
+    image_size: int
+    frame: str
+    mask: dict[str, Any]  # of the mask policy it was trained with
+    run: str
+    batches: int
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint's content; never runs code from it.
+
+    Raises:
+        TwoFaceError: missing, broken, or not a Two-Face checkpoint.
+    """
+    if not path.is_file():
+        raise TwoFaceError(f"no checkpoint {path}; train one with `twoface train`, it says where it is")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError) as error:
+        raise TwoFaceError(f"{path}: not a checkpoint ({str(error).splitlines()[0]})") from None
+    hparams = content.get("hyper_parameters", {}) if isinstance(content, dict) else {}
+    if not {"generator", "facts"} <= set(hparams) or "state_dict" not in content:
+        raise TwoFaceError(f"{path}: a checkpoint of another program, not of `twoface train`")
+    return content
+
+
+def load_generator(path: Path) -> TrainedGenerator:
+    """The generator of a checkpoint.
+
+    Raises:
+        TwoFaceError: as :func:`read_checkpoint`, or weights of another architecture.
+    """
+    content = read_checkpoint(path)
+    hparams = content["hyper_parameters"]
+    options = dict(hparams["generator"])
+    building = dict(options)
+    if "vgg_weights" in building:  # the checkpoint holds them; no file is needed
+        building["vgg_weights"] = "random"
+    generator = build_generator(building)
+    state = {
+        key.removeprefix(PREFIX): value
+        for key, value in content["state_dict"].items()
+        if key.startswith(PREFIX)
+    }
+    try:
+        generator.load_state_dict(state)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip()
+        raise TwoFaceError(f"{path}: not a checkpoint of generator {options}: {first[:200]}") from None
+    facts = hparams["facts"]
+    return TrainedGenerator(
+        generator.eval().requires_grad_(False),
+        options,
+        facts["image_size"],
+        facts["frame"],
+        facts["mask"],
+        facts["run"],
+        content["batches_done"],
+    )

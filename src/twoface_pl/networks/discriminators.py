@@ -1,0 +1,102 @@
+"""Discriminators: the global one sees the whole image, the local one a square crop around the hole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+from torchvision.ops import roi_align
+
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.networks.seed import SeedGlobalDiscriminator, SeedLocalDiscriminator
+
+
+class ConvDiscriminator(nn.Module):
+    """(N, 3, H, W) in [0, 1] to logits (N, 1); spectral norm (Miyato et al. 2018) needs no batch statistics.
+
+    Args:
+        width: channels of the first layer; doubled at each of the next.
+        layers: strided convolutions, each halving the size.
+    """
+
+    def __init__(self, width: int, layers: int) -> None:
+        super().__init__()
+        body: list[nn.Module] = []
+        channels = 3
+        for layer in range(layers):
+            wider = width * 2 ** min(layer, 3)
+            body += [spectral_norm(nn.Conv2d(channels, wider, 4, 2, 1)), nn.LeakyReLU(0.2)]
+            channels = wider
+        self.body = nn.Sequential(*body)
+        self.head = spectral_norm(nn.Linear(channels, 1))
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.head(self.body(image * 2 - 1).mean(dim=(2, 3)))
+
+
+def hole_boxes(mask: Tensor) -> Tensor:
+    """The smallest square around each hole: (N, 4) of x1, y1, x2, y2 in pixels, for a mask (N, 1, H, W)."""
+    height, width = mask.shape[-2:]
+    rows, columns = mask.amax(dim=(1, 3)), mask.amax(dim=(1, 2))
+    top, bottom = rows.argmax(1), height - rows.flip(1).argmax(1)
+    left, right = columns.argmax(1), width - columns.flip(1).argmax(1)
+    half = torch.maximum(bottom - top, right - left) / 2
+    middle_y, middle_x = (top + bottom) / 2, (left + right) / 2
+    return torch.stack([middle_x - half, middle_y - half, middle_x + half, middle_y + half], dim=1)
+
+
+def hole_crop(image: Tensor, mask: Tensor, size: int) -> Tensor:
+    """The square around the hole, at (N, 3, size, size), by RoIAlign (He et al. 2017).
+
+    A square hole of just ``size`` pixels is cropped exactly, pixel by pixel.
+    """
+    boxes = hole_boxes(mask)
+    index = torch.arange(len(boxes), device=boxes.device, dtype=boxes.dtype)[:, None]
+    # float32 whatever autocast says: RoIAlign has no half-precision kernel on a CPU
+    with torch.autocast(image.device.type, enabled=False):
+        return roi_align(
+            image.float(), torch.cat([index, boxes], dim=1).float(), size, sampling_ratio=1, aligned=True
+        )
+
+
+class Discriminators(nn.Module):
+    """The global and the local discriminator.
+
+    ``forward(image, mask)`` gives their logits, (N, 1) each.
+    """
+
+    def __init__(self, global_: nn.Module, local: nn.Module, local_size: int) -> None:
+        super().__init__()
+        self.global_discriminator = global_
+        self.local_discriminator = local
+        self.local_size = local_size
+
+    def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        crop = hole_crop(image, mask, self.local_size)
+        return self.global_discriminator(image), self.local_discriminator(crop)
+
+
+def build_discriminators(options: dict[str, Any]) -> Discriminators:
+    """Both discriminators from ``{"name": "conv" or "seed", **options}``.
+
+    Raises:
+        TwoFaceError: no such kind or option, or weights that cannot be had.
+    """
+    arguments = dict(options)
+    name = arguments.pop("name", None)
+    try:
+        if name == "seed":
+            return Discriminators(
+                SeedGlobalDiscriminator(**arguments), SeedLocalDiscriminator(**arguments), local_size=32
+            )
+        if name == "conv":
+            return _build_conv(**arguments)
+    except TypeError as error:
+        raise TwoFaceError(f"discriminator '{name}': {error}") from None
+    raise TwoFaceError(f"discriminator '{name}' is not known; there are: conv, seed")
+
+
+def _build_conv(width: int = 48, local_size: int = 32) -> Discriminators:
+    return Discriminators(ConvDiscriminator(width, 5), ConvDiscriminator(width, 3), local_size)

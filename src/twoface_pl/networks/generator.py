@@ -1,0 +1,89 @@
+"""What every generator has in common."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.masks import CenterSquare, MaskPolicy
+
+
+def composite(image: Tensor, fill: Tensor, mask: Tensor) -> Tensor:
+    """``fill`` inside the hole, ``image`` outside of it.
+
+    Args:
+        image: (N, 3, H, W).
+        fill: (N, 3, H, W).
+        mask: (N, 1, H, W), 1 = hole.
+    """
+    return image * (1 - mask) + fill * mask
+
+
+class Generator(nn.Module):
+    """A network that fills the hole of a picture from a reference.
+
+    ``forward(masked_image, mask, reference)`` takes (N, 3, H, W) in [0, 1] with zeros in the hole,
+    (N, 1, H, W) with 1 = hole, and (N, 3, H, W) in [0, 1]; it returns the whole image (N, 3, H, W)
+    in [0, 1], composited: outside the hole it is the masked image itself.
+    """
+
+    name: ClassVar[str]
+    only_hole: CenterSquare | None = None  # the one hole it can fill; None: any
+    only_size: int | None = None  # the one image size it works at; None: any multiple of size_step
+    size_step: int = 1
+
+    def forward(self, masked_image: Tensor, mask: Tensor, reference: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def no_reference(self, masked_image: Tensor) -> Tensor:
+        """What stands for "no reference": mid-grey, (N, 3, H, W)."""
+        return torch.full_like(masked_image, 0.5)
+
+    def check(self, image_size: int, policy: MaskPolicy) -> None:
+        """Refuse a size or hole this generator cannot do.
+
+        Raises:
+            TwoFaceError: says which one it can do.
+        """
+        if self.only_size is not None and image_size != self.only_size:
+            raise TwoFaceError(
+                f"generator '{self.name}' works at {self.only_size} px, not at {image_size}; "
+                f"set image_size={self.only_size} or choose generator=ours"
+            )
+        if image_size % self.size_step:
+            raise TwoFaceError(
+                f"generator '{self.name}' needs an image size divisible by {self.size_step}, not {image_size}"
+            )
+        if self.only_hole is not None and policy != self.only_hole:
+            raise TwoFaceError(
+                f"generator '{self.name}' fills only the centre {self.only_hole.size}x{self.only_hole.size} "
+                f"hole, not mask policy {policy}; set mask=center or choose generator=ours"
+            )
+
+
+def build_generator(options: dict[str, Any]) -> Generator:
+    """A generator from ``{"name": "ours" or "seed", **options}``.
+
+    Raises:
+        TwoFaceError: no such generator or option, or weights that cannot be had.
+    """
+    from twoface_pl.networks.ours import AttentionGenerator
+    from twoface_pl.networks.seed import SeedGenerator
+
+    kinds: dict[str, type[Generator]] = {kind.name: kind for kind in (AttentionGenerator, SeedGenerator)}
+    arguments = dict(options)
+    name = arguments.pop("name", None)
+    if name not in kinds:
+        raise TwoFaceError(f"generator '{name}' is not known; there are: {', '.join(kinds)}")
+    try:
+        return kinds[name](**arguments)
+    except TypeError as error:
+        raise TwoFaceError(f"generator '{name}': {error}") from None
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Number of weights, frozen ones included, buffers not."""
+    return sum(weight.numel() for weight in network.parameters())

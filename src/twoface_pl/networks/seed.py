@@ -1,0 +1,126 @@
+"""The 2018 Two-Face networks, faithfully: generator, global and local discriminator."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from twoface_pl.masks import CenterSquare
+from twoface_pl.networks.generator import Generator, composite
+from twoface_pl.networks.vgg import FrozenVGG16
+
+IMAGE_SIZE = 128
+HOLE = 32
+ENCODED = 8  # side of the encodings
+KERAS_BN = {"eps": 1e-3, "momentum": 0.01}  # Keras' momentum 0.99 in torch's sense
+
+
+def _glorot(module: nn.Module) -> None:
+    """Keras' default initialisation, for what is trained."""
+    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)) and module.weight.requires_grad:
+        nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def _conv(in_channels: int, out_channels: int) -> list[nn.Module]:
+    return [
+        nn.Conv2d(in_channels, out_channels, 3, padding=1),
+        nn.BatchNorm2d(out_channels, **KERAS_BN),
+        nn.LeakyReLU(0.3),
+    ]
+
+
+class ChannelwiseLinear(nn.Module):
+    """Per channel its own matrix over all places, no bias (Pathak et al. 2016, context encoders)."""
+
+    def __init__(self, channels: int, places: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(channels, places, places))
+        limit = (6 / (2 * places)) ** 0.5
+        nn.init.uniform_(self.weight, -limit, limit)
+
+    def forward(self, features: Tensor) -> Tensor:
+        by_channel = features.flatten(2).transpose(0, 1)  # (C, N, H*W)
+        mixed = torch.bmm(by_channel, self.weight.to(by_channel.dtype))
+        return mixed.transpose(0, 1).unflatten(2, features.shape[-2:])
+
+
+def _encoder(vgg: FrozenVGG16) -> nn.Sequential:
+    return nn.Sequential(vgg, *_conv(256, 512), *_conv(512, 512), nn.MaxPool2d(2))
+
+
+class SeedGenerator(Generator):
+    """Two VGG16 encoders, a channel-wise fully connected layer, a decoder for the centre 32x32 patch.
+
+    Args:
+        vgg_weights, vgg_preprocess: see :class:`FrozenVGG16`.
+    """
+
+    name: ClassVar[str] = "seed"
+    only_hole = CenterSquare(HOLE)
+    only_size = IMAGE_SIZE
+
+    def __init__(self, vgg_weights: str = "torchvision", vgg_preprocess: str = "raw") -> None:
+        super().__init__()
+        self.encoder = _encoder(FrozenVGG16(vgg_weights, vgg_preprocess))
+        self.reference_encoder = _encoder(FrozenVGG16(vgg_weights, vgg_preprocess))
+        self.channelwise = ChannelwiseLinear(1024, ENCODED**2)
+        self.decoder = nn.Sequential(
+            nn.ConvTranspose2d(1024, 512, 3, padding=1, bias=False),
+            nn.ConvTranspose2d(512, 256, 3, padding=1, bias=False),
+            nn.Upsample(scale_factor=2),
+            nn.ConvTranspose2d(256, 128, 3, padding=1, bias=False),
+            nn.BatchNorm2d(128, **KERAS_BN),
+            nn.LeakyReLU(0.3),
+            nn.ConvTranspose2d(128, 64, 3, padding=1, bias=False),
+            nn.BatchNorm2d(64, **KERAS_BN),
+            nn.LeakyReLU(0.3),
+            nn.Upsample(scale_factor=2),
+            nn.ConvTranspose2d(64, 3, 3, padding=1, bias=False),
+            nn.Sigmoid(),
+        )
+        self.apply(_glorot)
+
+    def forward(self, masked_image: Tensor, mask: Tensor, reference: Tensor) -> Tensor:
+        encoded = torch.cat([self.encoder(masked_image), self.reference_encoder(reference)], dim=1)
+        patch = self.decoder(self.channelwise(encoded))
+        margin = (IMAGE_SIZE - HOLE) // 2
+        return composite(masked_image, F.pad(patch, (margin,) * 4), mask)
+
+
+def _head(places: int) -> list[nn.Module]:
+    return [nn.Flatten(), nn.Linear(64 * places, 128), nn.LeakyReLU(0.2), nn.Linear(128, 1)]
+
+
+class SeedGlobalDiscriminator(nn.Sequential):
+    """(N, 3, 128, 128) in [0, 1] to logits (N, 1)."""
+
+    def __init__(self, vgg_weights: str = "torchvision", vgg_preprocess: str = "raw") -> None:
+        super().__init__(
+            FrozenVGG16(vgg_weights, vgg_preprocess),
+            *_conv(256, 256),
+            *_conv(256, 128),
+            nn.MaxPool2d(2),
+            *_conv(128, 64),
+            nn.MaxPool2d(2),
+            *_head(16),
+        )
+        self.apply(_glorot)
+
+
+class SeedLocalDiscriminator(nn.Sequential):
+    """The patch (N, 3, 32, 32) in [0, 1] to logits (N, 1)."""
+
+    def __init__(self, vgg_weights: str = "torchvision", vgg_preprocess: str = "raw") -> None:
+        super().__init__(
+            FrozenVGG16(vgg_weights, vgg_preprocess),
+            *_conv(256, 128),
+            *_conv(128, 64),
+            nn.MaxPool2d(2),
+            *_head(4),
+        )
+        self.apply(_glorot)

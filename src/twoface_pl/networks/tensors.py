@@ -1,0 +1,18 @@
+"""uint8 pictures to float tensors and back: the one place that does it for torch."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def to_float(images: Tensor) -> Tensor:
+    """uint8 (N, H, W, 3) to float32 (N, 3, H, W) in [0, 1], in channels_last memory."""
+    return images.permute(0, 3, 1, 2).to(torch.float32) / 255
+
+
+def to_uint8(images: Tensor) -> np.ndarray:
+    """Float (N, 3, H, W) in [0, 1] to uint8 (N, H, W, 3), rounded; a value that was k/255 stays k."""
+    pixels = (images.detach().float().clamp(0, 1) * 255).round().to(torch.uint8)
+    return pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()

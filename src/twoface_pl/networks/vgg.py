@@ -1,0 +1,75 @@
+"""VGG16 up to block 3's pool (Simonyan & Zisserman 2014), frozen: the 2018 system's encoder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import VGG16_Weights, vgg16
+
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.networks.weights import load_state, offline_error
+
+LAYERS_TO_POOL3 = 17
+PREPROCESSING = ("raw", "caffe", "torchvision")
+
+
+class FrozenVGG16(nn.Module):
+    """(N, 3, H, W) in [0, 1] to (N, 256, H/8, W/8); its weights never move.
+
+    Args:
+        weights: a local file with torchvision's keys (``features.N.weight``), ``"torchvision"`` for
+            its ImageNet download, or ``"random"`` for tests.
+        preprocess: ``raw`` feeds [0, 1] RGB as it is, like the 2018 system; ``caffe`` feeds BGR
+            0..255 minus the channel means; ``torchvision`` normalises by ImageNet's mean and deviation.
+
+    Raises:
+        TwoFaceError: weights that are missing or of another network.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, weights: str, preprocess: str = "raw") -> None:
+        super().__init__()
+        if preprocess not in PREPROCESSING:
+            raise TwoFaceError(f"vgg.preprocess={preprocess} is not one of {', '.join(PREPROCESSING)}")
+        self.preprocess = preprocess
+        self.features = self._load(weights).requires_grad_(False).eval()
+        mean, scale = {
+            "raw": ([0.0, 0.0, 0.0], [1.0, 1.0, 1.0]),
+            "caffe": ([103.939 / 255, 116.779 / 255, 123.68 / 255], [255.0, 255.0, 255.0]),
+            "torchvision": ([0.485, 0.456, 0.406], [1 / 0.229, 1 / 0.224, 1 / 0.225]),
+        }[preprocess]
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("scale", torch.tensor(scale).view(1, 3, 1, 1), persistent=False)
+
+    @staticmethod
+    def _load(weights: str) -> nn.Sequential:
+        if weights == "torchvision":
+            try:
+                return vgg16(weights=VGG16_Weights.IMAGENET1K_V1).features[:LAYERS_TO_POOL3]
+            except OSError as error:
+                raise offline_error("VGG16 (torchvision, ImageNet)", "vgg_weights", error) from None
+        features = vgg16(weights=None).features[:LAYERS_TO_POOL3]
+        if weights != "random":
+            state = load_state(Path(weights), "VGG16")
+            prefix = "features."
+            kept = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+            wanted = features.state_dict()
+            missing = [key for key in wanted if key not in kept or kept[key].shape != wanted[key].shape]
+            if missing:
+                raise TwoFaceError(f"{weights}: not VGG16 weights, {prefix}{missing[0]} is missing or differs")
+            features.load_state_dict({key: kept[key].float() for key in wanted})
+        return features
+
+    def train(self, mode: bool = True) -> Self:
+        """Stays in eval mode whatever its parent does."""
+        return super().train(False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        if self.preprocess == "caffe":
+            image = image.flip(1)
+        return self.features((image - self.mean) * self.scale)

@@ -1,0 +1,47 @@
+"""Reading files of weights, with errors that say what to do."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from twoface_pl.errors import TwoFaceError
+
+
+def load_state(path: Path, what: str, sha256: str | None = None) -> dict[str, Tensor]:
+    """A state dict from a local file; never runs code from it.
+
+    Args:
+        path: the file.
+        what: the network's name, for errors.
+        sha256: checked when given.
+
+    Raises:
+        TwoFaceError: missing, of another checksum, or not a file of weights.
+    """
+    path = path.expanduser()
+    if not path.is_file():
+        raise TwoFaceError(f"{what} weights: no file {path}; correct the path or leave it empty to download")
+    if sha256 is not None:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        if found != sha256.lower():
+            raise TwoFaceError(f"{path}: sha256 is {found}, not {sha256}; get the file anew")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError) as error:
+        raise TwoFaceError(f"{path}: not a file of {what} weights ({str(error).splitlines()[0]})") from None
+    if not isinstance(state, dict):
+        raise TwoFaceError(f"{path}: not a file of {what} weights (no dictionary of tensors)")
+    return state
+
+
+def offline_error(what: str, key: str, error: Exception) -> TwoFaceError:
+    """The sentence for a download that failed."""
+    return TwoFaceError(
+        f"{what} weights could not be downloaded ({type(error).__name__}); "
+        f"put the file on this machine and give its path as {key}=/path/to/file.pt"
+    )

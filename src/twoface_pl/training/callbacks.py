@@ -1,0 +1,125 @@
+"""Callbacks: the limit in batches, the figures to reach, the progress bar, the picture grid."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as L
+from pytorch_lightning.callbacks import Callback, ProgressBar
+from pytorch_lightning.loggers import TensorBoardLogger
+from tqdm import tqdm
+
+from twoface_pl.data.triples import Triple
+from twoface_pl.evaluation.picture import picture_grid, show_hole
+from twoface_pl.faces.image import write_image
+from twoface_pl.training.module import InpaintingModule
+
+log = logging.getLogger(__name__)
+
+
+class BatchLimit(Callback):
+    """Stops after so many batches, counted over resumes."""
+
+    def __init__(self, max_batches: int) -> None:
+        self.max_batches = max_batches
+
+    def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
+        assert isinstance(module, InpaintingModule)
+        if module.batches_done >= self.max_batches:
+            trainer.should_stop = True
+
+
+class StopWhenReached(Callback):
+    """Stops once every named validation figure has reached its value."""
+
+    def __init__(self, figures: dict[str, float]) -> None:
+        self.figures = figures
+
+    def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        found = trainer.callback_metrics
+        if not trainer.sanity_checking and all(
+            name in found and float(found[name]) >= value for name, value in self.figures.items()
+        ):
+            trainer.should_stop = True
+
+
+class ValidationLog(Callback):
+    """Writes each validation's figures to the logger and says them, by batches done."""
+
+    def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        assert isinstance(module, InpaintingModule)
+        if trainer.sanity_checking or not trainer.is_global_zero:
+            return
+        figures = {
+            name: float(value)
+            for name, value in trainer.callback_metrics.items()
+            if name.startswith("validation/")
+        }
+        if trainer.logger is not None:
+            trainer.logger.log_metrics(figures, step=module.batches_done)
+        shown = ", ".join(f"{name.partition('/')[2]} {value:.3f}" for name, value in figures.items())
+        log.info("after %d batches: %s", module.batches_done, shown)
+
+
+class PictureGrid(Callback):
+    """At each validation a picture of the first batch: into the run's folder and TensorBoard."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def on_validation_batch_end(
+        self,
+        trainer: L.Trainer,
+        module: L.LightningModule,
+        outputs: Any,
+        batch: Triple,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        assert isinstance(module, InpaintingModule)
+        if batch_idx or trainer.sanity_checking or not trainer.is_global_zero:
+            return
+        photos, masks = batch["photo"].cpu().numpy(), batch["mask"].cpu().numpy()
+        picture = picture_grid(
+            {
+                "masked": show_hole(photos, masks),
+                "reference": batch["reference"].cpu().numpy(),
+                "filled": module.fill(batch),
+                "filled, wrong reference": module.fill(batch, "wrong_reference"),
+                "truth": photos,
+            }
+        )
+        write_image(self.folder / f"{module.batches_done:07d}.png", picture)
+        if isinstance(trainer.logger, TensorBoardLogger):
+            trainer.logger.experiment.add_image(
+                "validation", picture, module.batches_done, dataformats="HWC"
+            )
+
+
+class BatchProgress(ProgressBar):
+    """One bar for the whole training, in batches, with the time left."""
+
+    def __init__(self, max_batches: int) -> None:
+        super().__init__()
+        self.max_batches = max_batches
+        self.bar: tqdm[Any] | None = None
+
+    def disable(self) -> None:
+        self.max_batches = 0
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        assert isinstance(module, InpaintingModule)
+        if trainer.is_global_zero and self.max_batches:
+            self.bar = tqdm(
+                total=self.max_batches, initial=module.batches_done, unit="batch", mininterval=1, desc="training"
+            )
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        if self.bar is not None:
+            self.bar.update()
+
+    def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        if self.bar is not None:
+            self.bar.close()

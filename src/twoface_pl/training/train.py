@@ -1,0 +1,137 @@
+"""``train(...)``: a plain function from a module and data to checkpoints and figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as L
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
+
+from twoface_pl.data.datamodule import TripleDataModule
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.networks.checkpoint import read_checkpoint
+from twoface_pl.training.callbacks import (
+    BatchLimit,
+    BatchProgress,
+    PictureGrid,
+    StopWhenReached,
+    ValidationLog,
+)
+from twoface_pl.training.module import InpaintingModule
+
+MONITORED = "validation/psnr_in_hole"
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How long, where and on what to train."""
+
+    folder: Path  # checkpoints, pictures and logs
+    max_batches: int
+    validate_every: int  # batches; a checkpoint is written at each validation
+    log_every: int  # batches
+    logger: str  # tensorboard, csv or none
+    trainer: dict[str, Any]  # keyword arguments of Lightning's Trainer
+    stop_when: dict[str, float] = field(default_factory=dict)
+    resume: Path | None = None
+    progress: bool = True
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """Where the checkpoints are and what the last validation said."""
+
+    last: Path
+    best: Path
+    batches: int
+    figures: dict[str, float]
+
+
+def _logger(options: TrainOptions) -> Logger | bool:
+    if options.logger == "tensorboard":
+        return TensorBoardLogger(options.folder, name="", version="tensorboard", default_hp_metric=False)
+    if options.logger == "csv":
+        return CSVLogger(options.folder, name="", version="csv")
+    return False
+
+
+def _callbacks(options: TrainOptions) -> list[Callback]:
+    # auto_insert_metric_name: a "/" in a metric's name would make folders
+    checkpoint = ModelCheckpoint(
+        dirpath=options.folder,
+        filename="best",
+        monitor=MONITORED,
+        mode="max",
+        save_last=True,
+        auto_insert_metric_name=False,
+        enable_version_counter=False,
+    )
+    callbacks: list[Callback] = [
+        checkpoint,
+        BatchLimit(options.max_batches),
+        ValidationLog(),
+        PictureGrid(options.folder / "pictures"),
+    ]
+    if options.progress:
+        callbacks.append(BatchProgress(options.max_batches))
+    if options.stop_when:
+        callbacks.append(StopWhenReached(options.stop_when))
+    return callbacks
+
+
+def _check_resume(module: InpaintingModule, path: Path, max_batches: int) -> None:
+    """Refuse a checkpoint of another architecture before Lightning lists a hundred keys."""
+    content = read_checkpoint(path)
+    if content["batches_done"] >= max_batches:
+        raise TwoFaceError(
+            f"{path} has {content['batches_done']} batches behind it already; raise max_batches above that"
+        )
+    hparams = content["hyper_parameters"]
+    for part in ("generator", "discriminator"):
+        found, wanted = dict(hparams[part]), dict(module.hparams[part])
+        if found != wanted:
+            raise TwoFaceError(
+                f"{path} was trained with {part} {found}, this run has {wanted}; "
+                f"resume with the same {part} or start anew without resume"
+            )
+
+
+def _build_trainer(options: TrainOptions) -> L.Trainer:
+    try:
+        return L.Trainer(
+            max_epochs=-1,
+            val_check_interval=min(options.validate_every, options.max_batches),
+            check_val_every_n_epoch=None,
+            log_every_n_steps=options.log_every,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            enable_model_summary=False,
+            enable_progress_bar=options.progress,
+            logger=_logger(options),
+            callbacks=_callbacks(options),
+            default_root_dir=options.folder,
+            **options.trainer,
+        )
+    except MisconfigurationException as error:
+        raise TwoFaceError(f"trainer: {error}") from None
+
+
+def train(module: InpaintingModule, data: TripleDataModule, options: TrainOptions) -> TrainResult:
+    """Train until ``max_batches`` or ``stop_when``, validating and saving on the way.
+
+    Stopping, for either reason, ends with a validation and a checkpoint.
+
+    Raises:
+        TwoFaceError: a checkpoint of another architecture, a trainer that this machine cannot run.
+    """
+    if options.resume is not None:
+        _check_resume(module, options.resume, options.max_batches)
+    trainer = _build_trainer(options)
+    trainer.fit(module, data, ckpt_path=options.resume, weights_only=True)
+    last = options.folder / "last.ckpt"
+    figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    return TrainResult(last, options.folder / "best.ckpt", module.batches_done, figures)
