@@ -24,8 +24,6 @@ class ExportGraph(nn.Module):
         self.generator = generator
 
     def forward(self, masked_image: Tensor, mask: Tensor, reference_image: Tensor) -> Tensor:
-        image, hole, reference = (
-            tensor.permute(0, 3, 1, 2) for tensor in (masked_image, mask, reference_image)
-        )
+        image, hole, reference = (tensor.permute(0, 3, 1, 2) for tensor in (masked_image, mask, reference_image))
         filled = self.generator(image * (1 - hole), hole, reference)
         return torch.clamp(filled, 0, 1).permute(0, 2, 3, 1)

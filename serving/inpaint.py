@@ -58,9 +58,9 @@ def inpaint(
         hole = frame.crop_mask(mask, size)
     session.check_mask(hole)
     reference_frame = _frame(reference, reference_box)
-    filled = session.fill_uint8(
-        frame.crop(photo, size)[None], hole[None], reference_frame.crop(reference, size)[None]
-    )[0]
+    filled = session.fill_uint8(frame.crop(photo, size)[None], hole[None], reference_frame.crop(reference, size)[None])[
+        0
+    ]
     return frame.paste_back(photo, filled, mask)
 
 

@@ -14,6 +14,7 @@ from twoface_pl.errors import TwoFaceError
 from twoface_pl.masks import build_mask_policy
 
 FORMAT = "twoface-generator/1"
+GPU_FILES = ("/dev/nvidiactl", "/dev/dxg")  # dxg: under WSL
 INPUTS = ("masked_image", "mask", "reference_image")
 
 
@@ -36,9 +37,15 @@ def _threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def quiet_onnxruntime() -> None:
-    """Only errors on the terminal: on a machine without a GPU the GPU build warns at each start."""
-    onnxruntime.set_default_logger_severity(3)
+def _providers(device: str) -> list[str]:
+    """What to try, best first. Without a GPU, CUDA is not tried: it would only print its failure."""
+    has_gpu = any(Path(name).exists() for name in GPU_FILES)
+    if device == "cpu" or (device == "auto" and not has_gpu):
+        return ["CPUExecutionProvider"]
+    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        return ["CPUExecutionProvider"]
+    onnxruntime.preload_dlls()  # CUDA's libraries from the Python packages that torch brings
+    return ["CUDAExecutionProvider", "CPUExecutionProvider"]
 
 
 def open_session(model: Path | bytes, device: str) -> onnxruntime.InferenceSession:
@@ -47,15 +54,12 @@ def open_session(model: Path | bytes, device: str) -> onnxruntime.InferenceSessi
     Raises:
         TwoFaceError: not an ONNX file, or ``cuda`` was asked for and does not run.
     """
-    quiet_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = _threads()
-    options.log_severity_level = 4 if device == "auto" else 3
-    available = onnxruntime.get_available_providers()
-    providers = [name for name in ("CUDAExecutionProvider",) if device != "cpu" and name in available]
+    options.log_severity_level = 3
     source = model if isinstance(model, bytes) else str(model)
     try:
-        session = onnxruntime.InferenceSession(source, options, providers=[*providers, "CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(source, options, providers=_providers(device))
     except Exception as error:  # onnxruntime raises classes of its own, with no common base
         first = str(error).splitlines()[0][:200]
         raise TwoFaceError(f"{model if isinstance(model, Path) else 'model'}: not an ONNX model: {first}") from None

@@ -27,7 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--mask", type=Path, help="white = hole, of the photo's size, or a folder; else the model's default mask")
     add("--box", type=parse_box, metavar="X,Y,W,H", help="the face in the photo; else its largest centred square")
     add("--reference-box", type=parse_box, metavar="X,Y,W,H", help="the face in the reference")
-    add("--model", type=Path, default=DEFAULT_MODEL, help="an ONNX file, or a folder of numbered versions (%(default)s)")
+    add(
+        "--model", type=Path, default=DEFAULT_MODEL, help="an ONNX file, or a folder of numbered versions (%(default)s)"
+    )
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where onnxruntime runs (%(default)s)")
     add("--force", action="store_true", help="replace existing outputs")
 

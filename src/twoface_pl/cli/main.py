@@ -21,7 +21,14 @@ PLAIN_COMMANDS = {
     "doctor": "versions, devices, packages and weights of this machine",
     "demo": "the whole path on synthetic faces, in minutes",
 }
-EXTRAS = {"prepare": "train", "train": "train", "evaluate": "train", "export": "train", "serve": "serve", "demo": "train"}
+EXTRAS = {
+    "prepare": "train",
+    "train": "train",
+    "evaluate": "train",
+    "export": "train",
+    "serve": "serve",
+    "demo": "train",
+}
 
 
 def _usage() -> str:
@@ -71,8 +78,7 @@ def main() -> int:
         if command not in EXTRAS or missing == "twoface_pl":
             raise
         print(
-            f"twoface {command}: package '{missing}' is not installed; "
-            f"pip install 'twoface-pl[{EXTRAS[command]}]'",
+            f"twoface {command}: package '{missing}' is not installed; pip install 'twoface-pl[{EXTRAS[command]}]'",
             file=sys.stderr,
         )
         return 1

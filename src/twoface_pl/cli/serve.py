@@ -10,7 +10,9 @@ from twoface_pl.cli.inpaint import DEFAULT_MODEL
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--model", type=Path, default=DEFAULT_MODEL, help="an ONNX file, or a folder of numbered versions (%(default)s)")
+    add(
+        "--model", type=Path, default=DEFAULT_MODEL, help="an ONNX file, or a folder of numbered versions (%(default)s)"
+    )
     add("--host", default="127.0.0.1", help="address to listen on (%(default)s); 0.0.0.0 for every network")
     add("--port", type=int, default=8501, help="port to listen on (%(default)s)")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where onnxruntime runs (%(default)s)")
@@ -23,7 +25,10 @@ def run(arguments: argparse.Namespace) -> int:
     from twoface_pl.serving.session import FillSession, find_model
 
     session = FillSession(find_model(arguments.model), arguments.device)
-    print(f"serving {session.path} on {session.provider}: "
-          f"http://{arguments.host}:{arguments.port}/v1/models/{MODEL_NAME}:predict", flush=True)
+    print(
+        f"serving {session.path} on {session.provider}: "
+        f"http://{arguments.host}:{arguments.port}/v1/models/{MODEL_NAME}:predict",
+        flush=True,
+    )
     uvicorn.run(create_app(session), host=arguments.host, port=arguments.port, log_level="warning")
     return 0

@@ -22,9 +22,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
     L.seed_everything(config["seed"], workers=True, verbose=False)
     policy = build_mask_policy(config["mask"])
     data_options = dict(config["data"], root=Path(config["data"]["root"]))
-    data = TripleDataModule(
-        DataOptions(**data_options, image_size=config["image_size"], seed=config["seed"]), policy
-    )
+    data = TripleDataModule(DataOptions(**data_options, image_size=config["image_size"], seed=config["seed"]), policy)
     needs_identity = config["losses"]["identity"]["weight"] > 0
     module = InpaintingModule(
         generator=config["generator"],
@@ -39,6 +37,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
         },
         identity_network=identity_from_config(config["identity"]) if needs_identity else None,
         channels_last=config["channels_last"],
+        log_every=config["log_every"],
     )
     module.generator.check(config["image_size"], policy)
     result = train(
@@ -48,7 +47,6 @@ def run(config: dict[str, Any], folder: Path) -> None:
             folder=folder,
             max_batches=config["max_batches"],
             validate_every=config["validate_every"],
-            log_every=config["log_every"],
             logger=config["logger"]["name"],
             trainer={**config["trainer"], **config["precision"]},
             stop_when=config["stop_when"],

@@ -95,9 +95,7 @@ def _check_files(index: SplitIndex, split_folder: Path) -> None:
     names = [split_folder / "masked" / entry for entry in index.masked]
     names += [split_folder / "real" / entry for entry in index.real]
     names += [
-        split_folder / "reference" / person / file
-        for person, files in index.references.items()
-        for file in files
+        split_folder / "reference" / person / file for person, files in index.references.items() for file in files
     ]
     missing = [name for name in names if not name.is_file()]
     if missing:
@@ -115,9 +113,7 @@ def read_index(root: Path, split: str) -> SplitIndex:
     """
     folder = root / split
     if not folder.is_dir():
-        raise TwoFaceError(
-            f"no folder {folder}; make it with `twoface prepare source.root=<photos> root={root}`"
-        )
+        raise TwoFaceError(f"no folder {folder}; make it with `twoface prepare source.root=<photos> root={root}`")
     index = _read_index_files(folder)
     if index is None:
         index = _read_index_files(root)

@@ -169,9 +169,7 @@ class _Canvas:
         return np.round(pixels * 2**SHIFT_BITS).astype(np.int32)
 
     def polygon(self, points: np.ndarray, colour: Colour) -> None:
-        cv2.fillPoly(
-            self.pixels, [self._to_pixels(points)], colour, cv2.LINE_AA, shift=SHIFT_BITS
-        )
+        cv2.fillPoly(self.pixels, [self._to_pixels(points)], colour, cv2.LINE_AA, shift=SHIFT_BITS)
 
     def ellipse(self, x: float, y: float, width: float, height: float, colour: Colour) -> None:
         angles = np.linspace(0, 2 * np.pi, 48, endpoint=False)
@@ -188,29 +186,19 @@ def _draw_head(canvas: _Canvas, outer: OuterTraits, yaw: float) -> None:
     back = outer.hair_length
     canvas.ellipse(0, 0.15, outer.face_width * 1.2, 1.5, outer.hair)
     if back > 0.6:
-        canvas.polygon(
-            np.array([[-1.25, 0], [1.25, 0], [1.3, 0.4 + back], [-1.3, 0.4 + back]]), outer.hair
-        )
+        canvas.polygon(np.array([[-1.25, 0], [1.25, 0], [1.3, 0.4 + back], [-1.3, 0.4 + back]]), outer.hair)
     canvas.ellipse(0, 3.5, 2.3, 1.35, outer.shirt)
-    canvas.polygon(
-        np.array([[-0.5, 1], [0.5, 1], [0.6, 2.5], [-0.6, 2.5]]), _shade(outer.skin, 0.8)
-    )
+    canvas.polygon(np.array([[-0.5, 1], [0.5, 1], [0.6, 2.5], [-0.6, 2.5]]), _shade(outer.skin, 0.8))
     for side in (-1, 1):
-        canvas.ellipse(
-            side * outer.face_width - 0.06 * yaw, 0.25, 0.14, 0.3, _shade(outer.skin, 0.85)
-        )
+        canvas.ellipse(side * outer.face_width - 0.06 * yaw, 0.25, 0.14, 0.3, _shade(outer.skin, 0.85))
     angles = np.linspace(0, 2 * np.pi, 64, endpoint=False)
     taper = np.where(np.sin(angles) > 0, 1 - (1 - outer.jaw) * np.sin(angles) ** 2, 1.0)
-    face = np.stack(
-        [outer.face_width * taper * np.cos(angles), 0.3 + 1.42 * np.sin(angles)], axis=1
-    )
+    face = np.stack([outer.face_width * taper * np.cos(angles), 0.3 + 1.42 * np.sin(angles)], axis=1)
     canvas.polygon(face, outer.skin)
     arc = np.linspace(np.pi, 2 * np.pi, 24)
     crown = np.stack([outer.face_width * 1.08 * np.cos(arc), -0.1 + 1.3 * np.sin(arc)], axis=1)
     fringe = np.array([[outer.face_width * 0.9, -0.5], [0.3 * yaw, -outer.fringe - 0.05]])
-    canvas.polygon(
-        np.concatenate([crown, fringe, [[-outer.face_width * 0.9, -0.5]]]), outer.hair
-    )
+    canvas.polygon(np.concatenate([crown, fringe, [[-outer.face_width * 0.9, -0.5]]]), outer.hair)
 
 
 def _draw_eyes(canvas: _Canvas, inner: InnerTraits, at: Circumstances) -> None:
@@ -221,32 +209,22 @@ def _draw_eyes(canvas: _Canvas, inner: InnerTraits, at: Circumstances) -> None:
         canvas.ellipse(iris_x, 0, inner.eye_height * 0.9, inner.eye_height * 0.9, inner.iris)
         canvas.ellipse(iris_x, 0, inner.eye_height * 0.4, inner.eye_height * 0.4, (15, 15, 15))
         lid = np.linspace(np.pi, 2 * np.pi, 12)
-        upper = np.stack(
-            [x + inner.eye_width * np.cos(lid), inner.eye_height * np.sin(lid)], axis=1
-        )
+        upper = np.stack([x + inner.eye_width * np.cos(lid), inner.eye_height * np.sin(lid)], axis=1)
         canvas.stroke(upper, 0.05, (40, 30, 30))
         brow_y, lean = -inner.brow_height, inner.brow_tilt
-        brow = np.array(
-            [[x - 0.27 * side, brow_y + lean], [x, brow_y - 0.05], [x + 0.3 * side, brow_y - lean]]
-        )
+        brow = np.array([[x - 0.27 * side, brow_y + lean], [x, brow_y - 0.05], [x + 0.3 * side, brow_y - lean]])
         canvas.stroke(brow, inner.brow_thickness, inner.brow)
 
 
-def _draw_nose_and_mouth(
-    canvas: _Canvas, inner: InnerTraits, at: Circumstances, skin: Colour
-) -> None:
+def _draw_nose_and_mouth(canvas: _Canvas, inner: InnerTraits, at: Circumstances, skin: Colour) -> None:
     tip = inner.nose_length
     x = 0.16 * at.yaw
     bridge = 0.1 * at.yaw
     wing = inner.nose_width
-    nose = np.array(
-        [[bridge - 0.06, 0.05], [bridge + 0.06, 0.05], [x + wing, tip], [x, tip + 0.1], [x - wing, tip]]
-    )
+    nose = np.array([[bridge - 0.06, 0.05], [bridge + 0.06, 0.05], [x + wing, tip], [x, tip + 0.1], [x - wing, tip]])
     canvas.polygon(nose, _shade(skin, inner.nose_tone))
     for side in (-1, 1):
-        canvas.ellipse(
-            x + side * wing * 0.55, tip, wing * 0.25, 0.045, _shade(skin, inner.nose_tone * 0.5)
-        )
+        canvas.ellipse(x + side * wing * 0.55, tip, wing * 0.25, 0.045, _shade(skin, inner.nose_tone * 0.5))
     width = inner.mouth_width * (1 + 0.12 * at.smile)
     across = np.linspace(-1, 1, 16)
     mouth_x = 0.1 * at.yaw + width * across

@@ -60,9 +60,7 @@ class Triples(Dataset[Triple]):
         TwoFaceError: as :func:`read_index`; or no photo has a reference other than itself.
     """
 
-    def __init__(
-        self, root: Path, split: str, image_size: int, policy: MaskPolicy, seed: int, training: bool
-    ) -> None:
+    def __init__(self, root: Path, split: str, image_size: int, policy: MaskPolicy, seed: int, training: bool) -> None:
         self.folder = root / split
         self.index = read_index(root, split)
         self.targets = usable_targets(self.index)
@@ -138,7 +136,7 @@ class KeySampler(Sampler[Key]):
             self.epoch = epoch
 
     def __len__(self) -> int:
-        return -(-self.length // self.ranks)
+        return (self.length + self.ranks - 1) // self.ranks
 
     def __iter__(self) -> Iterator[Key]:
         order = np.arange(self.length)

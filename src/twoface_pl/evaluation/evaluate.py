@@ -47,9 +47,7 @@ class Evaluation:
     examples: dict[str, np.ndarray]
 
 
-def _fills(
-    trained: TrainedGenerator, batch: Triple, device: torch.device
-) -> Iterator[tuple[str, np.ndarray]]:
+def _fills(trained: TrainedGenerator, batch: Triple, device: torch.device) -> Iterator[tuple[str, np.ndarray]]:
     """Each condition's name and its fills of a batch, uint8 (N, H, W, 3)."""
     photo = to_float(batch["photo"].to(device))
     mask = batch["mask"][:, None].to(device, photo.dtype)

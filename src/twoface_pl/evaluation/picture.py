@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from twoface_pl.faces.frame import resize
+
 HEADER = 22
 GAP = 4
 FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -31,8 +33,7 @@ def picture_grid(columns: dict[str, np.ndarray], side: int = 160, rows: int = 8)
         cv2.putText(canvas, name, (left + 2, HEADER - 7), FONT, scale, (30, 30, 30), 1, cv2.LINE_AA)
         for row, photo in enumerate(photos):
             top = HEADER + row * step
-            method = cv2.INTER_NEAREST if side % photo.shape[0] == 0 else cv2.INTER_AREA
-            canvas[top : top + side, left : left + side] = cv2.resize(photo, (side, side), interpolation=method)
+            canvas[top : top + side, left : left + side] = resize(photo, side)
     return canvas
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from twoface_pl.evaluation.evaluate import Evaluation
 from twoface_pl.evaluation.picture import picture_grid
-from twoface_pl.faces.image import write_atomically, write_image
+from twoface_pl.faces.image import write_image, write_text
 
 
 def table(figures: dict[str, Any]) -> str:
@@ -35,6 +35,6 @@ def write_report(evaluation: Evaluation, folder: Path) -> tuple[Path, Path]:
     """Write ``evaluation.json`` and ``evaluation.png`` into a folder; returns their paths."""
     figures, picture = folder / "evaluation.json", folder / "evaluation.png"
     text = json.dumps(evaluation.figures, indent=2) + "\n"
-    write_atomically(figures, lambda temporary: temporary.write_text(text, "utf-8") and None)
+    write_text(figures, text)
     write_image(picture, picture_grid(evaluation.examples))
     return figures, picture

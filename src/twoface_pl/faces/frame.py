@@ -43,9 +43,7 @@ class SquareFrame:
         if box_width < 1 or box_height < 1:
             raise TwoFaceError(f"box {x},{y},{box_width},{box_height} is empty; give x,y,width,height")
         if x >= width or y >= height or x + box_width <= 0 or y + box_height <= 0:
-            raise TwoFaceError(
-                f"box {x},{y},{box_width},{box_height} lies outside the photo of {width}x{height}"
-            )
+            raise TwoFaceError(f"box {x},{y},{box_width},{box_height} lies outside the photo of {width}x{height}")
         side = max(box_width, box_height)
         if side > 4 * max(height, width):
             raise TwoFaceError(f"box {x},{y},{box_width},{box_height} is far larger than the photo")

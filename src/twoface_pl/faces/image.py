@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -22,9 +23,7 @@ MIN_SIDE = 16
 
 def _open(source: Path | bytes, name: str) -> Image.Image:
     try:
-        opened = Image.open(
-            io.BytesIO(source) if isinstance(source, bytes) else source, formats=READABLE_FORMATS
-        )
+        opened = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=READABLE_FORMATS)
     except FileNotFoundError:
         raise TwoFaceError(f"{name}: no such file") from None
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError) as error:
@@ -32,13 +31,9 @@ def _open(source: Path | bytes, name: str) -> Image.Image:
         raise TwoFaceError(f"{name}: not a picture that can be read ({kinds}): {error}") from None
     width, height = opened.size
     if width * height > MAX_PIXELS:
-        raise TwoFaceError(
-            f"{name}: {width}x{height} is more than {MAX_PIXELS // 10**6} megapixels; make it smaller"
-        )
+        raise TwoFaceError(f"{name}: {width}x{height} is more than {MAX_PIXELS // 10**6} megapixels; make it smaller")
     if min(width, height) < MIN_SIDE:
-        raise TwoFaceError(
-            f"{name}: {width}x{height} is too small; a picture needs {MIN_SIDE} pixels a side"
-        )
+        raise TwoFaceError(f"{name}: {width}x{height} is too small; a picture needs {MIN_SIDE} pixels a side")
     return opened
 
 
@@ -114,6 +109,15 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8, atomically."""
+
+    def write(temporary: Path) -> None:
+        temporary.write_text(text, "utf-8")
+
+    write_atomically(path, write)
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
@@ -122,7 +126,8 @@ def _umask() -> int:
 
 def write_image(path: Path, pixels: np.ndarray, quality: int = 95) -> None:
     """Write uint8 RGB (H, W, 3), atomically, in the format its suffix names."""
-    options = {"quality": quality, "subsampling": 0} if path.suffix.lower() in (".jpg", ".jpeg") else {}
+    jpeg = path.suffix.lower() in (".jpg", ".jpeg")
+    options: dict[str, Any] = {"quality": quality, "subsampling": 0} if jpeg else {}
     write_atomically(path, lambda temporary: Image.fromarray(pixels).save(temporary, **options))
 
 

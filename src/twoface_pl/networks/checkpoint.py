@@ -59,11 +59,7 @@ def load_generator(path: Path) -> TrainedGenerator:
     if "vgg_weights" in building:  # the checkpoint holds them; no file is needed
         building["vgg_weights"] = "random"
     generator = build_generator(building)
-    state = {
-        key.removeprefix(PREFIX): value
-        for key, value in content["state_dict"].items()
-        if key.startswith(PREFIX)
-    }
+    state = {key.removeprefix(PREFIX): value for key, value in content["state_dict"].items() if key.startswith(PREFIX)}
     try:
         generator.load_state_dict(state)
     except RuntimeError as error:

@@ -56,9 +56,7 @@ def hole_crop(image: Tensor, mask: Tensor, size: int) -> Tensor:
     index = torch.arange(len(boxes), device=boxes.device, dtype=boxes.dtype)[:, None]
     # float32 whatever autocast says: RoIAlign has no half-precision kernel on a CPU
     with torch.autocast(image.device.type, enabled=False):
-        return roi_align(
-            image.float(), torch.cat([index, boxes], dim=1).float(), size, sampling_ratio=1, aligned=True
-        )
+        return roi_align(image.float(), torch.cat([index, boxes], dim=1).float(), size, sampling_ratio=1, aligned=True)
 
 
 class Discriminators(nn.Module):

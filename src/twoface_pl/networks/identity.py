@@ -111,9 +111,7 @@ def load_identity(options: dict[str, Any]) -> IdentityNetwork | None:
     """
     name = options.get("name")
     if name == "facenet":
-        return _load_facenet(
-            options.get("weights"), options.get("sha256"), options.get("pretrained", "casia-webface")
-        )
+        return _load_facenet(options.get("weights"), options.get("sha256"), options.get("pretrained", "casia-webface"))
     if name == "synthetic":
         return _load_synthetic(options["weights"], options.get("sha256"))
     if name == "none":

@@ -23,9 +23,7 @@ def _coordinates(like: Tensor) -> Tensor:
     height, width = like.shape[-2:]
     rows = torch.linspace(-1, 1, height, device=like.device, dtype=like.dtype)
     columns = torch.linspace(-1, 1, width, device=like.device, dtype=like.dtype)
-    grid = torch.stack(
-        [rows[:, None].expand(height, width), columns[None].expand(height, width)]
-    )
+    grid = torch.stack([rows[:, None].expand(height, width), columns[None].expand(height, width)])
     return grid[None].expand(like.shape[0], -1, -1, -1)
 
 
@@ -83,9 +81,7 @@ class Encoder(nn.Module):
 
     def __init__(self, in_channels: int, width: int, depth: int) -> None:
         super().__init__()
-        self.stem = nn.Sequential(
-            nn.PixelUnshuffle(FOLD), nn.Conv2d(in_channels * FOLD**2 + 2, width, 3, padding=1)
-        )
+        self.stem = nn.Sequential(nn.PixelUnshuffle(FOLD), nn.Conv2d(in_channels * FOLD**2 + 2, width, 3, padding=1))
         self.fine = ResidualBlock(width)
         self.down = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)
         self.coarse = nn.Sequential(*[ResidualBlock(2 * width) for _ in range(depth)])
@@ -113,6 +109,7 @@ class AttentionGenerator(Generator):
         super().__init__()
         self.encoder = Encoder(4, width, depth)
         self.reference_encoder = Encoder(3, width, depth)
+        self.merge = nn.Conv2d(4 * width, 2 * width, 1)
         self.attention = nn.ModuleList(ReferenceAttention(2 * width, heads) for _ in range(blocks))
         self.middle = nn.ModuleList(ResidualBlock(2 * width) for _ in range(blocks))
         self.up = nn.Sequential(nn.Conv2d(2 * width, 4 * width, 1), nn.PixelShuffle(2))
@@ -131,6 +128,8 @@ class AttentionGenerator(Generator):
         centred = (masked_image * 2 - 1) * (1 - mask)
         fine, features = self.encoder(torch.cat([centred, mask], dim=1))
         _, looked_at = self.reference_encoder(reference * 2 - 1)
+        # Both pictures share a frame: what lies at the same place is a first guess, attention finds better.
+        features = self.merge(torch.cat([features, looked_at], dim=1))
         for attention, block in zip(self.attention, self.middle, strict=True):
             features = block(attention(features, looked_at))
         decoded = self.decoder(torch.cat([self.up(features), fine], dim=1))

@@ -15,7 +15,6 @@ from twoface_pl.networks.vgg import FrozenVGG16
 IMAGE_SIZE = 128
 HOLE = 32
 ENCODED = 8  # side of the encodings
-KERAS_BN = {"eps": 1e-3, "momentum": 0.01}  # Keras' momentum 0.99 in torch's sense
 
 
 def _glorot(module: nn.Module) -> None:
@@ -26,10 +25,14 @@ def _glorot(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
+def _keras_norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)  # Keras' momentum 0.99 in torch's sense
+
+
 def _conv(in_channels: int, out_channels: int) -> list[nn.Module]:
     return [
         nn.Conv2d(in_channels, out_channels, 3, padding=1),
-        nn.BatchNorm2d(out_channels, **KERAS_BN),
+        _keras_norm(out_channels),
         nn.LeakyReLU(0.3),
     ]
 
@@ -74,10 +77,10 @@ class SeedGenerator(Generator):
             nn.ConvTranspose2d(512, 256, 3, padding=1, bias=False),
             nn.Upsample(scale_factor=2),
             nn.ConvTranspose2d(256, 128, 3, padding=1, bias=False),
-            nn.BatchNorm2d(128, **KERAS_BN),
+            _keras_norm(128),
             nn.LeakyReLU(0.3),
             nn.ConvTranspose2d(128, 64, 3, padding=1, bias=False),
-            nn.BatchNorm2d(64, **KERAS_BN),
+            _keras_norm(64),
             nn.LeakyReLU(0.3),
             nn.Upsample(scale_factor=2),
             nn.ConvTranspose2d(64, 3, 3, padding=1, bias=False),

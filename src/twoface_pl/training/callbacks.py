@@ -53,9 +53,7 @@ class ValidationLog(Callback):
         if trainer.sanity_checking or not trainer.is_global_zero:
             return
         figures = {
-            name: float(value)
-            for name, value in trainer.callback_metrics.items()
-            if name.startswith("validation/")
+            name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("validation/")
         }
         if trainer.logger is not None:
             trainer.logger.log_metrics(figures, step=module.batches_done)
@@ -93,9 +91,7 @@ class PictureGrid(Callback):
         )
         write_image(self.folder / f"{module.batches_done:07d}.png", picture)
         if isinstance(trainer.logger, TensorBoardLogger):
-            trainer.logger.experiment.add_image(
-                "validation", picture, module.batches_done, dataformats="HWC"
-            )
+            trainer.logger.experiment.add_image("validation", picture, module.batches_done, dataformats="HWC")
 
 
 class BatchProgress(ProgressBar):

@@ -38,6 +38,7 @@ class InpaintingModule(L.LightningModule):
         facts: ``{image_size, frame, mask, run}``, written into checkpoints and exports.
         identity_network: frozen; its weights stay out of checkpoints.
         channels_last: memory format; faster on CPUs and on GPUs with AMP.
+        log_every: batches between logged losses.
 
     Raises:
         TwoFaceError: options that are not known, an identity loss without an identity network.
@@ -52,12 +53,14 @@ class InpaintingModule(L.LightningModule):
         facts: dict[str, Any],
         identity_network: IdentityNetwork | None = None,
         channels_last: bool = True,
+        log_every: int = 20,
     ) -> None:
         super().__init__()
         self.save_hyperparameters(ignore=["identity_network"])
         self.automatic_optimization = False
         self.losses = losses
         self.optimizer_options = optimizer
+        self.log_every = log_every
         self.batches_done = 0
         self.generator = build_generator(generator)
         weights = losses["adversarial"]
@@ -107,7 +110,7 @@ class InpaintingModule(L.LightningModule):
             logged |= self._step_discriminators(real, filled.detach(), mask)
         logged |= self._step_generator(filled, photo, reference, mask)
         self.batches_done += 1
-        if self.batches_done % self.trainer.log_every_n_steps == 0 and self.logger is not None:
+        if self.batches_done % self.log_every == 0 and self.logger is not None:
             figures = {name: float(value) for name, value in logged.items()}
             self.logger.log_metrics(figures, step=self.batches_done)
 
@@ -133,9 +136,7 @@ class InpaintingModule(L.LightningModule):
             "discriminator/local": loss_local.detach(),
         }
 
-    def _step_generator(
-        self, filled: Tensor, photo: Tensor, reference: Tensor, mask: Tensor
-    ) -> dict[str, Tensor]:
+    def _step_generator(self, filled: Tensor, photo: Tensor, reference: Tensor, mask: Tensor) -> dict[str, Tensor]:
         optimizer = self._optimizers()[0]
         self.toggle_optimizer(optimizer)
         parts = self._generator_losses(filled, photo, reference, mask)
@@ -184,9 +185,7 @@ class InpaintingModule(L.LightningModule):
         filled = self.fill(batch)
         psnr = psnr_in_hole(filled, photos, masks)
         wrong = psnr_in_hole(self.fill(batch, "wrong_reference"), photos, masks)
-        opencv = [
-            psnr_in_hole(opencv_fill(photos, masks, method), photos, masks).mean() for method in OPENCV_METHODS
-        ]
+        opencv = [psnr_in_hole(opencv_fill(photos, masks, method), photos, masks).mean() for method in OPENCV_METHODS]
         figures = {
             "validation/psnr_in_hole": psnr.mean(),
             "validation/ssim_in_hole": ssim_in_hole(filled, photos, masks).mean(),

@@ -33,7 +33,6 @@ class TrainOptions:
     folder: Path  # checkpoints, pictures and logs
     max_batches: int
     validate_every: int  # batches; a checkpoint is written at each validation
-    log_every: int  # batches
     logger: str  # tensorboard, csv or none
     trainer: dict[str, Any]  # keyword arguments of Lightning's Trainer
     stop_when: dict[str, float] = field(default_factory=dict)
@@ -106,7 +105,6 @@ def _build_trainer(options: TrainOptions) -> L.Trainer:
             max_epochs=-1,
             val_check_interval=min(options.validate_every, options.max_batches),
             check_val_every_n_epoch=None,
-            log_every_n_steps=options.log_every,
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
             enable_model_summary=False,

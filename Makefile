@@ -1,0 +1,54 @@
+# Everything here makes its own .venv first: a bare Python 3.11 to 3.13 with pip is enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Passed on to the command: make train ARGS="experiment=smoke"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo prepare train evaluate export-onnx serve doctor test test-slow lint clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11 to 3.13 is needed: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[train,serve,dev]'
+	touch $@
+
+demo: $(STAMP) ## the whole path on synthetic faces, and a picture to look at
+	$(BIN)/twoface demo $(ARGS)
+
+prepare: $(STAMP) ## photos to a prepared data set: ARGS="source.root=<photos>"
+	$(BIN)/twoface prepare $(ARGS)
+
+train: $(STAMP) ## train on data/prepared: ARGS="trainer=gpu precision=bf16"
+	$(BIN)/twoface train $(ARGS)
+
+evaluate: $(STAMP) ## figures of a checkpoint: ARGS="checkpoint=runs/<run>/best.ckpt"
+	$(BIN)/twoface evaluate $(ARGS)
+
+export-onnx: $(STAMP) ## a checkpoint to ONNX: ARGS="checkpoint=runs/<run>/best.ckpt"
+	$(BIN)/twoface export $(ARGS)
+
+serve: $(STAMP) ## answer over HTTP with the newest export: ARGS="--port 8501"
+	$(BIN)/twoface serve $(ARGS)
+
+doctor: $(STAMP) ## versions, devices, packages, weights
+	$(BIN)/twoface doctor
+
+test: $(STAMP) ## tests, without the slow ones
+	$(BIN)/pytest -m "not slow" $(ARGS)
+
+test-slow: $(STAMP) ## the slow tests
+	$(BIN)/pytest -m slow $(ARGS)
+
+lint: $(STAMP) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean: ## remove .venv and what tests and demo leave; never data, runs or models
+	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache

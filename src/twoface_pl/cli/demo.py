@@ -1,0 +1,131 @@
+"""``twoface demo``: every command in turn, on synthetic faces, and one picture to look at."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from twoface_pl.errors import TwoFaceError
+
+SHOWN_PEOPLE = 6
+DB_ABOVE_OPENCV = 3.0  # what the test people must show, or the demo has failed
+DB_RIGHT_ABOVE_WRONG = 1.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--folder", type=Path, default=Path("demo"), help="where everything goes (%(default)s); replaced if there")
+    add("overrides", nargs="*", help="overrides for the training, such as max_batches=100")
+
+
+def _twoface(*arguments: str) -> None:
+    print(f"\n$ {shlex.join(['twoface', *arguments])}", flush=True)
+    status = subprocess.run([sys.executable, "-m", "twoface_pl.cli", *arguments], check=False).returncode
+    if status:
+        raise TwoFaceError(f"`twoface {arguments[0]}` failed with status {status}; its message is above")
+
+
+def _clear(folder: Path) -> None:
+    marker = folder / ".twoface-demo"
+    if folder.exists() and any(folder.iterdir()) and not marker.is_file():
+        raise TwoFaceError(f"{folder} holds something else than a demo; give another --folder")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    marker.touch()
+
+
+def _write_pairs(data: Path, pairs: Path) -> None:
+    """A photo, a right and a wrong reference of each person to show, as files of one name."""
+    from twoface_pl.data.index import read_index
+    from twoface_pl.data.triples import next_reference
+
+    index = read_index(data, "test")
+    people = sorted(index.references)[: SHOWN_PEOPLE + 1]
+    for number, person in enumerate(people[:-1]):
+        photo = next(entry.partition("/")[2] for entry in sorted(index.masked) if entry.startswith(f"{person}/"))
+        wrong = people[number + 1]
+        for name, role, whose, file in (
+            ("photos", "masked", person, photo),
+            ("references", "reference", person, next_reference(index, person, photo)),
+            ("wrong_references", "reference", wrong, index.references[wrong][0]),
+        ):
+            target = pairs / name / f"{person}.jpg"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(data / "test" / role / whose / file, target)
+
+
+def _write_picture(folder: Path) -> Path:
+    import numpy as np
+
+    from twoface_pl.evaluation.picture import picture_grid, show_hole
+    from twoface_pl.faces.image import decode_image, list_photos, write_image
+    from twoface_pl.serving.session import FillSession, find_model
+
+    def read(name: str) -> np.ndarray:
+        return np.stack([decode_image(path) for path in list_photos(folder / name)])
+
+    truth = read("pairs/photos")
+    hole = FillSession(find_model(folder / "model"), "cpu").default_mask
+    columns = {
+        "masked": show_hole(truth, np.broadcast_to(hole, truth.shape[:3])),
+        "reference": read("pairs/references"),
+        "filled": read("filled"),
+        "filled from a wrong reference": read("filled_wrong"),
+        "truth": truth,
+    }
+    picture = folder / "demo.png"
+    write_image(picture, picture_grid(columns, side=192))
+    return picture
+
+
+def _verdict(figures: dict[str, Any]) -> bool:
+    """Print the two figures; True if both are met."""
+    met = True
+    for what, key, wanted in (
+        ("the fill beats OpenCV's by", "db_above_opencv", DB_ABOVE_OPENCV),
+        ("the right reference beats a wrong one by", "db_right_above_wrong_reference", DB_RIGHT_ABOVE_WRONG),
+    ):
+        reached = figures[key] >= wanted
+        met &= reached
+        state = "met" if reached else "MISSED"
+        print(f"  {what} {figures[key]:.2f} dB in the hole (at least {wanted:.0f} wanted: {state})")
+    return met
+
+
+def run(arguments: argparse.Namespace) -> int:
+    started = time.monotonic()
+    folder: Path = arguments.folder
+    _clear(folder)
+    data, checkpoint = folder / "data", folder / "run" / "best.ckpt"
+    _twoface("prepare", "source=synthetic", f"source.root={folder / 'photos'}", f"root={data}", "image_size=64")
+    _twoface("train", "experiment=demo", f"data.root={data}", f"hydra.run.dir={folder / 'run'}", *arguments.overrides)
+    _twoface(
+        "evaluate", f"checkpoint={checkpoint}", f"root={data}", "identity=synthetic", f"output={folder / 'evaluation'}"
+    )
+    _twoface("export", f"checkpoint={checkpoint}", f"output={folder / 'model'}")
+    pairs = folder / "pairs"
+    _write_pairs(data, pairs)
+    for references, output in (("references", "filled"), ("wrong_references", "filled_wrong")):
+        _twoface(
+            "inpaint", "--model", str(folder / "model"), "--image", str(pairs / "photos"),
+            "--reference", str(pairs / references), "--output", str(folder / output),
+        )  # fmt: skip
+    picture = _write_picture(folder)
+    figures = json.loads((folder / "evaluation" / "evaluation.json").read_text("utf-8"))
+    heading = figures["heading"]
+    print(f"\nOn {heading['photos']} photos of {heading['people']} synthetic people the model never saw:")
+    met = _verdict(figures)
+    print(f"\nLook at {picture.resolve()} ({(time.monotonic() - started) / 60:.1f} minutes in all)")
+    print(f"More: {folder / 'evaluation' / 'evaluation.png'}; tensorboard --logdir {folder / 'run'}")
+    print(
+        f"Try next: twoface serve --model {folder / 'model'}, or your own photos, as <folder>/<person>/<photo>:\n"
+        "  twoface prepare source.root=<folder>, then twoface train"
+    )
+    return 0 if met else 1

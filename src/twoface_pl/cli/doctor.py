@@ -1,0 +1,121 @@
+"""``twoface doctor``: what this machine has, what runs where, and what is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from twoface_pl import __version__
+from twoface_pl.errors import TwoFaceError
+
+GROUPS = {
+    "base": ("numpy", "pillow", "opencv-python-headless", "tqdm"),
+    "train": (
+        "torch", "torchvision", "pytorch-lightning", "torchmetrics", "facenet-pytorch",
+        "hydra-core", "tensorboard", "onnx", "onnxscript",
+    ),
+    "serve": ("fastapi", "uvicorn", "orjson"),
+}  # fmt: skip
+RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
+# y = Identity(x), as ONNX: the smallest graph that shows what onnxruntime really runs on
+PROBE = base64.b64decode("CAg6NwoQCgF4EgF5IghJZGVudGl0eRIBZ1oPCgF4EgoKCAgBEgQKAggBYg8KAXkSCgoICAESBAoCCAFCBAoAEA0=")
+FACENET_FILES = ("20180408-102900-casia-webface.pt", "20180402-114759-vggface2.pt")
+VGG16_FILE = "vgg16-397923af.pth"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """No options."""
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _packages(problems: list[str]) -> Iterator[str]:
+    for group, packages in GROUPS.items():
+        found = {package: _installed(package) for package in packages}
+        yield f"{group}: " + ", ".join(f"{package} {number or 'MISSING'}" for package, number in found.items())
+        missing = [package for package, number in found.items() if number is None]
+        if missing and group == "base":
+            problems.append(f"missing {', '.join(missing)}: pip install twoface-pl")
+        elif missing:
+            yield f"  (for group {group}: pip install 'twoface-pl[{group}]')"
+
+
+def _runtimes(problems: list[str]) -> Iterator[str]:
+    found = {package: _installed(package) for package in RUNTIMES}
+    yield "runtime: " + ", ".join(f"{package} {number}" for package, number in found.items() if number)
+    if all(found.values()):
+        problems.append("onnxruntime and onnxruntime-gpu overwrite each other: uninstall both, then install one")
+    if not any(found.values()):
+        problems.append("no onnxruntime: pip install onnxruntime-gpu (Linux x86-64) or onnxruntime")
+        return
+    try:
+        import onnxruntime
+
+        from twoface_pl.serving.session import open_session
+
+        session = open_session(PROBE, "auto")
+        yield f"onnxruntime offers {', '.join(onnxruntime.get_available_providers())}"
+        yield f"onnxruntime runs on {session.get_providers()[0]}"
+    except (ImportError, TwoFaceError) as error:
+        problems.append(f"onnxruntime does not run: {error}")
+
+
+def _devices(problems: list[str]) -> Iterator[str]:
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    yield f"CPU: {threads} usable cores, {platform.machine()}"
+    try:
+        import torch
+    except ImportError as error:
+        if _installed("torch"):
+            problems.append(f"torch does not import: {error}")
+        return
+    if not torch.cuda.is_available():
+        yield f"GPU for torch: none (built for CUDA {torch.version.cuda})"
+        return
+    for index in range(torch.cuda.device_count()):
+        found = torch.cuda.get_device_properties(index)
+        yield f"GPU {index}: {found.name}, {found.total_memory / 2**30:.0f} GiB, CUDA {torch.version.cuda}"
+
+
+def _weights() -> Iterator[str]:
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "torch"
+    checkpoints = Path(os.environ.get("TORCH_HOME", cache)) / "checkpoints"
+    for what, variable, key, names in (
+        ("FaceNet", "TWOFACE_FACENET", "identity.weights", FACENET_FILES),
+        ("VGG16", "TWOFACE_VGG16", "generator.vgg_weights", (VGG16_FILE,)),
+    ):
+        given = os.environ.get(variable)
+        if given:
+            yield f"{what}: {given} from {variable} ({'there' if Path(given).is_file() else 'NOT THERE'})"
+        else:
+            here = [name for name in names if (checkpoints / name).is_file()]
+            state = f"downloaded: {', '.join(here)}" if here else "not downloaded yet"
+            yield f"{what}: {key}=<file> or {variable}; else {checkpoints} ({state})"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    problems: list[str] = []
+    print(f"twoface {__version__}, Python {platform.python_version()}, {sys.prefix}")
+    for title, lines in (
+        ("packages", [*_packages(problems), *_runtimes(problems)]),
+        ("devices", _devices(problems)),
+        ("weights", _weights()),
+    ):
+        print(f"\n{title}")
+        for line in lines:
+            print(f"  {line}")
+    print("\nproblems" + ("" if problems else ": none"))
+    for problem in problems:
+        print(f"  {problem}")
+    return 1 if problems else 0

@@ -1,0 +1,124 @@
+"""Shared parts: a tiny data set, a fitted identity network, a trained checkpoint, an exported model."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from twoface_pl.data.datamodule import DataOptions, TripleDataModule
+from twoface_pl.data.synthetic import write_synthetic_photos
+from twoface_pl.data_prep.prepare import PrepareOptions, prepare
+from twoface_pl.data_prep.split import SplitOptions
+from twoface_pl.export.export import export
+from twoface_pl.masks import CenterSquare
+from twoface_pl.networks.checkpoint import load_generator
+from twoface_pl.training.fit_synthetic_identity import fit_synthetic_identity
+from twoface_pl.training.module import InpaintingModule
+from twoface_pl.training.train import TrainOptions, train
+
+SIZE = 64
+HOLE = 16
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+MASK = {"name": "center", "size": HOLE}
+GENERATOR = {"name": "ours", "width": 16, "depth": 1, "blocks": 1, "heads": 2}
+DISCRIMINATOR = {"name": "conv", "width": 8, "local_size": 16}
+OPTIMIZER = {"generator_lr": 1e-3, "discriminator_lr": 1e-3, "betas": [0.5, 0.99]}
+CPU = {"accelerator": "cpu", "devices": 1, "precision": "32-true"}
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def losses(reconstruction: float = 1.0, adversarial: float = 0.01, identity: float = 0.0) -> dict:
+    return {
+        "reconstruction": {"weight": reconstruction, "kind": "l1"},
+        "adversarial": {"global_weight": adversarial, "local_weight": adversarial, "discriminator_weight": 1.0},
+        "identity": {"weight": identity, "kind": "cosine", "against": "truth"},
+    }
+
+
+def tiny_module(**changes) -> InpaintingModule:
+    options = {
+        "generator": GENERATOR,
+        "discriminator": DISCRIMINATOR,
+        "losses": losses(),
+        "optimizer": OPTIMIZER,
+        "facts": {"image_size": SIZE, "frame": "square", "mask": MASK, "run": "tests"},
+        "log_every": 1,
+    }
+    return InpaintingModule(**{**options, **changes})
+
+
+def tiny_data(root: Path, workers: int = 0) -> TripleDataModule:
+    options = DataOptions(root, SIZE, batch_size=4, workers=workers, seed=0, validation_photos=4)
+    return TripleDataModule(options, CenterSquare(HOLE))
+
+
+def tiny_options(folder: Path, **changes) -> TrainOptions:
+    options = {
+        "folder": folder,
+        "max_batches": 4,
+        "validate_every": 2,
+        "logger": "csv",
+        "trainer": CPU,
+        "progress": False,
+    }
+    return TrainOptions(**{**options, **changes})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    os.environ["TWOFACE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ.pop("TWOFACE_FACENET", None)
+    os.environ.pop("TWOFACE_VGG16", None)
+
+
+@pytest.fixture(scope="session")
+def identity_file(_cache: None) -> Path:
+    """A small identity network, where the `identity=synthetic` config looks for it."""
+    path = Path(os.environ["TWOFACE_CACHE"]) / "synthetic_identity.pt"
+    fit_synthetic_identity(path, people=60, photos=6, steps=120)
+    return path
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos of 24 people, as a user has them."""
+    root = tmp_path_factory.mktemp("photos")
+    write_synthetic_photos(root, people=24, photos=4, size=SIZE)
+    return root
+
+
+@pytest.fixture(scope="session")
+def prepared(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, prepared."""
+    root = tmp_path_factory.mktemp("data") / "prepared"
+    prepare(PrepareOptions(photos, root, SIZE, SplitOptions("few_photos", 0.2, 0.2, seed=0)))
+    return root
+
+
+@pytest.fixture(scope="session")
+def checkpoint(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few batches' checkpoint of a tiny generator."""
+    return train(tiny_module(), tiny_data(prepared), tiny_options(tmp_path_factory.mktemp("run"))).best
+
+
+@pytest.fixture(scope="session")
+def model(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its export."""
+    return export(load_generator(checkpoint), tmp_path_factory.mktemp("models") / "two_face_model").path
+
+
+@pytest.fixture(scope="session")
+def twoface() -> Run:
+    """Runs the installed command in a process of its own."""
+
+    def run(*arguments: object, cwd: Path | None = None, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+        command = [str(Path(sys.executable).with_name("twoface")), *map(str, arguments)]
+        return subprocess.run(command, cwd=cwd, timeout=timeout, capture_output=True, text=True, check=False)
+
+    return run

@@ -1,0 +1,174 @@
+"""Decoding, frames and paste-back."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.faces.frame import SquareFrame
+from twoface_pl.faces.image import decode_image, decode_mask, write_image, write_text
+
+PHOTO = np.random.default_rng(0).integers(0, 256, (90, 131, 3), np.uint8)
+
+
+def _encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_all_eight_exif_orientations_come_out_upright(orientation: int) -> None:
+    upright = PHOTO[:64, :48]
+    stored = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.transpose(1, 0, 2),
+        6: np.rot90(upright, 1),
+        7: upright[::-1, ::-1].transpose(1, 0, 2),
+        8: np.rot90(upright, -1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = _encoded(Image.fromarray(np.ascontiguousarray(stored)), exif=exif)
+    assert np.array_equal(decode_image(data), upright)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "1", "CMYK", "I;16"])
+def test_every_mode_becomes_rgb(mode: str) -> None:
+    if mode == "I;16":
+        data = _encoded(Image.fromarray(np.linspace(0, 65535, 32 * 32, dtype=np.uint16).reshape(32, 32)))
+    else:
+        data = _encoded(Image.fromarray(PHOTO).convert(mode), "TIFF" if mode == "CMYK" else "PNG")
+    pixels = decode_image(data)
+    assert pixels.dtype == np.uint8
+    assert pixels.shape[2] == 3
+    assert pixels.max() > 200
+
+
+def test_transparent_lies_on_white() -> None:
+    data = _encoded(Image.new("RGBA", (20, 20), (255, 0, 0, 0)))
+    assert (decode_image(data) == 255).all()
+
+
+def _png_header(width: int, height: int) -> bytes:
+    """A PNG that says it is huge, with hardly any content."""
+    import struct
+    import zlib
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "not a picture"),
+        (b"hello", "not a picture"),
+        (_encoded(Image.fromarray(PHOTO))[:900], "broken picture"),
+        (_encoded(Image.fromarray(PHOTO[:1, :1])), "too small"),
+        (_png_header(20000, 20000), "megapixels|not a picture"),
+        (_encoded(Image.fromarray(PHOTO), "GIF"), "not a picture"),
+    ],
+    ids=["empty", "text", "truncated", "1x1", "huge", "gif"],
+)
+def test_bad_pictures_are_refused_by_name(content: bytes, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.png"
+    path.write_bytes(content)
+    with pytest.raises(TwoFaceError, match=says) as caught:
+        decode_image(path)
+    assert "bad.png" in str(caught.value)
+
+
+def test_missing_picture() -> None:
+    with pytest.raises(TwoFaceError, match="no such file"):
+        decode_image(Path("nowhere.png"))
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "kept.png"
+    write_image(path, PHOTO)
+    before = path.read_bytes()
+    with pytest.raises(TypeError, match="Cannot handle"):
+        write_image(path, np.zeros((4, 4, 7), np.uint8))
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["kept.png"]
+
+
+def test_writing_where_a_file_is_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(TwoFaceError, match="cannot be written"):
+        write_text(tmp_path / "file" / "below.txt", "x")
+
+
+def test_white_is_the_hole(tmp_path: Path) -> None:
+    mask = np.zeros((20, 20), np.uint8)
+    mask[5:9] = 255
+    path = tmp_path / "mask.png"
+    Image.fromarray(mask).save(path)
+    assert np.array_equal(decode_mask(path), mask > 0)
+
+
+@pytest.mark.parametrize("shape", [(90, 131), (131, 90), (64, 64), (301, 299), (33, 500)])
+@pytest.mark.parametrize("box", [None, (10, 5, 40, 21), (-9, -9, 50, 50)])
+def test_paste_back_changes_the_hole_only(shape: tuple[int, int], box: tuple[int, int, int, int] | None) -> None:
+    photo = np.random.default_rng(1).integers(0, 256, (*shape, 3), np.uint8)
+    frame = SquareFrame.centred(*shape) if box is None else SquareFrame.around_box(box, *shape)
+    hole = np.zeros((64, 64), bool)
+    hole[20:40, 16:48] = True
+    mask = frame.mask_in_photo(hole, *shape)
+    result = frame.paste_back(photo, np.full((64, 64, 3), 200, np.uint8), mask)
+    assert mask.any()
+    assert np.array_equal(result[~mask], photo[~mask])
+    assert (result[mask] == 200).all()
+
+
+def test_an_empty_mask_changes_nothing() -> None:
+    frame = SquareFrame.around_box((3, 4, 60, 70), 90, 131)
+    assert np.array_equal(frame.paste_back(PHOTO, frame.crop(PHOTO, 128), np.zeros((90, 131), bool)), PHOTO)
+
+
+def test_a_frame_is_square_about_the_box_and_never_squashes() -> None:
+    frame = SquareFrame.around_box((10, 20, 30, 10), 90, 131)
+    assert (frame.x, frame.y, frame.side) == (10, 10, 30)
+    circle = np.zeros((90, 131), np.uint8)
+    rows, columns = np.ogrid[:90, :131]
+    circle[(rows - 45) ** 2 + (columns - 65) ** 2 < 30**2] = 255
+    seen = SquareFrame.centred(90, 131).crop(circle, 64) > 127
+    assert abs(int(seen.any(0).sum()) - int(seen.any(1).sum())) <= 1
+
+
+def test_over_the_edge_the_photo_is_reflected() -> None:
+    frame = SquareFrame(-5, 0, 10)
+    assert np.array_equal(frame.crop(PHOTO, 10)[:, :5], PHOTO[:10, :5][:, ::-1])
+
+
+def test_the_hole_in_the_frame_covers_every_pixel_it_touches() -> None:
+    mask = np.zeros((90, 131), bool)
+    mask[40, 60] = True
+    assert SquareFrame.centred(90, 131).crop_mask(mask, 16).sum() >= 1
+
+
+@pytest.mark.parametrize(
+    ("box", "says"),
+    [((0, 0, 0, 5), "empty"), ((200, 0, 5, 5), "outside"), ((0, 0, 10**6, 5), "far larger")],
+)
+def test_bad_boxes(box: tuple[int, int, int, int], says: str) -> None:
+    with pytest.raises(TwoFaceError, match=says):
+        SquareFrame.around_box(box, 90, 131)
+
+
+def test_bad_masks() -> None:
+    frame = SquareFrame.centred(90, 131)
+    with pytest.raises(TwoFaceError, match="no hole"):
+        frame.crop_mask(np.zeros((90, 131), bool), 64)
+    with pytest.raises(TwoFaceError, match="reaches out"):
+        frame.crop_mask(np.ones((90, 131), bool), 64)

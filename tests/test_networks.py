@@ -1,0 +1,206 @@
+"""Generators, discriminators and identity networks."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import DISCRIMINATOR, GENERATOR
+
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.masks import CenterSquare, RandomBox
+from twoface_pl.networks.discriminators import build_discriminators, hole_boxes, hole_crop
+from twoface_pl.networks.generator import build_generator, count_parameters
+from twoface_pl.networks.identity import load_identity
+from twoface_pl.networks.vgg import FrozenVGG16
+
+SEED = {"name": "seed", "vgg_weights": "random"}
+
+
+def _inputs(size: int, hole: int, batch: int = 2) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    image, reference = torch.rand(2, batch, 3, size, size, generator=torch.Generator().manual_seed(0))
+    mask = torch.zeros(batch, 1, size, size)
+    start = (size - hole) // 2
+    mask[..., start : start + hole, start : start + hole] = 1
+    return image, mask, reference
+
+
+@pytest.mark.parametrize(("options", "size", "hole"), [(GENERATOR, 64, 20), (GENERATOR, 96, 50), (SEED, 128, 32)])
+def test_generators_fill_the_hole_and_keep_the_rest(options: dict, size: int, hole: int) -> None:
+    image, mask, reference = _inputs(size, hole)
+    generator = build_generator(options).eval()
+    filled = generator(image * (1 - mask), mask, reference)
+    assert filled.shape == image.shape
+    assert torch.equal(filled * (1 - mask), image * (1 - mask))
+    assert filled.min() >= 0
+    assert filled.max() <= 1
+    other = generator(image * (1 - mask), mask, 1 - reference)
+    assert not torch.allclose(filled, other)  # it looks at the reference
+
+
+def test_seed_is_the_2018_network_in_size() -> None:
+    assert count_parameters(build_generator(SEED)) == pytest.approx(21.0e6, rel=0.005)
+
+
+def test_our_default_has_fewer_parameters_than_the_2018_network() -> None:
+    assert count_parameters(build_generator({"name": "ours"})) < 21e6
+
+
+def test_seed_refuses_other_holes_and_sizes_by_name() -> None:
+    generator = build_generator(SEED)
+    generator.check(128, CenterSquare(32))
+    with pytest.raises(TwoFaceError, match="generator 'seed' fills only the centre 32x32 hole"):
+        generator.check(128, CenterSquare(64))
+    with pytest.raises(TwoFaceError, match="RandomBox"):
+        generator.check(128, RandomBox())
+    with pytest.raises(TwoFaceError, match="works at 128 px, not at 64"):
+        generator.check(64, CenterSquare(32))
+
+
+def test_ours_refuses_a_size_it_cannot_fold() -> None:
+    with pytest.raises(TwoFaceError, match="divisible by 8"):
+        build_generator(GENERATOR).check(100, CenterSquare(32))
+
+
+@pytest.mark.parametrize("build", [build_generator, build_discriminators])
+def test_unknown_networks_and_options(build) -> None:
+    with pytest.raises(TwoFaceError, match="'unet' is not known"):
+        build({"name": "unet"})
+    with pytest.raises(TwoFaceError, match="colour"):
+        build({"name": "seed", "vgg_weights": "random", "colour": 3})
+
+
+def test_vgg_stays_frozen_and_in_eval_mode() -> None:
+    generator = build_generator(SEED).train()
+    frozen = [module for module in generator.modules() if isinstance(module, FrozenVGG16)]
+    assert len(frozen) == 2
+    for module in frozen:
+        assert not module.training
+        assert not any(weight.requires_grad for weight in module.parameters())
+
+
+def test_vgg_preprocessing() -> None:
+    image = torch.rand(1, 3, 32, 32)
+    torch.manual_seed(0)
+    raw, caffe = FrozenVGG16("random", "raw"), FrozenVGG16("random", "caffe")
+    caffe.load_state_dict(raw.state_dict())
+    means = torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)
+    assert torch.allclose(caffe(image), raw(image.flip(1) * 255 - means), atol=1e-3)
+    with pytest.raises(TwoFaceError, match="preprocess=bgr"):
+        FrozenVGG16("random", "bgr")
+
+
+def test_vgg_file_of_another_network(tmp_path: Path) -> None:
+    torch.save({"features.0.weight": torch.zeros(1)}, tmp_path / "other.pt")
+    with pytest.raises(TwoFaceError, match=r"not VGG16 weights, features\.0\.weight"):
+        FrozenVGG16(str(tmp_path / "other.pt"))
+
+
+@pytest.mark.parametrize("options", [DISCRIMINATOR, SEED])
+def test_discriminators_judge_the_image_and_the_hole(options: dict) -> None:
+    image, mask, _ = _inputs(128, 32)
+    discriminators = build_discriminators(options).eval()
+    in_hole, outside = image.clone(), image.clone()
+    in_hole[..., 60:70, 60:70] = 0
+    outside[..., :20, :20] = 0
+    whole, local = discriminators(image, mask)
+    assert whole.shape == local.shape == (2, 1)
+    assert not torch.allclose(discriminators(in_hole, mask)[1], local)
+    assert torch.allclose(discriminators(outside, mask)[1], local)
+    assert not torch.allclose(discriminators(outside, mask)[0], whole)
+
+
+def test_a_square_hole_is_cropped_pixel_by_pixel() -> None:
+    image, mask, _ = _inputs(128, 32)
+    assert torch.equal(hole_crop(image, mask, 32), image[..., 48:80, 48:80])
+
+
+def test_the_box_around_a_long_hole_is_a_square_about_its_middle() -> None:
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., 10:20, 30:60] = 1
+    assert hole_boxes(mask).tolist() == [[30.0, 0.0, 60.0, 30.0]]
+
+
+def _facenet_file(path: Path, with_logits: bool) -> Path:
+    from facenet_pytorch import InceptionResnetV1
+
+    torch.manual_seed(0)
+    network = InceptionResnetV1(pretrained=None, classify=with_logits, num_classes=5 if with_logits else None)
+    torch.save(network.state_dict(), path)
+    return path
+
+
+def test_facenet_files_load_with_and_without_the_classifier(tmp_path: Path) -> None:
+    faces = torch.rand(2, 3, 80, 80)
+    embeddings = []
+    for with_logits in (False, True):
+        path = _facenet_file(tmp_path / f"{with_logits}.pt", with_logits)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        network = load_identity({"name": "facenet", "weights": str(path), "sha256": digest})
+        embeddings.append(network(faces))
+    assert embeddings[0].shape == (2, 512)
+    assert torch.allclose(embeddings[0].norm(dim=1), torch.ones(2), atol=1e-5)
+    assert torch.allclose(embeddings[0], embeddings[1], atol=1e-5)
+
+
+def test_facenet_gets_its_own_input_range(tmp_path: Path) -> None:
+    network = load_identity({"name": "facenet", "weights": str(_facenet_file(tmp_path / "f.pt", False))})
+    faces = torch.rand(1, 3, 80, 80)
+    direct = network.network((faces * 255 - 127.5) / 128)
+    assert torch.allclose(network(faces), direct, atol=1e-5)
+    with pytest.raises(ValueError, match=r"wants faces in \[0, 1\]"):
+        load_identity({"name": "facenet", "weights": str(tmp_path / "f.pt")})(faces * 255)
+
+
+def test_identity_buffers_never_move_and_gradients_reach_the_face(tmp_path: Path) -> None:
+    network = load_identity({"name": "facenet", "weights": str(_facenet_file(tmp_path / "f.pt", False))})
+    before = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    network.train()
+    faces = torch.rand(2, 3, 80, 80, requires_grad=True)
+    network(faces)[:, 0].sum().backward()
+    assert faces.grad is not None
+    assert faces.grad.abs().sum() > 0
+    assert all(torch.equal(before[name], buffer) for name, buffer in network.named_buffers())
+    assert all(weight.grad is None for weight in network.parameters())
+
+
+def test_bad_identity_weights(tmp_path: Path) -> None:
+    path = _facenet_file(tmp_path / "f.pt", False)
+    with pytest.raises(TwoFaceError, match="sha256 is .* not 00"):
+        load_identity({"name": "facenet", "weights": str(path), "sha256": "00"})
+    with pytest.raises(TwoFaceError, match=r"no file .*gone\.pt"):
+        load_identity({"name": "facenet", "weights": str(tmp_path / "gone.pt")})
+    torch.save({"conv": torch.zeros(1)}, tmp_path / "other.pt")
+    with pytest.raises(TwoFaceError, match=r"other\.pt: not FaceNet"):
+        load_identity({"name": "facenet", "weights": str(tmp_path / "other.pt")})
+    (tmp_path / "text.pt").write_text("not weights")
+    with pytest.raises(TwoFaceError, match=r"text\.pt: not a file of FaceNet weights"):
+        load_identity({"name": "facenet", "weights": str(tmp_path / "text.pt")})
+    with pytest.raises(TwoFaceError, match="'arcface' is not known"):
+        load_identity({"name": "arcface"})
+
+
+def test_offline_one_sentence_says_what_to_put_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import facenet_pytorch.models.inception_resnet_v1 as facenet
+
+    def refuse(*_: object) -> None:
+        raise ConnectionError("no network")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(facenet, "download_url_to_file", refuse)
+    with pytest.raises(TwoFaceError, match=r"FaceNet .*could not be downloaded.*identity\.weights=/path"):
+        load_identity({"name": "facenet", "weights": None})
+
+
+def test_the_fitted_network_knows_unseen_synthetic_people(identity_file: Path) -> None:
+    import numpy as np
+
+    from twoface_pl.data.synthetic import synthetic_photo
+
+    network = load_identity({"name": "synthetic", "weights": str(identity_file)})
+    faces = np.stack([synthetic_photo(person, photo, 64) for photo in range(2) for person in range(30)])
+    embeddings = network(torch.from_numpy(faces).permute(0, 3, 1, 2).float() / 255)
+    cosine = embeddings[:30] @ embeddings[30:].T
+    same = cosine.diagonal().mean()
+    different = (cosine.sum() - cosine.trace()) / (30 * 29)
+    assert same > different + 0.25
