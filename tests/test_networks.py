@@ -166,7 +166,7 @@ def test_identity_buffers_never_move_and_gradients_reach_the_face(tmp_path: Path
 
 def test_bad_identity_weights(tmp_path: Path) -> None:
     path = _facenet_file(tmp_path / "f.pt", False)
-    with pytest.raises(TwoFaceError, match="sha256 is .* not 00"):
+    with pytest.raises(TwoFaceError, match=r"sha256 is .* not 00"):
         load_identity({"name": "facenet", "weights": str(path), "sha256": "00"})
     with pytest.raises(TwoFaceError, match=r"no file .*gone\.pt"):
         load_identity({"name": "facenet", "weights": str(tmp_path / "gone.pt")})

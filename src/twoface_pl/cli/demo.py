@@ -104,7 +104,15 @@ def run(arguments: argparse.Namespace) -> int:
     folder: Path = arguments.folder
     _clear(folder)
     data, checkpoint = folder / "data", folder / "run" / "best.ckpt"
-    _twoface("prepare", "source=synthetic", f"source.root={folder / 'photos'}", f"root={data}", "image_size=64")
+    _twoface(
+        "prepare",
+        "source=synthetic",
+        "source.people=600",
+        "source.photos=6",
+        f"source.root={folder / 'photos'}",
+        f"root={data}",
+        "image_size=64",
+    )
     _twoface("train", "experiment=demo", f"data.root={data}", f"hydra.run.dir={folder / 'run'}", *arguments.overrides)
     _twoface(
         "evaluate", f"checkpoint={checkpoint}", f"root={data}", "identity=synthetic", f"output={folder / 'evaluation'}"

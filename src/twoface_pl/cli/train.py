@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.training.module import InpaintingModule
     from twoface_pl.training.train import TrainOptions, train
 
-    # Said of every loader on a machine with few cores, whatever is best there.
-    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    # train() says what it runs on; Lightning adds tips.
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated", module="pytorch_lightning")
     L.seed_everything(config["seed"], workers=True, verbose=False)
     policy = build_mask_policy(config["mask"])
     data_options = dict(config["data"], root=Path(config["data"]["root"]))

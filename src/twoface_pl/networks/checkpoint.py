@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.networks.generator import Generator, build_generator
+from twoface_pl.networks.weights import load_torch_file
 
 PREFIX = "generator."
 
@@ -36,11 +34,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise TwoFaceError(f"no checkpoint {path}; train one with `twoface train`, it says where it is")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError) as error:
-        raise TwoFaceError(f"{path}: not a checkpoint ({str(error).splitlines()[0]})") from None
-    hparams = content.get("hyper_parameters", {}) if isinstance(content, dict) else {}
+    content = load_torch_file(path, "a training checkpoint")
+    hparams = content.get("hyper_parameters", {})
     if not {"generator", "facts"} <= set(hparams) or "state_dict" not in content:
         raise TwoFaceError(f"{path}: a checkpoint of another program, not of `twoface train`")
     return content

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from twoface_pl.errors import TwoFaceError
+
+
+def load_torch_file(path: Path, what: str) -> dict[str, Any]:
+    """The dictionary that torch saved to a file; never runs code from it.
+
+    Raises:
+        TwoFaceError: not such a file.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # bytes of any other origin make the unpickler fail in any way
+        raise TwoFaceError(
+            f"{path}: not a file of {what} ({(str(error) or repr(error)).splitlines()[0][:200]})"
+        ) from None
+    if not isinstance(content, dict):
+        raise TwoFaceError(f"{path}: not a file of {what} (it holds no dictionary)")
+    return content
 
 
 def load_state(path: Path, what: str, sha256: str | None = None) -> dict[str, Tensor]:
@@ -30,13 +47,7 @@ def load_state(path: Path, what: str, sha256: str | None = None) -> dict[str, Te
         found = hashlib.sha256(path.read_bytes()).hexdigest()
         if found != sha256.lower():
             raise TwoFaceError(f"{path}: sha256 is {found}, not {sha256}; get the file anew")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError) as error:
-        raise TwoFaceError(f"{path}: not a file of {what} weights ({str(error).splitlines()[0]})") from None
-    if not isinstance(state, dict):
-        raise TwoFaceError(f"{path}: not a file of {what} weights (no dictionary of tensors)")
-    return state
+    return load_torch_file(path, f"{what} weights")
 
 
 def offline_error(what: str, key: str, error: Exception) -> TwoFaceError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,8 @@ from twoface_pl.training.callbacks import (
     ValidationLog,
 )
 from twoface_pl.training.module import InpaintingModule
+
+log = logging.getLogger(__name__)
 
 MONITORED = "validation/psnr_in_hole"
 
@@ -105,6 +109,7 @@ def _build_trainer(options: TrainOptions) -> L.Trainer:
             max_epochs=-1,
             val_check_interval=min(options.validate_every, options.max_batches),
             check_val_every_n_epoch=None,
+            log_every_n_steps=1,  # unused: the module logs by its own count
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
             enable_model_summary=False,
@@ -128,7 +133,14 @@ def train(module: InpaintingModule, data: TripleDataModule, options: TrainOption
     """
     if options.resume is not None:
         _check_resume(module, options.resume, options.max_batches)
+    # Said of every loader on a machine with few cores; and of a folder that holds the run's config.
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
     trainer = _build_trainer(options)
+    log.info(
+        "training on %s, %d process(es), %s, into %s",
+        trainer.strategy.root_device, trainer.world_size, trainer.precision, options.folder,
+    )  # fmt: skip
     trainer.fit(module, data, ckpt_path=options.resume, weights_only=True)
     last = options.folder / "last.ckpt"
     figures = {name: float(value) for name, value in trainer.callback_metrics.items()}

@@ -1,0 +1,122 @@
+"""The one command: help at once, Hydra's own ways, errors that say what to do, two processes."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import SIZE, Run
+
+from twoface_pl import __version__
+
+HEAVY = ("torch", "numpy", "cv2", "hydra", "pytorch_lightning", "onnxruntime", "fastapi", "PIL")
+SMOKE = ["experiment=smoke", "logger=csv", "progress=false"]
+
+
+def test_help_and_version(twoface: Run) -> None:
+    shown = twoface("--help")
+    assert shown.returncode == 0
+    for command in ("prepare", "train", "evaluate", "export", "inpaint", "serve", "doctor", "demo"):
+        assert re.search(rf"^  {command} ", shown.stdout, re.MULTILINE), command
+    assert twoface("--version").stdout == f"twoface {__version__}\n"
+    assert twoface().returncode == 2
+    unknown = twoface("trian")
+    assert unknown.returncode == 2
+    assert "no command 'trian'" in unknown.stderr
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['twoface', '--help']; from twoface_pl.cli.main import main; main();"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.endswith("[]\n")
+
+
+@pytest.mark.parametrize("command", ["prepare", "train", "evaluate", "export"])
+def test_hydra_help_and_config(command: str, twoface: Run, tmp_path: Path) -> None:
+    shown = twoface(command, "--cfg", "job", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert "root:" in shown.stdout or "checkpoint: ???" in shown.stdout
+    shown = twoface(command, "--help", cwd=tmp_path)
+    assert shown.returncode == 0
+    assert "Hydra" in shown.stdout
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["inpaint", "serve", "doctor", "demo"])
+def test_plain_help(command: str, twoface: Run) -> None:
+    shown = twoface(command, "--help")
+    assert shown.returncode == 0
+    assert f"usage: twoface {command}" in shown.stdout
+
+
+def test_doctor(twoface: Run) -> None:
+    shown = twoface("doctor")
+    assert shown.returncode == 0, shown.stdout
+    for part in (
+        f"twoface {__version__}",
+        "torch 2.",
+        "onnxruntime runs on",
+        "usable cores",
+        "FaceNet:",
+        "problems: none",
+    ):
+        assert part in shown.stdout
+
+
+def test_bad_overrides_and_missing_values(twoface: Run, tmp_path: Path) -> None:
+    for arguments, says in (
+        (["train", "generator=unet"], "Could not find 'generator/unet'"),
+        (["train", "generator.colour=3"], "colour"),
+        (["train"], "no folder data/prepared/train; make it with `twoface prepare"),
+        (["evaluate"], "give checkpoint=..."),
+        (["export", "checkpoint=gone.ckpt"], "no checkpoint gone.ckpt"),
+        (["prepare", "source.root=gone"], "no folder gone"),
+    ):
+        done = twoface(*arguments, cwd=tmp_path)
+        assert done.returncode == 1, arguments
+        assert says in done.stderr, (arguments, done.stderr)
+        assert "Traceback" not in done.stderr
+    assert {path.name for path in tmp_path.iterdir()} <= {"runs"}
+
+
+def test_a_generator_that_cannot_fill_the_hole(twoface: Run, prepared: Path, tmp_path: Path) -> None:
+    done = twoface(
+        "train", *SMOKE, f"data.root={prepared}", "losses=reconstruction", "mask.size=20", "generator=seed",
+        "~generator.width", "+generator.vgg_weights=random", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "generator 'seed'" in done.stderr
+
+
+def test_multirun_makes_a_folder_a_job(twoface: Run, prepared: Path, identity_file: Path, tmp_path: Path) -> None:
+    done = twoface(
+        "train", "--multirun", *SMOKE, f"data.root={prepared}", "optimizer.generator_lr=1e-3,1e-4", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    (sweep,) = (tmp_path / "runs").iterdir()
+    assert (sweep / "0" / "last.ckpt").is_file()
+    assert (sweep / "1" / "last.ckpt").is_file()
+    configs = [(sweep / job / ".hydra" / "config.yaml").read_text() for job in "01"]
+    assert "generator_lr: 0.001" in configs[0]
+    assert "generator_lr: 0.0001" in configs[1]
+
+
+@pytest.mark.parametrize("multirun", [False, True])
+def test_two_processes_train_into_one_folder(
+    multirun: bool, twoface: Run, prepared: Path, identity_file: Path, tmp_path: Path
+) -> None:
+    arguments = ["--multirun"] if multirun else []
+    done = twoface("train", *arguments, *SMOKE, f"data.root={prepared}", "trainer=two_cpu", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("trained 4 batches") == 1
+    runs = list((tmp_path / "runs").rglob("last.ckpt"))
+    assert len(runs) == 1
+    logs = "".join(path.read_text() for path in tmp_path.rglob("*.log"))
+    assert "2 process(es)" in logs
+    ranks = {path.parent for path in tmp_path.rglob("train_ddp_process_1.log")}
+    assert len(ranks) == 1
+    assert SIZE == 64  # what the smoke experiment expects of the data

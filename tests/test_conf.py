@@ -1,0 +1,47 @@
+"""Every config file composes, and every key says what it is."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_module
+from omegaconf import OmegaConf
+
+CONF = Path(__file__).parents[1] / "conf"
+ROOTS = ("prepare", "train", "evaluate", "export")
+# Which program a group belongs to; the rest belongs to train.
+PROGRAM = {"source": "prepare", "split": "prepare"}
+FILES = sorted(path.relative_to(CONF).with_suffix("") for path in CONF.rglob("*.yaml"))
+
+
+def test_the_groups_that_users_choose_from() -> None:
+    groups = {path.parent.name for path in FILES if path.parent.name}
+    assert groups >= {
+        "source", "split", "mask", "generator", "losses", "trainer", "precision", "logger", "experiment",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_every_config_composes(file: Path) -> None:
+    if not OmegaConf.has_resolver("div"):
+        OmegaConf.register_new_resolver("div", lambda whole, parts: int(whole) // int(parts))
+    group = file.parent.name
+    with initialize_config_module("twoface_pl.conf", version_base="1.3"):
+        if not group:
+            config = compose(file.name)
+        else:
+            config = compose(PROGRAM.get(group, "train"), overrides=[f"{group}={file.name}"])
+    plain = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(plain, dict)
+    if group not in ("", "experiment"):
+        own = OmegaConf.load(CONF / file.with_suffix(".yaml"))
+        assert set(own) - {"defaults"} <= set(plain[group])
+
+
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_every_key_has_a_comment(file: Path) -> None:
+    text = (CONF / file).with_suffix(".yaml").read_text()
+    body = re.sub(r"^defaults:.*\n(?:  - .*\n)*", "", text, flags=re.MULTILINE)
+    for line in body.splitlines():
+        is_value = re.match(r"\s*[\w/]+: *[^\s#]", line)
+        assert not is_value or " # " in line, f"{file}: {line}"

@@ -1,0 +1,126 @@
+"""The exported file is self-contained, says what it is, and is checked against torch."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from conftest import HOLE, SIZE
+
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.export.export import PARITY_BATCHES, check_parity, export, next_version
+from twoface_pl.export.graph import ExportGraph
+from twoface_pl.networks.checkpoint import TrainedGenerator, load_generator
+from twoface_pl.networks.generator import build_generator
+from twoface_pl.serving.session import FillSession, find_model
+
+
+def test_one_file_with_metadata_and_a_dynamic_batch(model: Path) -> None:
+    assert [path.name for path in model.parent.iterdir()] == ["model.onnx"]
+    assert model.parent.name == "1"
+    graph = onnx.load(model)
+    metadata = {entry.key: entry.value for entry in graph.metadata_props}
+    assert metadata["format"] == "twoface-generator/1"
+    assert metadata["image_size"] == str(SIZE)
+    assert metadata["frame"] == "square"
+    assert metadata["mask_polarity"] == "1 = hole"
+    assert json.loads(metadata["default_mask"]) == {"name": "center", "size": HOLE}
+    assert json.loads(metadata["architecture"])["name"] == "ours"
+    assert metadata["run"] == "tests"
+    assert metadata["version"]
+    assert not any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in graph.graph.initializer)
+    shapes = {
+        entry.name: [dim.dim_param or dim.dim_value for dim in entry.type.tensor_type.shape.dim]
+        for entry in (*graph.graph.input, *graph.graph.output)
+    }
+    assert list(shapes) == ["masked_image", "mask", "reference_image", "filled_image"]
+    assert {str(shape[0]) for shape in shapes.values()} == {"batch"}
+    assert shapes["mask"][1:] == [SIZE, SIZE, 1]
+
+
+def test_onnxruntime_fills_as_torch_does(model: Path, checkpoint: Path) -> None:
+    trained = load_generator(checkpoint)
+    session = FillSession(model, "cpu")
+    rng = np.random.default_rng(0)
+    for batch in PARITY_BATCHES:
+        image, reference = rng.random((2, batch, SIZE, SIZE, 3), np.float32)
+        masks = np.zeros((batch, SIZE, SIZE), bool)
+        masks[:, 5:30, 9:50] = True  # not the default one
+        found = session.fill(image, masks, reference)
+        hole = torch.from_numpy(masks).float()[..., None]
+        expected = ExportGraph(trained.generator)(torch.from_numpy(image), hole, torch.from_numpy(reference))
+        assert np.abs(found - expected.numpy()).max() < 1e-3
+        assert np.array_equal(found[~masks], image[~masks])
+
+
+def _broken(trained: TrainedGenerator) -> ExportGraph:
+    """The same generator with one weight broken."""
+    generator = build_generator(trained.options)
+    generator.load_state_dict(trained.generator.state_dict())
+    with torch.no_grad():
+        generator.to_pixels[-2].bias[0] += 1.0
+    return ExportGraph(generator.eval().requires_grad_(False))
+
+
+def test_one_broken_weight_fails_the_check(model: Path, checkpoint: Path) -> None:
+    trained = load_generator(checkpoint)
+    assert max(check_parity(model, ExportGraph(trained.generator), trained).values()) < 1e-3
+    with pytest.raises(TwoFaceError, match=r"differs from torch by .* at batch 1"):
+        check_parity(model, _broken(trained), trained)
+
+
+def test_a_failed_check_leaves_no_file(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import twoface_pl.export.export as module
+
+    real = module.check_parity
+    monkeypatch.setattr(module, "check_parity", lambda path, graph, trained: real(path, _broken(trained), trained))
+    with pytest.raises(TwoFaceError, match="nothing was written"):
+        export(load_generator(checkpoint), tmp_path / "models")
+    assert not list(tmp_path.rglob("*.onnx"))
+    assert not (tmp_path / "models" / "1").exists()
+
+
+def test_versions_count_up_and_the_newest_is_served(model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "two_face_model"
+    assert next_version(folder) == folder / "1" / "model.onnx"
+    for version in ("1", "2", "10", "notes"):
+        (folder / version).mkdir(parents=True)
+        shutil.copy(model, folder / version)
+    assert next_version(folder).parent.name == "11"
+    assert find_model(folder).parent.name == "10"
+    with pytest.raises(TwoFaceError, match="no model at"):
+        find_model(tmp_path / "nowhere")
+
+
+def test_an_existing_file_is_kept(model: Path, checkpoint: Path) -> None:
+    with pytest.raises(TwoFaceError, match="exists and is kept"):
+        export(load_generator(checkpoint), model)
+
+
+def test_seed_exports_and_refuses_other_holes(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    options = {"name": "seed", "vgg_weights": "random"}
+    generator = build_generator(options).eval().requires_grad_(False)
+    trained = TrainedGenerator(generator, options, 128, "square", {"name": "center", "size": 32}, "tests", 0)
+    result = export(trained, tmp_path / "seed.onnx")
+    assert max(result.parity.values()) <= 1e-3
+    session = FillSession(result.path, "cpu")
+    session.check_mask(session.default_mask)
+    with pytest.raises(TwoFaceError, match="generator 'seed' fills only its default mask"):
+        session.check_mask(np.roll(session.default_mask, 1, axis=0))
+
+
+def test_wrong_onnx_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "text.onnx").write_text("hello")
+    with pytest.raises(TwoFaceError, match=r"text\.onnx: not an ONNX model"):
+        FillSession(tmp_path / "text.onnx", "cpu")
+    node = onnx.helper.make_node("Identity", ["x"], ["y"])
+    info = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "xy"]
+    graph = onnx.helper.make_graph([node], "g", info[:1], info[1:])
+    other = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=8)
+    onnx.save(other, tmp_path / "other.onnx")
+    with pytest.raises(TwoFaceError, match=r"other\.onnx: not a Two-Face generator"):
+        FillSession(tmp_path / "other.onnx", "cpu")

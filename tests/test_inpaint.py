@@ -1,0 +1,151 @@
+"""The command line's photos and folders, with a real model under onnxruntime."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import HOLE, SIZE, Run
+from PIL import Image
+
+from twoface_pl.data.synthetic import synthetic_photo
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.faces.image import decode_image, write_image
+from twoface_pl.serving.inpaint import inpaint, plan_jobs
+from twoface_pl.serving.session import FillSession
+
+
+@pytest.fixture(scope="module")
+def session(model: Path) -> FillSession:
+    return FillSession(model, "cpu")
+
+
+def _photo(width: int, height: int, person: int = 1, photo: int = 0) -> np.ndarray:
+    pixels = synthetic_photo(person, photo, max(width, height))
+    return np.ascontiguousarray(pixels[:height, :width])
+
+
+@pytest.mark.parametrize(("width", "height"), [(64, 64), (131, 90), (90, 131), (300, 301), (40, 40)])
+def test_only_the_hole_changes_at_any_size(session: FillSession, width: int, height: int) -> None:
+    photo, reference = _photo(width, height), _photo(200, 150, photo=1)
+    result = inpaint(session, photo, reference)
+    changed = (result != photo).any(axis=2)
+    side = min(width, height)
+    expected = round(side * HOLE / SIZE)
+    rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
+    assert abs(len(rows) - expected) <= 2
+    assert abs(len(columns) - expected) <= 2
+    assert abs(rows.mean() - (height - 1) / 2) <= 1.5
+    assert abs(columns.mean() - (width - 1) / 2) <= 1.5
+
+
+def test_a_mask_of_any_shape_is_kept_to(session: FillSession) -> None:
+    photo = _photo(131, 90)
+    mask = np.zeros((90, 131), bool)
+    mask[30:50, 40:47] = True
+    mask[60, 90] = True
+    result = inpaint(session, photo, _photo(70, 70, photo=1), mask)
+    assert np.array_equal(result[~mask], photo[~mask])
+    assert (result[mask] != photo[mask]).any()
+
+
+def test_what_the_hole_held_does_not_matter(session: FillSession) -> None:
+    mask = np.zeros((100, 100), bool)
+    mask[41:60, 37:66] = True
+    photo = _photo(100, 100)
+    spoiled = photo.copy()
+    spoiled[mask] = (255, 0, 255)
+    reference = _photo(100, 100, photo=1)
+    assert np.array_equal(
+        inpaint(session, photo, reference, mask)[mask], inpaint(session, spoiled, reference, mask)[mask]
+    )
+
+
+def test_the_box_says_where_the_face_is(session: FillSession) -> None:
+    face = _photo(64, 64)
+    photo = np.full((150, 200, 3), 90, np.uint8)
+    photo[70:134, 120:184] = face
+    reference = _photo(64, 64, photo=1)
+    result = inpaint(session, photo, reference, box=(120, 70, 64, 64))
+    assert np.array_equal(result[70:134, 120:184], inpaint(session, face, reference))
+    other = inpaint(session, face, photo, reference_box=(120, 70, 64, 64))
+    assert np.array_equal(other, inpaint(session, face, face))
+
+
+def test_masks_that_do_not_fit(session: FillSession) -> None:
+    photo = _photo(131, 90)
+    with pytest.raises(TwoFaceError, match="the mask is 90x90, the photo 131x90"):
+        inpaint(session, photo, photo, np.ones((90, 90), bool))
+    with pytest.raises(TwoFaceError, match="no hole"):
+        inpaint(session, photo, photo, np.zeros((90, 131), bool))
+    outside = np.zeros((90, 131), bool)
+    outside[5, 3] = True
+    with pytest.raises(TwoFaceError, match="give a --box"):
+        inpaint(session, photo, photo, outside)
+
+
+def _folders(root: Path) -> None:
+    for name in ("a", "b", "c"):
+        write_image(root / "photos" / f"{name}.jpg", _photo(80, 80, person=ord(name)))
+        write_image(root / "references" / f"{name}.png", _photo(90, 80, person=ord(name), photo=1))
+
+
+def test_a_folder_is_planned_by_names(tmp_path: Path) -> None:
+    _folders(tmp_path)
+    write_image(tmp_path / "photos" / "a.png", _photo(80, 80))
+    jobs = list(plan_jobs(tmp_path / "photos", tmp_path / "references", tmp_path / "out"))
+    assert [job.output.name for job in jobs] == ["a-jpg.png", "a-png.png", "b.png", "c.png"]
+    assert [job.reference.name for job in jobs] == ["a.png", "a.png", "b.png", "c.png"]
+    (tmp_path / "references" / "b.png").unlink()
+    with pytest.raises(TwoFaceError, match=r"no reference named like b\.jpg"):
+        list(plan_jobs(tmp_path / "photos", tmp_path / "references", tmp_path / "out"))
+    (tmp_path / "none").mkdir()
+    with pytest.raises(TwoFaceError, match="no photos in this folder"):
+        list(plan_jobs(tmp_path / "none", tmp_path / "references", tmp_path / "out"))
+
+
+def test_the_command_fills_a_photo_and_keeps_outputs(twoface: Run, model: Path, tmp_path: Path) -> None:
+    photo, reference = _photo(131, 90), _photo(64, 64, photo=1)
+    write_image(tmp_path / "photo.png", photo)
+    write_image(tmp_path / "reference.jpg", reference)
+    mask = np.zeros((90, 131), np.uint8)
+    mask[40:60, 50:75] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    common = ["inpaint", "--model", model.parent.parent, "--image", "photo.png", "--reference", "reference.jpg"]
+    done = twoface(*common, "--mask", "mask.png", "--output", "out.png", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    result = decode_image(tmp_path / "out.png")
+    assert np.array_equal(result[mask == 0], photo[mask == 0])
+    assert not np.array_equal(result, photo)
+    again = twoface(*common, "--output", "out.png", cwd=tmp_path)
+    assert again.returncode == 1
+    assert "exists and is kept; add --force" in again.stderr
+    assert np.array_equal(decode_image(tmp_path / "out.png"), result)
+    forced = twoface(*common, "--output", "out.png", "--force", cwd=tmp_path)
+    assert forced.returncode == 0
+    assert not np.array_equal(decode_image(tmp_path / "out.png"), result)
+    lossy = twoface(*common, "--output", "out.jpg", cwd=tmp_path)
+    assert lossy.returncode == 1
+    assert "would change pixels outside the hole" in lossy.stderr
+    bad_box = twoface(*common, "--output", "b.png", "--box", "1,2,3", cwd=tmp_path)
+    assert bad_box.returncode == 2
+    assert "x,y,width,height" in bad_box.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mask.png", "out.png", "photo.png", "reference.jpg"]
+
+
+def test_the_command_fills_a_folder_past_a_broken_photo(twoface: Run, model: Path, tmp_path: Path) -> None:
+    _folders(tmp_path)
+    (tmp_path / "photos" / "b.jpg").write_bytes(b"broken")
+    done = twoface(
+        "inpaint", "--model", model, "--image", "photos", "--reference", "references", "--output", "out", cwd=tmp_path
+    )
+    assert done.returncode == 1
+    assert "2 of 3 photos filled" in done.stderr
+    assert "b.jpg" in done.stderr
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "c.png"]
+
+
+def test_a_model_that_is_not_there(twoface: Run, tmp_path: Path) -> None:
+    write_image(tmp_path / "photo.png", _photo(64, 64))
+    done = twoface("inpaint", "--image", "photo.png", "--reference", "photo.png", "--output", "o.png", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "no model at models/two_face_model; make one with `twoface export`" in done.stderr

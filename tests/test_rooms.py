@@ -1,0 +1,197 @@
+"""Which room may import what, and what an installed wheel holds."""
+
+import ast
+import os
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "twoface_pl"
+TOP_ROOMS = ("conf", "data_prep", "export", "serving")
+
+ML = ("torch", "torchvision", "pytorch_lightning", "facenet_pytorch", "torchmetrics")
+# What must not be needed to import any module of a room.
+FORBIDDEN = {
+    "faces": (*ML, "hydra", "omegaconf", "onnx", "onnxruntime", "fastapi"),
+    "masks": (*ML, "hydra", "omegaconf", "onnx", "onnxruntime", "fastapi", "cv2", "PIL"),
+    "networks": ("pytorch_lightning", "hydra", "omegaconf", "onnx", "onnxruntime", "fastapi", "cv2", "PIL"),
+    "losses": ("pytorch_lightning", "hydra", "omegaconf", "onnx", "onnxruntime", "fastapi", "cv2", "PIL"),
+    "data": ("hydra", "omegaconf", "onnx", "onnxruntime", "fastapi", "facenet_pytorch"),
+    "training": ("hydra", "omegaconf", "onnx", "onnxruntime", "fastapi"),
+    "evaluation": ("hydra", "omegaconf", "onnx", "onnxruntime", "fastapi"),
+    "data_prep": (*ML, "hydra", "omegaconf", "onnx", "onnxruntime", "fastapi"),
+    "export": ("pytorch_lightning", "hydra", "omegaconf", "fastapi"),
+    "serving": (*ML, "hydra", "omegaconf", "onnx"),
+    "cli": (*ML, "onnx", "onnxruntime", "fastapi", "numpy", "cv2"),
+}
+# Which other rooms a room may import: the way data flows.
+ROOMS = {
+    "faces": set(),
+    "masks": set(),
+    "networks": {"masks"},
+    "losses": set(),
+    "data": {"faces", "masks"},
+    "training": {"faces", "masks", "networks", "losses", "data", "evaluation"},
+    "evaluation": {"faces", "masks", "networks", "losses", "data"},
+    "data_prep": {"faces", "data"},
+    "export": {"faces", "masks", "networks"},
+    "serving": {"faces", "masks"},
+    "conf": set(),
+}
+# cli.identity is imported inside commands only; hydra_app is where Hydra is.
+NOT_AT_HELP = {"twoface_pl.cli.identity"}
+
+
+def _modules(room: str) -> list[str]:
+    folder = SOURCE / room
+    names = [path.relative_to(folder).with_suffix("").as_posix().replace("/", ".") for path in folder.rglob("*.py")]
+    modules = [f"twoface_pl.{room}" if name == "__init__" else f"twoface_pl.{room}.{name}" for name in names]
+    return sorted(name.removesuffix(".__init__") for name in modules if not name.endswith("__main__"))
+
+
+BLOCKER = """
+import importlib, sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {forbidden!r}:
+            raise ImportError("forbidden here: " + name)
+sys.meta_path.insert(0, Blocked())
+for name in {modules!r}:
+    importlib.import_module(name)
+"""
+
+
+@pytest.mark.parametrize("room", sorted(FORBIDDEN))
+def test_a_room_imports_without_what_it_may_not_know(room: str) -> None:
+    modules = [name for name in _modules(room) if name not in NOT_AT_HELP]
+    assert modules
+    code = BLOCKER.format(forbidden=set(FORBIDDEN[room]), modules=modules)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("room", sorted(ROOMS))
+def test_rooms_import_one_way(room: str) -> None:
+    for path in (SOURCE / room).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            module = node.module if isinstance(node, ast.ImportFrom) else None
+            if module and module.startswith("twoface_pl.") and module != "twoface_pl.errors":
+                other = module.split(".")[1]
+                assert other == room or other in ROOMS[room], f"{path} imports {module}"
+
+
+def test_only_the_cli_knows_hydra() -> None:
+    for path in SOURCE.rglob("*.py"):
+        if path.relative_to(SOURCE).parts[0] != "cli":
+            assert "import hydra" not in path.read_text(), path
+            assert "omegaconf" not in path.read_text(), path
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from what git tracks: a stale build folder cannot leak in."""
+    folder = tmp_path_factory.mktemp("wheel")
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout.split("\0")  # fmt: skip
+    for name in filter(None, tracked):
+        target = folder / "tree" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).is_symlink():
+            target.symlink_to(os.readlink(ROOT / name))
+        elif (ROOT / name).is_file():
+            target.write_bytes((ROOT / name).read_bytes())
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "wheel",
+            "--quiet",
+            "--no-deps",
+            "--wheel-dir",
+            str(folder),
+            str(folder / "tree"),
+        ],
+        check=True,
+    )
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def test_the_wheel_holds_what_git_tracks_and_nothing_else(wheel: Path) -> None:
+    rooms = [path for path in SOURCE.iterdir() if path.is_dir() and not path.name.startswith("__")]
+    expected = {f"twoface_pl/{path.name}" for path in SOURCE.iterdir() if path.is_file()}
+    for room in rooms:
+        folder = ROOT / room.name if room.name in TOP_ROOMS else room
+        tracked = subprocess.run(
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard", "."],
+            cwd=folder, capture_output=True, text=True, check=True,
+        ).stdout.split()  # fmt: skip
+        expected |= {f"twoface_pl/{room.name}/{name}" for name in tracked}
+    with zipfile.ZipFile(wheel) as archive:
+        found = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert found == expected
+
+
+@pytest.fixture(scope="module")
+def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment of its own with the wheel in it; the dependencies are those of the tests."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, symlinks=True)
+    python = folder / "bin" / "python"
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            str(python),
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--no-index",
+            str(wheel),
+        ],
+        check=True,
+    )
+    (packages,) = folder.glob("lib/*/site-packages")
+    # A path file may add a folder but not run that folder's own path files: the editable install stays out.
+    outer = next(path for path in sys.path if path.endswith("site-packages"))
+    (packages / "dependencies.pth").write_text(f"{outer}\n")
+    return folder
+
+
+def test_every_room_comes_from_the_wheel(environment: Path, tmp_path: Path) -> None:
+    rooms = sorted(path.name for path in SOURCE.iterdir() if path.is_dir() and not path.name.startswith("__"))
+    code = f"import importlib\nfor room in {rooms!r}: print(importlib.import_module('twoface_pl.' + room).__file__)"
+    done = subprocess.run(
+        [environment / "bin" / "python", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    files = done.stdout.split()
+    assert len(files) == len(rooms)
+    assert all(Path(file).is_relative_to(environment) for file in files), files
+
+
+@pytest.mark.parametrize("command", ["prepare", "train", "evaluate", "export"])
+def test_installed_commands_find_their_configs(command: str, environment: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [environment / "bin" / "twoface", command, "--cfg", "job"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert ":" in done.stdout
+
+
+def test_installed_plain_commands_answer(environment: Path, tmp_path: Path) -> None:
+    for arguments in (["--version"], ["inpaint", "--help"], ["serve", "--help"], ["doctor"], ["demo", "--help"]):
+        done = subprocess.run(
+            [environment / "bin" / "twoface", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr

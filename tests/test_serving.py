@@ -1,0 +1,116 @@
+"""A real server process, asked as TensorFlow Serving was asked in 2018."""
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from conftest import SIZE
+
+from twoface_pl.serving.session import FillSession
+
+PREDICT = "/v1/models/two_face_model:predict"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def client(model: Path) -> Iterator[httpx.Client]:
+    port = _free_port()
+    command = [sys.executable, "-m", "twoface_pl.cli", "serve", "--model", str(model), "--port", str(port)]
+    server = subprocess.Popen(command)
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+        try:
+            for _ in range(300):
+                assert server.poll() is None, "the server ended"
+                try:
+                    client.get("/healthz").raise_for_status()
+                    break
+                except httpx.TransportError:
+                    time.sleep(0.1)
+            yield client
+        finally:
+            server.terminate()
+            assert server.wait(20) in (0, -15)
+
+
+def _request(batch: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(batch)
+    return {name: rng.random((batch, SIZE, SIZE, 3), np.float32) for name in ("masked_image", "reference_image")}
+
+
+def _body(inputs: dict[str, np.ndarray]) -> dict:
+    return {"inputs": {name: images.tolist() for name, images in inputs.items()}}
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_the_2018_request_gets_the_2018_answer(client: httpx.Client, model: Path, batch: int) -> None:
+    inputs = _request(batch)
+    answer = client.post(PREDICT, json=_body(inputs))
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    assert list(answer.json()) == ["outputs"]
+    outputs = np.array(answer.json()["outputs"], np.float32)
+    assert outputs.shape == (batch, SIZE, SIZE, 3)
+    session = FillSession(model, "cpu")
+    hole = session.default_mask
+    assert np.allclose(outputs[:, ~hole], inputs["masked_image"][:, ~hole], atol=1e-6)
+    masks = np.broadcast_to(hole, (batch, SIZE, SIZE))
+    assert np.allclose(outputs, session.fill(inputs["masked_image"], masks, inputs["reference_image"]), atol=1e-5)
+
+
+def test_liveness_and_status(client: httpx.Client) -> None:
+    alive = client.get("/healthz").json()
+    assert alive["status"] == "ok"
+    assert alive["provider"] == "CPUExecutionProvider"
+    status = client.get("/v1/models/two_face_model").json()["model_version_status"][0]
+    assert status["state"] == "AVAILABLE"
+    assert status["version"] == "1"
+
+
+def _bad_bodies() -> dict[str, tuple[object, str]]:
+    good = _body(_request(1))["inputs"]
+    small = np.zeros((1, 8, 8, 3)).tolist()
+    two = [*good["masked_image"], *good["masked_image"]]
+    bright = (np.ones((1, SIZE, SIZE, 3)) * 255).tolist()
+    return {
+        "no inputs": ({}, "the body must be"),
+        "a list": ([1], "the body must be"),
+        "unknown field": ({"inputs": good, "mask": []}, "the body must be"),
+        "missing reference": ({"inputs": {"masked_image": good["masked_image"]}}, "reference_image"),
+        "misspelt": ({"inputs": {**good, "refrence": []}}, "refrence"),
+        "wrong size": ({"inputs": {**good, "masked_image": small}}, "inputs.masked_image: shape [1, 8, 8, 3]"),
+        "ragged": ({"inputs": {**good, "masked_image": [[1], [1, 2]]}}, "inputs.masked_image: not an array"),
+        "words": ({"inputs": {**good, "reference_image": "hello"}}, "inputs.reference_image: not an array"),
+        "0..255": ({"inputs": {**good, "reference_image": bright}}, "values must lie in [0, 1]"),
+        "unequal": ({"inputs": {**good, "masked_image": two}}, "2 masked images but 1 references"),
+        "none": ({"inputs": {"masked_image": [], "reference_image": []}}, "inputs.masked_image"),
+    }
+
+
+@pytest.mark.parametrize("case", sorted(_bad_bodies()))
+def test_malformed_requests_are_answered_by_field(client: httpx.Client, case: str) -> None:
+    body, says = _bad_bodies()[case]
+    answer = client.post(PREDICT, json=body)
+    assert answer.status_code == 400
+    assert says in answer.json()["error"]
+
+
+def test_not_json_too_large_and_other_paths(client: httpx.Client) -> None:
+    answer = client.post(PREDICT, content=b"{")
+    assert answer.status_code == 400
+    assert "not JSON" in answer.json()["error"]
+    answer = client.post(PREDICT, content=b" " * (2 * 32 * SIZE * SIZE * 3 * 24 + 1))
+    assert answer.status_code == 413
+    assert client.post("/v1/models/another:predict", json={}).status_code == 404
+    assert client.get(PREDICT).status_code == 405
+    assert client.get("/healthz").status_code == 200

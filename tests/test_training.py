@@ -1,0 +1,163 @@
+"""The LightningModule and train()."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import CPU, GENERATOR, losses, tiny_data, tiny_module, tiny_options
+
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.networks.checkpoint import load_generator, read_checkpoint
+from twoface_pl.networks.identity import load_identity
+from twoface_pl.training.train import train
+
+
+def test_training_writes_checkpoints_pictures_and_counts_batches(prepared: Path, tmp_path: Path) -> None:
+    result = train(tiny_module(), tiny_data(prepared), tiny_options(tmp_path, max_batches=5))
+    assert result.batches == 5
+    assert result.last.is_file()
+    assert result.best.is_file()
+    assert read_checkpoint(result.last)["batches_done"] == 5  # the limit falls between two validations
+    assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == [
+        "0000002.png",
+        "0000004.png",
+        "0000005.png",
+    ]
+    assert {"validation/psnr_in_hole", "validation/db_right_above_wrong_reference"} <= set(result.figures)
+    assert not list(tmp_path.glob("**/validation/*.ckpt"))  # no folders out of metric names
+
+
+def test_both_networks_learn(prepared: Path, tmp_path: Path) -> None:
+    module = tiny_module()
+    before = {name: weight.clone() for name, weight in module.named_parameters()}
+    train(module, tiny_data(prepared), tiny_options(tmp_path, max_batches=2))
+    for part in ("generator.", "discriminators.global", "discriminators.local"):
+        names = [name for name in before if name.startswith(part)]
+        moved = [name for name in names if not torch.equal(before[name], dict(module.named_parameters())[name])]
+        assert len(moved) > 0.9 * len(names), part
+
+
+def test_the_generator_learns_to_fill(prepared: Path, tmp_path: Path) -> None:
+    module = tiny_module(losses=losses(adversarial=0))
+    assert module.discriminators is None
+    options = tiny_options(tmp_path, max_batches=60, validate_every=10)
+    before = train(module, tiny_data(prepared), tiny_options(tmp_path / "short", max_batches=1)).figures
+    after = train(module, tiny_data(prepared), options).figures
+    assert after["validation/psnr_in_hole"] > before["validation/psnr_in_hole"] + 1
+
+
+def test_resume_goes_on_where_it_stopped(prepared: Path, tmp_path: Path) -> None:
+    first = train(tiny_module(), tiny_data(prepared), tiny_options(tmp_path / "a", max_batches=3))
+    module = tiny_module()
+    second = train(module, tiny_data(prepared), tiny_options(tmp_path / "b", max_batches=6, resume=first.last))
+    assert second.batches == 6
+    assert read_checkpoint(second.last)["batches_done"] == 6
+    optimizers = read_checkpoint(second.last)["optimizer_states"]
+    steps = {int(state["step"]) for optimizer in optimizers for state in optimizer["state"].values()}
+    assert steps == {6}  # both Adams went on, neither began anew
+    with pytest.raises(TwoFaceError, match="6 batches behind it already"):
+        train(tiny_module(), tiny_data(prepared), tiny_options(tmp_path / "c", max_batches=6, resume=second.last))
+
+
+def test_a_checkpoint_of_another_architecture_is_refused_by_name(
+    checkpoint: Path, prepared: Path, tmp_path: Path
+) -> None:
+    other = tiny_module(generator={**GENERATOR, "width": 24})
+    with pytest.raises(TwoFaceError, match=r"best\.ckpt was trained with generator .*16.*24"):
+        train(other, tiny_data(prepared), tiny_options(tmp_path, max_batches=9, resume=checkpoint))
+    content = torch.load(checkpoint, weights_only=True)
+    content["hyper_parameters"]["generator"]["width"] = 24
+    torch.save(content, tmp_path / "lying.ckpt")
+    with pytest.raises(TwoFaceError, match=r"lying\.ckpt: not a checkpoint of generator"):
+        load_generator(tmp_path / "lying.ckpt")
+
+
+def test_files_that_are_no_checkpoints(tmp_path: Path) -> None:
+    with pytest.raises(TwoFaceError, match=r"no checkpoint .*gone\.ckpt"):
+        load_generator(tmp_path / "gone.ckpt")
+    (tmp_path / "text.ckpt").write_text("hello")
+    with pytest.raises(TwoFaceError, match=r"text\.ckpt: not a file of a training checkpoint"):
+        load_generator(tmp_path / "text.ckpt")
+    torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
+    with pytest.raises(TwoFaceError, match="of another program"):
+        load_generator(tmp_path / "other.ckpt")
+
+
+def test_the_identity_network_is_used_and_stays_out_of_checkpoints(
+    prepared: Path, identity_file: Path, tmp_path: Path
+) -> None:
+    identity = load_identity({"name": "synthetic", "weights": str(identity_file)})
+    assert identity is not None
+    before = {name: value.clone() for name, value in identity.state_dict().items()}
+    module = tiny_module(losses=losses(identity=0.5), identity_network=identity)
+    result = train(module, tiny_data(prepared), tiny_options(tmp_path))
+    assert all(torch.equal(before[name], value) for name, value in identity.state_dict().items())
+    assert not any("identity" in name for name in read_checkpoint(result.last)["state_dict"])
+    logged = (tmp_path / "csv" / "metrics.csv").read_text()
+    for name in (
+        "generator/identity",
+        "generator/adversarial_global",
+        "discriminator/local",
+        "validation/psnr_in_hole",
+    ):
+        assert name in logged.splitlines()[0]
+
+
+def test_an_identity_loss_needs_a_network() -> None:
+    with pytest.raises(TwoFaceError, match="choose identity=facenet"):
+        tiny_module(losses=losses(identity=0.5))
+
+
+def test_it_stops_once_the_figures_are_reached(prepared: Path, tmp_path: Path) -> None:
+    options = tiny_options(tmp_path, max_batches=50, stop_when={"validation/psnr_in_hole": 1.0})
+    assert train(tiny_module(), tiny_data(prepared), options).batches == 2
+
+
+def test_bf16_trains(prepared: Path, tmp_path: Path) -> None:
+    options = tiny_options(tmp_path, trainer={**CPU, "precision": "bf16-mixed"})
+    assert train(tiny_module(), tiny_data(prepared), options).last.is_file()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("precision", ["16-mixed", "bf16-mixed"])
+def test_amp_on_a_gpu(precision: str, prepared: Path, tmp_path: Path) -> None:
+    trainer = {"accelerator": "gpu", "devices": 1, "precision": precision}
+    assert train(tiny_module(), tiny_data(prepared), tiny_options(tmp_path, trainer=trainer)).last.is_file()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_a_gpu_that_is_not_there(prepared: Path, tmp_path: Path) -> None:
+    options = tiny_options(tmp_path, trainer={"accelerator": "gpu", "devices": 1})
+    with pytest.raises(TwoFaceError, match="trainer: "):
+        train(tiny_module(), tiny_data(prepared), options)
+
+
+def test_a_batch_larger_than_the_data(prepared: Path, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    data = tiny_data(prepared)
+    data.options = replace(data.options, batch_size=1000)
+    with pytest.raises(TwoFaceError, match="fewer than batch_size=1000"):
+        train(tiny_module(), data, tiny_options(tmp_path))
+
+
+def test_the_2018_experiment_trains(tmp_path: Path, photos: Path) -> None:
+    """Its networks, losses and hole, on VGG encoders with random weights."""
+    from twoface_pl.data.datamodule import DataOptions, TripleDataModule
+    from twoface_pl.data_prep.prepare import PrepareOptions, prepare
+    from twoface_pl.data_prep.split import SplitOptions
+    from twoface_pl.masks import CenterSquare
+
+    prepare(PrepareOptions(photos, tmp_path / "set", 128, SplitOptions("classic2018", 0.2, 0.0, seed=0)))
+    module = tiny_module(
+        generator={"name": "seed", "vgg_weights": "random"},
+        discriminator={"name": "seed", "vgg_weights": "random"},
+        facts={"image_size": 128, "frame": "square", "mask": {"name": "center", "size": 32}, "run": "tests"},
+    )
+    frozen = {name: value.clone() for name, value in module.state_dict().items() if ".features." in name}
+    data = TripleDataModule(DataOptions(tmp_path / "set", 128, 2, 0, 0, 2), CenterSquare(32))
+    result = train(module, data, tiny_options(tmp_path / "run", max_batches=2))
+    assert frozen
+    assert all(torch.equal(value, module.state_dict()[name]) for name, value in frozen.items())
+    trained = load_generator(result.last)
+    assert trained.options["name"] == "seed"

@@ -1,0 +1,49 @@
+"""The whole path by its commands: prepare, train, evaluate, export, inpaint; and the demo's honesty."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from conftest import Run
+
+from twoface_pl.faces.image import decode_image, list_photos
+
+
+def _ok(done) -> str:
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_from_photos_to_a_filled_photo(twoface: Run, photos: Path, identity_file: Path, tmp_path: Path) -> None:
+    shown = _ok(twoface("prepare", f"source.root={photos}", "image_size=64", "split.test=0.2", cwd=tmp_path))
+    assert "train" in shown
+    _ok(twoface("train", "experiment=smoke", "hydra.run.dir=runs/one", cwd=tmp_path))
+    assert list((tmp_path / "runs" / "one" / "tensorboard").glob("events.*"))
+    shown = _ok(twoface("evaluate", "checkpoint=runs/one/best.ckpt", "identity=synthetic", cwd=tmp_path))
+    assert "right above wrong reference" in shown
+    figures = json.loads((tmp_path / "runs" / "one" / "evaluation" / "evaluation.json").read_text())
+    assert figures["heading"]["run"] == "one"
+    shown = _ok(twoface("export", "checkpoint=runs/one/best.ckpt", cwd=tmp_path))
+    assert "models/two_face_model/1/model.onnx" in shown
+    first, second = list_photos(next(photos.iterdir()))[:2]
+    _ok(twoface("inpaint", "--image", first, "--reference", second, "--output", "filled.png", cwd=tmp_path))
+    filled, truth = decode_image(tmp_path / "filled.png"), decode_image(first)
+    changed = (filled != truth).any(axis=2)
+    assert changed[24:40, 24:40].mean() > 0.9
+    assert changed.sum() == changed[24:40, 24:40].sum()
+
+
+def test_a_demo_that_misses_its_figures_says_so(twoface: Run, identity_file: Path, tmp_path: Path) -> None:
+    done = twoface("demo", "max_batches=3", "validate_every=3", "data.workers=0", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert "MISSED" in done.stdout
+    assert "the fill beats OpenCV's by" in done.stdout
+    picture = decode_image(tmp_path / "demo" / "demo.png")
+    assert picture.shape[1] > 5 * 192
+    assert np.unique(picture).size > 100
+    assert str(tmp_path / "demo" / "demo.png") in done.stdout
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "photo.txt").write_text("mine")
+    refused = twoface("demo", "--folder", "mine", cwd=tmp_path)
+    assert refused.returncode == 1
+    assert (tmp_path / "mine" / "photo.txt").is_file()
