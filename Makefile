@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo prepare train evaluate export-onnx serve doctor test test-slow lint clean
+.PHONY: help demo prepare train evaluate export-onnx serve doctor test test-slow bench lint clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ test: $(STAMP) ## tests, without the slow ones
 
 test-slow: $(STAMP) ## the slow tests
 	$(BIN)/pytest -m slow $(ARGS)
+
+bench: $(STAMP) ## speed of both generators, in one run
+	$(BIN)/python benchmarks/speed.py $(ARGS)
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .

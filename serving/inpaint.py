@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from twoface_pl.faces.frame import SquareFrame
 from twoface_pl.faces.image import LOSSLESS_SUFFIXES, decode_image, decode_mask, list_photos, write_image
 from twoface_pl.serving.session import FillSession
 
+log = logging.getLogger(__name__)
+
+MOSTLY_HOLE = 0.9
 Box = tuple[int, int, int, int]
 
 
@@ -57,6 +61,8 @@ def inpaint(
     else:
         hole = frame.crop_mask(mask, size)
     session.check_mask(hole)
+    if hole.mean() > MOSTLY_HOLE:
+        log.warning("the mask is %.0f %% hole; white (1) is the hole: is it inverted?", 100 * hole.mean())
     reference_frame = _frame(reference, reference_box)
     filled = session.fill_uint8(frame.crop(photo, size)[None], hole[None], reference_frame.crop(reference, size)[None])[
         0

@@ -23,8 +23,6 @@ def test_the_groups_that_users_choose_from() -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=str)
 def test_every_config_composes(file: Path) -> None:
-    if not OmegaConf.has_resolver("div"):
-        OmegaConf.register_new_resolver("div", lambda whole, parts: int(whole) // int(parts))
     group = file.parent.name
     with initialize_config_module("twoface_pl.conf", version_base="1.3"):
         if not group:
@@ -43,5 +41,4 @@ def test_every_key_has_a_comment(file: Path) -> None:
     text = (CONF / file).with_suffix(".yaml").read_text()
     body = re.sub(r"^defaults:.*\n(?:  - .*\n)*", "", text, flags=re.MULTILINE)
     for line in body.splitlines():
-        is_value = re.match(r"\s*[\w/]+: *[^\s#]", line)
-        assert not is_value or " # " in line, f"{file}: {line}"
+        assert not re.match(r"\s*[\w/]+:", line) or re.search(r" # \S", line), f"{file}: {line}"

@@ -19,8 +19,8 @@ ML = ("torch", "torchvision", "pytorch_lightning", "facenet_pytorch", "torchmetr
 FORBIDDEN = {
     "faces": (*ML, "hydra", "omegaconf", "onnx", "onnxruntime", "fastapi"),
     "masks": (*ML, "hydra", "omegaconf", "onnx", "onnxruntime", "fastapi", "cv2", "PIL"),
-    "networks": ("pytorch_lightning", "hydra", "omegaconf", "onnx", "onnxruntime", "fastapi", "cv2", "PIL"),
-    "losses": ("pytorch_lightning", "hydra", "omegaconf", "onnx", "onnxruntime", "fastapi", "cv2", "PIL"),
+    "networks": ("pytorch_lightning", "hydra", "omegaconf", "onnx", "onnxruntime", "fastapi", "cv2"),
+    "losses": ("pytorch_lightning", "hydra", "omegaconf", "onnx", "onnxruntime", "fastapi", "cv2"),
     "data": ("hydra", "omegaconf", "onnx", "onnxruntime", "fastapi", "facenet_pytorch"),
     "training": ("hydra", "omegaconf", "onnx", "onnxruntime", "fastapi"),
     "evaluation": ("hydra", "omegaconf", "onnx", "onnxruntime", "fastapi"),
@@ -54,13 +54,10 @@ def _modules(room: str) -> list[str]:
     return sorted(name.removesuffix(".__init__") for name in modules if not name.endswith("__main__"))
 
 
+# None in sys.modules makes an import fail, and leaves libraries free to ask whether a package is there.
 BLOCKER = """
 import importlib, sys
-class Blocked:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {forbidden!r}:
-            raise ImportError("forbidden here: " + name)
-sys.meta_path.insert(0, Blocked())
+sys.modules.update(dict.fromkeys({forbidden!r}))
 for name in {modules!r}:
     importlib.import_module(name)
 """

@@ -1,10 +1,12 @@
 """The LightningModule and train()."""
 
+import math
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import CPU, GENERATOR, losses, tiny_data, tiny_module, tiny_options
+from conftest import CPU, GENERATOR, OPTIMIZER, losses, tiny_data, tiny_module, tiny_options
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.networks.checkpoint import load_generator, read_checkpoint
@@ -161,3 +163,23 @@ def test_the_2018_experiment_trains(tmp_path: Path, photos: Path) -> None:
     assert all(torch.equal(value, module.state_dict()[name]) for name, value in frozen.items())
     trained = load_generator(result.last)
     assert trained.options["name"] == "seed"
+
+
+def test_rates_fall_along_a_cosine_and_a_resume_changes_nothing(prepared: Path, tmp_path: Path) -> None:
+    optimizer = {**OPTIMIZER, "decay_batches": 8}
+    first = train(tiny_module(optimizer=optimizer), tiny_data(prepared), tiny_options(tmp_path / "a", max_batches=3))
+    options = tiny_options(tmp_path / "b", max_batches=5, resume=first.last)
+    second = train(tiny_module(optimizer=optimizer), tiny_data(prepared), options)
+    for result, last_batch in ((first, 2), (second, 4)):
+        rates = [state["param_groups"][0]["lr"] for state in read_checkpoint(result.last)["optimizer_states"]]
+        assert rates == pytest.approx([1e-3 * (1 + math.cos(math.pi * last_batch / 8)) / 2] * 2)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_broken_photo_in_the_data_is_named(workers: int, prepared: Path, tmp_path: Path) -> None:
+    shutil.copytree(prepared, tmp_path / "set")
+    for photo in (tmp_path / "set" / "train" / "masked").rglob("*.jpg"):
+        photo.write_bytes(b"broken")
+    with pytest.raises(TwoFaceError, match=r"^\S+\.jpg: not a picture that can be read") as caught:
+        train(tiny_module(), tiny_data(tmp_path / "set", workers), tiny_options(tmp_path / "run"))
+    assert "Traceback" not in str(caught.value)

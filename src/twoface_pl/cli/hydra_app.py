@@ -37,8 +37,6 @@ def _run_folder() -> Path:
 
 def run_hydra(command: str, arguments: list[str]) -> int:
     """Compose the command's config from its overrides and call ``twoface_pl.cli.<command>.run``."""
-    if not OmegaConf.has_resolver("div"):
-        OmegaConf.register_new_resolver("div", lambda whole, parts: int(whole) // int(parts))
     original = list(sys.argv)
 
     @hydra.main(version_base="1.3", config_path="pkg://twoface_pl.conf", config_name=command)

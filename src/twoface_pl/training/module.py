@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,7 +35,8 @@ class InpaintingModule(L.LightningModule):
         discriminator: options of :func:`build_discriminators`; unused where both adversarial weights are 0.
         losses: ``reconstruction {weight, kind}``, ``adversarial {global_weight, local_weight,
             discriminator_weight}``, ``identity {weight, kind, against}``.
-        optimizer: ``{generator_lr, discriminator_lr, betas}`` of the two Adams.
+        optimizer: ``{generator_lr, discriminator_lr, betas, decay_batches}`` of the two Adams; the
+            rates fall to zero along a cosine over ``decay_batches``, or stay where that is None.
         facts: ``{image_size, frame, mask, run}``, written into checkpoints and exports.
         identity_network: frozen; its weights stay out of checkpoints.
         channels_last: memory format; faster on CPUs and on GPUs with AMP.
@@ -104,6 +106,7 @@ class InpaintingModule(L.LightningModule):
     def training_step(self, batch: Triple, batch_idx: int) -> None:
         photo, reference, real = (to_float(batch[key]) for key in ("photo", "reference", "real"))
         mask = batch["mask"][:, None].to(photo.dtype)
+        self._decay_rates()
         filled = self.generator(photo * (1 - mask), mask, reference)
         logged: dict[str, Tensor] = {}
         if self.discriminators is not None:
@@ -113,6 +116,16 @@ class InpaintingModule(L.LightningModule):
         if self.batches_done % self.log_every == 0 and self.logger is not None:
             figures = {name: float(value) for name, value in logged.items()}
             self.logger.log_metrics(figures, step=self.batches_done)
+
+    def _decay_rates(self) -> None:
+        """Set the learning rates for this batch: a function of the batches done, so that a resume changes nothing."""
+        batches = self.optimizer_options["decay_batches"]
+        if batches is None:
+            return
+        factor = (1 + math.cos(math.pi * min(1.0, self.batches_done / batches))) / 2
+        for optimizer, key in zip(self._optimizers(), ("generator_lr", "discriminator_lr"), strict=False):
+            for group in optimizer.param_groups:
+                group["lr"] = factor * self.optimizer_options[key]
 
     def _optimizers(self) -> list[Any]:
         found = self.optimizers()

@@ -136,12 +136,16 @@ def train(module: InpaintingModule, data: TripleDataModule, options: TrainOption
     # Said of every loader on a machine with few cores; and of a folder that holds the run's config.
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
     warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
+    warnings.filterwarnings("ignore", "Found .* in eval mode at the start of training")  # the frozen VGG16
     trainer = _build_trainer(options)
     log.info(
         "training on %s, %d process(es), %s, into %s",
         trainer.strategy.root_device, trainer.world_size, trainer.precision, options.folder,
     )  # fmt: skip
-    trainer.fit(module, data, ckpt_path=options.resume, weights_only=True)
+    try:
+        trainer.fit(module, data, ckpt_path=options.resume, weights_only=True)
+    except TwoFaceError as error:  # from a loading process it comes with that process's traceback around it
+        raise TwoFaceError(str(error).strip().splitlines()[-1].rpartition("TwoFaceError: ")[2]) from None
     last = options.folder / "last.ckpt"
     figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
     return TrainResult(last, options.folder / "best.ckpt", module.batches_done, figures)
