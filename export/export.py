@@ -139,8 +139,8 @@ def export(trained: TrainedGenerator, output: Path) -> ExportResult:
     graph = ExportGraph(trained.generator.cpu().float()).eval()
     metadata = _metadata(trained)
     parity: dict[int, float] = {}
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    logging.getLogger("onnxscript").setLevel(logging.ERROR)
+    for name in ("torch.onnx", "onnxscript", "onnx_ir"):  # each tells every step it takes
+        logging.getLogger(name).setLevel(logging.ERROR)
 
     def write(temporary: Path) -> None:
         _write_graph(graph, trained, temporary, metadata)

@@ -32,7 +32,8 @@ def _run_folder() -> Path:
     """The folder of this run; for ranks 1... that of rank 0."""
     if os.environ.get("LOCAL_RANK", "0") == "0":
         os.environ[RUN_FOLDER] = HydraConfig.get().runtime.output_dir
-    return Path(os.environ[RUN_FOLDER])
+    # A launcher other than Lightning's hands nothing on: give every rank the same hydra.run.dir there.
+    return Path(os.environ.get(RUN_FOLDER, HydraConfig.get().runtime.output_dir))
 
 
 def run_hydra(command: str, arguments: list[str]) -> int:

@@ -45,7 +45,7 @@ class SquareFrame:
         if x >= width or y >= height or x + box_width <= 0 or y + box_height <= 0:
             raise TwoFaceError(f"box {x},{y},{box_width},{box_height} lies outside the photo of {width}x{height}")
         side = max(box_width, box_height)
-        if side > 4 * max(height, width):
+        if side > 2 * max(height, width):
             raise TwoFaceError(f"box {x},{y},{box_width},{box_height} is far larger than the photo")
         return cls(x + (box_width - side) // 2, y + (box_height - side) // 2, side)
 

@@ -29,28 +29,30 @@ def _open(source: Path | bytes, name: str) -> Image.Image:
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError) as error:
         kinds = ", ".join(READABLE_FORMATS)
         raise TwoFaceError(f"{name}: not a picture that can be read ({kinds}): {error}") from None
-    width, height = opened.size
+    return opened
+
+
+def _check_size(width: int, height: int, name: str) -> None:
     if width * height > MAX_PIXELS:
         raise TwoFaceError(f"{name}: {width}x{height} is more than {MAX_PIXELS // 10**6} megapixels; make it smaller")
     if min(width, height) < MIN_SIDE:
         raise TwoFaceError(f"{name}: {width}x{height} is too small; a picture needs {MIN_SIDE} pixels a side")
-    return opened
 
 
 def _decode(source: Path | bytes, name: str | None, convert: Callable[[Image.Image], Image.Image]) -> np.ndarray:
     shown = name or (str(source) if isinstance(source, Path) else "image")
     with _open(source, shown) as opened:
+        _check_size(*opened.size, shown)
         try:
-            # The largest side of a phone photo is upright only after its EXIF orientation.
             return np.array(convert(ImageOps.exif_transpose(opened)))
-        except (OSError, ValueError, SyntaxError) as error:
+        except Exception as error:  # each format's decoder fails in ways of its own
             raise TwoFaceError(f"{shown}: broken picture ({error}); replace or remove it") from None
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would clip it
-        levels = np.asarray(image, np.float32)
-        image = Image.fromarray((levels / max(levels.max(), 1) * 255).astype(np.uint8))
+        levels = np.asarray(image, np.float32) / 257
+        image = Image.fromarray(np.clip(levels, 0, 255).astype(np.uint8))
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
