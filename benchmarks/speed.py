@@ -3,7 +3,7 @@
     make bench
 
 Weights are random, which changes no time. The training step is the real one: generator, both
-discriminators and FaceNet's identity loss, float32, from a batch that lies in memory.
+discriminators and FaceNet's identity loss, from batches that lie in memory.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ class _StepTimes(Callback):
         self.ends = [0.0]
 
     def on_train_batch_end(self, *_: Any) -> None:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
         self.ends.append(time.perf_counter())
 
     def median(self, warm_up: int) -> float:

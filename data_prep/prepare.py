@@ -15,9 +15,10 @@ from tqdm import tqdm
 
 from twoface_pl.data.index import FACTS_FILE, INDEX_FILES, ROLES, SPLITS, SplitIndex, write_index
 from twoface_pl.data_prep.split import Roles, SplitOptions, roles_of, split_of
-from twoface_pl.errors import TwoFaceError
+from twoface_pl.errors import TwoFaceError, require
+from twoface_pl.faces.files import new_folders
 from twoface_pl.faces.frame import SquareFrame
-from twoface_pl.faces.image import decode_image, list_photos, write_image
+from twoface_pl.faces.image import MIN_SIDE, PHOTO_SUFFIXES, decode_image, list_photos, write_image
 
 JPEG_QUALITY = 95
 FRAME = "square"  # the largest centred square of each photo
@@ -33,6 +34,11 @@ class PrepareOptions:
     split: SplitOptions
     min_photos: int = 2  # people with fewer usable photos are rejected
     force: bool = False  # replace an existing root
+
+    def __post_init__(self) -> None:
+        for name, least in (("image_size", MIN_SIDE), ("min_photos", 1)):
+            value = getattr(self, name)
+            require(isinstance(value, int) and value >= least, f"{name}={value} is not a whole number from {least}")
 
 
 @dataclass
@@ -53,11 +59,18 @@ def _people(source: Path) -> list[Path]:
     by_name = Counter(safe_name(person.name) for person in people)
     clashing = [person.name for person in people if by_name[safe_name(person.name)] > 1]
     if clashing:
-        raise TwoFaceError(f"{source}: folders {clashing} differ only in , : or line breaks; rename one")
+        raise TwoFaceError(
+            f"{source}: folders {clashing} differ only in characters that an index cannot hold; rename one"
+        )
     return people
 
 
-def _check_root(options: PrepareOptions) -> None:
+def check_root(options: PrepareOptions) -> None:
+    """Refuse a root that must not be replaced.
+
+    Raises:
+        TwoFaceError: it exists without ``force``, is no prepared data set, or holds the photos.
+    """
     root, source = options.root.resolve(), options.source.resolve()
     if root == source or root in source.parents:
         raise TwoFaceError(f"root={options.root} would replace the photos in {options.source}; choose another root=")
@@ -80,8 +93,8 @@ def _replace(building: Path, root: Path) -> None:
 
 
 def safe_name(name: str) -> str:
-    """A name without the characters that index files use as separators."""
-    return "".join("_" if character in ",:\n\r/\\" else character for character in name)
+    """A name without what index files use as separators, and without what cannot be printed or encoded."""
+    return "".join("_" if character in ",:/\\" or not character.isprintable() else character for character in name)
 
 
 def _output_names(photos: list[Path]) -> dict[Path, str]:
@@ -129,6 +142,10 @@ def _prepare_person(
 ) -> tuple[str, str, Roles] | None:
     """One person's photos into their split and roles: (split, identity, names by role), None if rejected."""
     photos = list_photos(person)
+    for path in sorted(set(person.iterdir()) - set(photos)):
+        if not path.name.startswith("."):
+            reason = f"not a photo format that is read ({', '.join(sorted(PHOTO_SUFFIXES))})"
+            result.rejects.append((str(path.relative_to(options.source)), reason))
     identity = safe_name(person.name)
     pool = building / ".pool" / identity
     names = _frame_photos(photos, pool, options, result)
@@ -168,7 +185,7 @@ def _write_indexes(building: Path, placed: list[tuple[str, str, Roles]], seed: i
 
 
 def _write_rejects(path: Path, rejects: list[tuple[str, str]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as stream:
+    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as stream:
         csv.writer(stream).writerows([("path", "reason"), *rejects])
 
 
@@ -179,35 +196,51 @@ def prepare(options: PrepareOptions) -> PrepareResult:
         TwoFaceError: no photos, an existing root without ``force``, no people left for training.
     """
     root = options.root
-    _check_root(options)
+    check_root(options)
     people = _people(options.source)
     building = root.with_name(f"{root.name}.partial")
     shutil.rmtree(building, ignore_errors=True)
-    result = PrepareResult()
-    try:
-        building.mkdir(parents=True)
-        placed = []
-        for person in tqdm(people, desc="preparing", unit="person", mininterval=1):
-            entry = _prepare_person(person, building, options, result)
-            if entry is not None:
-                placed.append(entry)
-        if not result.people["train"]:
-            raise TwoFaceError(f"{options.source}: no person is left for training\n{_reasons(result)}")
-        shutil.rmtree(building / ".pool")
-        _write_indexes(building, placed, options.split.seed)
-        _write_rejects(building / "rejects.csv", result.rejects)
-        facts = {"frame": FRAME, "image_size": options.image_size, "split": asdict(options.split)}
-        (building / FACTS_FILE).write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
-        _replace(building, root)
-    except OSError as error:
-        raise TwoFaceError(f"{building}: cannot be written ({error.strerror or error})") from None
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
+    with new_folders(root.parent):
+        try:
+            building.mkdir()
+            result = _build(people, building, options)
+            _replace(building, root)
+        except OSError as error:
+            raise TwoFaceError(f"{error.filename or building}: {error.strerror or error}") from None
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
     return result
 
 
+def _build(people: list[Path], building: Path, options: PrepareOptions) -> PrepareResult:
+    result = PrepareResult()
+    placed = []
+    for person in tqdm(people, desc="preparing", unit="person", mininterval=1):
+        entry = _prepare_person(person, building, options, result)
+        if entry is not None:
+            placed.append(entry)
+    if not result.people["train"]:
+        raise TwoFaceError(f"{options.source}: no person is left for training\n{_reasons(result)}")
+    if options.split.validation > 0 and not result.people["validation"]:
+        raise TwoFaceError(
+            f"of {sum(result.people.values())} people nobody fell into validation, whose share is "
+            f"{options.split.validation}; raise split.validation, take another split.seed or add people"
+        )
+    shutil.rmtree(building / ".pool")
+    _write_indexes(building, placed, options.split.seed)
+    _write_rejects(building / "rejects.csv", result.rejects)
+    facts = {"frame": FRAME, "image_size": options.image_size, "split": asdict(options.split)}
+    (building / FACTS_FILE).write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
+    return result
+
+
+def _printable(text: str) -> str:
+    """File names need not be UTF-8; what is printed must be."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def _reasons(result: PrepareResult) -> str:
-    lines = [f"  {path}: {reason}" for path, reason in result.rejects[:5]]
+    lines = [_printable(f"  {path}: {reason}") for path, reason in result.rejects[:5]]
     more = len(result.rejects) - len(lines)
     return "\n".join(lines + ([f"  and {more} more"] if more > 0 else []))
 
@@ -218,7 +251,6 @@ def summary(result: PrepareResult, root: Path) -> str:
     text = f"{root}: {counts}; {len(result.rejects)} rejects"
     if result.rejects:
         text += f", each with its reason in {root / 'rejects.csv'}, such as\n{_reasons(result)}"
-    for split in ("validation", "test"):
-        if not result.people[split]:
-            text += f"\nno person fell into {split}: raise split.{split} or add people"
+    if not result.people["test"]:
+        text += "\nno person fell into test: raise split.test, take another split.seed or add people"
     return text

@@ -17,7 +17,7 @@ import torch
 from twoface_pl import __version__
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.export.graph import INPUTS, OUTPUT, ExportGraph
-from twoface_pl.faces.image import write_atomically
+from twoface_pl.faces.files import write_atomically
 from twoface_pl.masks import build_mask_policy
 from twoface_pl.networks.checkpoint import TrainedGenerator
 
@@ -56,7 +56,7 @@ def _metadata(trained: TrainedGenerator) -> dict[str, str]:
         "mask_polarity": "1 = hole",
         "only_default_mask": json.dumps(only is not None),
         "image_range": "float32 RGB in [0, 1]",
-        "architecture": json.dumps(trained.options),
+        "architecture": json.dumps({key: value for key, value in trained.options.items() if key != "vgg_weights"}),
         "run": trained.run,
         "batches": str(trained.batches),
     }
@@ -146,9 +146,5 @@ def export(trained: TrainedGenerator, output: Path) -> ExportResult:
         _write_graph(graph, trained, temporary, metadata)
         parity.update(check_parity(temporary, graph, trained))
 
-    try:
-        write_atomically(path, write)
-    finally:
-        if path.parent != output.parent and path.parent.is_dir() and not any(path.parent.iterdir()):
-            path.parent.rmdir()
+    write_atomically(path, write)
     return ExportResult(path, parity, metadata)

@@ -59,14 +59,15 @@ def inpaint(
             f"the mask is {mask.shape[1]}x{mask.shape[0]}, the photo {width}x{height}; they must be of one size"
         )
     else:
+        if mask.mean() > MOSTLY_HOLE:
+            log.warning("the mask is %.0f %% hole; white (1) is the hole: is it inverted?", 100 * mask.mean())
         hole = frame.crop_mask(mask, size)
     session.check_mask(hole)
-    if hole.mean() > MOSTLY_HOLE:
-        log.warning("the mask is %.0f %% hole; white (1) is the hole: is it inverted?", 100 * hole.mean())
     reference_frame = _frame(reference, reference_box)
-    filled = session.fill_uint8(frame.crop(photo, size)[None], hole[None], reference_frame.crop(reference, size)[None])[
-        0
-    ]
+    # Nothing of what the hole held may reach the model, not even through a reflection at the edge.
+    seen = photo * ~mask[..., None]
+    face = reference_frame.crop(reference, size)
+    (filled,) = session.fill_uint8(frame.crop(seen, size)[None], hole[None], face[None])
     return frame.paste_back(photo, filled, mask)
 
 

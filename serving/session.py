@@ -62,7 +62,9 @@ def open_session(model: Path | bytes, device: str) -> onnxruntime.InferenceSessi
         session = onnxruntime.InferenceSession(source, options, providers=_providers(device))
     except Exception as error:  # onnxruntime raises classes of its own, with no common base
         first = str(error).splitlines()[0][:200]
-        raise TwoFaceError(f"{model if isinstance(model, Path) else 'model'}: not an ONNX model: {first}") from None
+        raise TwoFaceError(
+            f"{model if isinstance(model, Path) else 'model'}: cannot be opened as an ONNX model: {first}"
+        ) from None
     if device == "cuda" and "CUDAExecutionProvider" not in session.get_providers():
         raise TwoFaceError("device cuda was asked for, but onnxruntime runs on the CPU; see `twoface doctor`")
     return session

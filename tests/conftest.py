@@ -88,7 +88,7 @@ def identity_file(_cache: None) -> Path:
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Photos of 24 people, as a user has them."""
-    root = tmp_path_factory.mktemp("photos")
+    root = tmp_path_factory.mktemp("photos") / "drawn"
     write_synthetic_photos(root, people=24, photos=4, size=SIZE)
     return root
 
@@ -98,6 +98,14 @@ def prepared(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same, prepared."""
     root = tmp_path_factory.mktemp("data") / "prepared"
     prepare(PrepareOptions(photos, root, SIZE, SplitOptions("few_photos", 0.2, 0.2, seed=0)))
+    return root
+
+
+@pytest.fixture(scope="session")
+def prepared_128(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same at 128 px, by the 2018 split: what `seed` needs."""
+    root = tmp_path_factory.mktemp("data") / "prepared_128"
+    prepare(PrepareOptions(photos, root, 128, SplitOptions("classic2018", 0.2, 0.2, seed=0)))
     return root
 
 

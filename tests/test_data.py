@@ -10,7 +10,7 @@ from conftest import SIZE
 from torch.utils.data import DataLoader
 
 from twoface_pl.data.index import INDEX_FILES, ROLES, SPLITS, SplitIndex, read_frame, read_index, split_name
-from twoface_pl.data.synthetic import synthetic_photo
+from twoface_pl.data.synthetic import synthetic_photo, write_synthetic_photos
 from twoface_pl.data.triples import KeySampler, Triples, next_reference
 from twoface_pl.data_prep.prepare import PrepareOptions, prepare
 from twoface_pl.data_prep.split import SplitOptions, classic2018_roles, few_photos_roles, split_of
@@ -38,12 +38,21 @@ def test_the_2018_rule_shares_out_forty_forty_and_the_rest() -> None:
     assert all(len(names) == 2 for names in few_photos_roles(["a.jpg", "b.jpg"]).values())
 
 
-def test_adding_people_moves_nobody() -> None:
-    before = {f"person {number}": split_of(f"person {number}", FEW) for number in range(300)}
-    assert before == {name: split_of(name, FEW) for name in before}
-    shares = [list(before.values()).count(split) / 300 for split in SPLITS]
-    assert shares == pytest.approx([0.6, 0.2, 0.2], abs=0.08)
-    assert before != {name: split_of(name, SplitOptions("few_photos", 0.2, 0.2, seed=1)) for name in before}
+def test_people_are_shared_out_by_their_names() -> None:
+    splits = [split_of(f"person {number}", FEW) for number in range(300)]
+    assert [splits.count(split) / 300 for split in SPLITS] == pytest.approx([0.6, 0.2, 0.2], abs=0.08)
+    other = SplitOptions("few_photos", 0.2, 0.2, seed=1)
+    assert splits != [split_of(f"person {number}", other) for number in range(300)]
+
+
+def test_adding_people_moves_nobody(photos: Path, prepared: Path, tmp_path: Path) -> None:
+    for person in sorted(photos.iterdir())[3:]:
+        if person.is_dir():
+            shutil.copytree(person, tmp_path / "photos" / person.name)
+    _prepare(tmp_path / "photos", tmp_path / "set")
+    for split in SPLITS:
+        fewer = set(read_index(tmp_path / "set", split).references)
+        assert fewer <= set(read_index(prepared, split).references)
 
 
 def test_prepare_makes_the_2018_layout(prepared: Path) -> None:
@@ -95,6 +104,7 @@ def _messy_source(root: Path) -> None:
     write_image(root / "good" / "tiny.png", np.zeros((8, 8, 3), np.uint8))
     write_image(root / "good" / "0.jpg", synthetic_photo(1, 9, 80))  # the same stem as 0.png
     (root / "notes.txt").write_text("not a person")
+    (root / "good" / "clip.mp4").write_bytes(b"x")
 
 
 def test_every_reject_has_its_reason_and_the_source_is_untouched(tmp_path: Path) -> None:
@@ -109,6 +119,7 @@ def test_every_reject_has_its_reason_and_the_source_is_untouched(tmp_path: Path)
     assert "not a picture" in rejects["broken/0.png"]
     assert rejects["single"] == "1 usable photo; a person needs at least 2"
     assert rejects["empty"].startswith("no usable photo")
+    assert "not a photo format" in rejects["good/clip.mp4"]
     assert result.people == {"train": 2}
     index = read_index(root, "train")
     assert set(index.references) == {"good", "also_ good_ yes"}
@@ -193,10 +204,69 @@ def test_bad_roots(prepared: Path, tmp_path: Path) -> None:
         Triples(prepared, "train", 128, CenterSquare(32), 0, training=True)[(0, 0)]
 
 
-def test_people_with_a_single_photo_cannot_be_trained_on() -> None:
-    index = SplitIndex(("a/1.jpg", "b/1.jpg"), ("a/1.jpg",), {"a": ("1.jpg",), "b": ("1.jpg", "2.jpg")})
-    assert next_reference(index, "b", "1.jpg") == "2.jpg"
-    assert next_reference(index, "b", "2.jpg") == "1.jpg"
+def _write_people(folder: Path, counts: dict[str, int]) -> None:
+    for identity, count in counts.items():
+        for role in ROLES:
+            for number in range(count):
+                write_image(
+                    folder / role / identity / f"{number}.jpg", synthetic_photo(len(identity), number, SIZE)
+                )
+
+
+def test_people_with_a_single_photo_cannot_be_trained_on(tmp_path: Path) -> None:
+    _write_people(tmp_path / "train", {"alone": 1, "two": 2})
+    assert {split_name(target)[0] for target in _triples(tmp_path).targets} == {"two"}
+    shutil.rmtree(tmp_path / "train" / "masked" / "two")
+    with pytest.raises(TwoFaceError, match="no photo has a reference other than itself"):
+        _triples(tmp_path)
+
+
+def test_a_wrong_reference_needs_two_people(tmp_path: Path) -> None:
+    _write_people(tmp_path / "test", {"two": 2})
+    with pytest.raises(TwoFaceError, match="at least two people"):
+        _triples(tmp_path, "test", training=False)
+
+
+def test_the_2018_split_takes_its_references_in_turn() -> None:
+    index = SplitIndex(("a/1.jpg", "a/2.jpg"), ("a/3.jpg",), {"a": ("4.jpg", "5.jpg")})
+    assert [next_reference(index, "a", target, place) for place, target in enumerate(("1.jpg", "2.jpg"))] == [
+        "4.jpg",
+        "5.jpg",
+    ]
+    shared = SplitIndex(("b/1.jpg", "b/2.jpg"), ("b/1.jpg",), {"b": ("1.jpg", "2.jpg")})
+    assert next_reference(shared, "b", "1.jpg") == "2.jpg"
+    assert next_reference(shared, "b", "2.jpg") == "1.jpg"
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9", "a\u2028b".encode(), b"a\x0cb", "Zoë 王".encode()])
+def test_names_of_any_kind(name: bytes, tmp_path: Path) -> None:
+    import os
+
+    source = tmp_path / "photos"
+    for person in (name, b"other", b"third"):
+        folder = Path(os.fsdecode(os.fsencode(source) + b"/" + person))
+        for number in range(2):
+            write_image(folder / os.fsdecode(person + b"%d.png" % number), synthetic_photo(1, number, SIZE))
+        (folder / os.fsdecode(person + b".heic")).write_bytes(b"x")
+    result = _prepare(source, tmp_path / "set", SplitOptions("few_photos", 0, 0, 0))
+    assert len(_triples(tmp_path / "set")) == 6
+    assert len(result.rejects) == 3
+    assert "not a photo format that is read" in (tmp_path / "set" / "rejects.csv").read_text("utf-8")
+
+
+def test_nobody_in_validation_is_an_error_that_leaves_nothing(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(TwoFaceError, match=r"nobody fell into validation.*raise split\.validation"):
+        _prepare(photos, tmp_path / "new" / "set", SplitOptions("few_photos", 0.001, 0.1, seed=0))
+    assert not list(tmp_path.iterdir())
+
+
+def test_faces_are_never_drawn_among_photos(tmp_path: Path) -> None:
+    write_synthetic_photos(tmp_path / "drawn", people=3, photos=2, size=32)
+    write_synthetic_photos(tmp_path / "drawn", people=1, photos=2, size=32)
+    assert len(list((tmp_path / "drawn").glob("person_*"))) == 1
+    (tmp_path / "mine" / "me").mkdir(parents=True)
+    with pytest.raises(TwoFaceError, match="not drawn here"):
+        write_synthetic_photos(tmp_path / "mine", people=1, photos=1, size=32)
 
 
 def test_a_sample_is_a_function_of_seed_epoch_and_index(prepared: Path) -> None:
@@ -222,6 +292,7 @@ def test_evaluation_takes_the_next_photo_and_somebody_else(prepared: Path) -> No
     identity, file = split_name(triples.targets[0])
     triple = triples[(0, 0)]
     reference = next_reference(triples.index, identity, file)
+    assert triples.positions[triples.targets[0]] in range(4)
     expected = decode_image(prepared / "test" / "reference" / identity / reference)
     assert np.array_equal(triple["reference"], expected)
     own = [decode_image(path) for path in (prepared / "test" / "reference" / identity).iterdir()]

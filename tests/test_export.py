@@ -79,8 +79,7 @@ def test_a_failed_check_leaves_no_file(checkpoint: Path, tmp_path: Path, monkeyp
     monkeypatch.setattr(module, "check_parity", lambda path, graph, trained: real(path, _broken(trained), trained))
     with pytest.raises(TwoFaceError, match="nothing was written"):
         export(load_generator(checkpoint), tmp_path / "models")
-    assert not list(tmp_path.rglob("*.onnx"))
-    assert not (tmp_path / "models" / "1").exists()
+    assert not list(tmp_path.iterdir())
 
 
 def test_versions_count_up_and_the_newest_is_served(model: Path, tmp_path: Path) -> None:
@@ -115,7 +114,7 @@ def test_seed_exports_and_refuses_other_holes(tmp_path: Path) -> None:
 
 def test_wrong_onnx_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("hello")
-    with pytest.raises(TwoFaceError, match=r"text\.onnx: not an ONNX model"):
+    with pytest.raises(TwoFaceError, match=r"text\.onnx: cannot be opened as an ONNX model"):
         FillSession(tmp_path / "text.onnx", "cpu")
     node = onnx.helper.make_node("Identity", ["x"], ["y"])
     info = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "xy"]

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from twoface_pl.errors import TwoFaceError
+from twoface_pl.faces.files import write_text
 from twoface_pl.faces.frame import SquareFrame
-from twoface_pl.faces.image import decode_image, decode_mask, write_image, write_text
+from twoface_pl.faces.image import decode_image, decode_mask, write_image
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (90, 131, 3), np.uint8)
 
@@ -49,6 +50,9 @@ def test_every_mode_becomes_rgb(mode: str) -> None:
     assert pixels.dtype == np.uint8
     assert pixels.shape[2] == 3
     assert pixels.max() > 200
+    if mode == "I;16":
+        assert (pixels[0, 0] == 0).all()
+        assert abs(int(pixels[16, 0, 0]) - 128) <= 1
 
 
 def test_transparent_lies_on_white() -> None:
@@ -75,10 +79,11 @@ def _png_header(width: int, height: int) -> bytes:
         (b"hello", "not a picture"),
         (_encoded(Image.fromarray(PHOTO))[:900], "broken picture"),
         (_encoded(Image.fromarray(PHOTO[:1, :1])), "too small"),
-        (_png_header(20000, 20000), "megapixels|not a picture"),
+        (_png_header(8100, 8100), "8100x8100 is more than 64 megapixels"),
+        (_png_header(20000, 20000), "not a picture that can be read"),
         (_encoded(Image.fromarray(PHOTO), "GIF"), "not a picture"),
     ],
-    ids=["empty", "text", "truncated", "1x1", "huge", "gif"],
+    ids=["empty", "text", "truncated", "1x1", "large", "huge", "gif"],
 )
 def test_bad_pictures_are_refused_by_name(content: bytes, says: str, tmp_path: Path) -> None:
     path = tmp_path / "bad.png"

@@ -9,6 +9,7 @@ from PIL import Image
 
 from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.errors import TwoFaceError
+from twoface_pl.faces.frame import SquareFrame
 from twoface_pl.faces.image import decode_image, write_image
 from twoface_pl.serving.inpaint import inpaint, plan_jobs
 from twoface_pl.serving.session import FillSession
@@ -48,16 +49,32 @@ def test_a_mask_of_any_shape_is_kept_to(session: FillSession) -> None:
     assert (result[mask] != photo[mask]).any()
 
 
-def test_what_the_hole_held_does_not_matter(session: FillSession) -> None:
-    mask = np.zeros((100, 100), bool)
-    mask[41:60, 37:66] = True
-    photo = _photo(100, 100)
+@pytest.mark.parametrize(
+    ("side", "box"),
+    [(100, None), (64, None), (40, None), (100, (-30, 20, 90, 90)), (50, (-9, -9, 60, 60))],
+    ids=["shrunk", "as it is", "enlarged", "over the edge", "over the edge, enlarged"],
+)
+def test_what_the_hole_held_does_not_matter(session: FillSession, side: int, box: tuple | None) -> None:
+    mask = np.zeros((side, side), bool)
+    mask[side // 3 : side // 2 + 2, 3 : side // 3] = True
+    photo = _photo(side, side)
     spoiled = photo.copy()
     spoiled[mask] = (255, 0, 255)
     reference = _photo(100, 100, photo=1)
-    assert np.array_equal(
-        inpaint(session, photo, reference, mask)[mask], inpaint(session, spoiled, reference, mask)[mask]
-    )
+    first, second = (inpaint(session, pixels, reference, mask, box) for pixels in (photo, spoiled))
+    assert np.array_equal(first[mask], second[mask])
+
+
+def test_the_frame_keeps_what_the_hole_held_out_of_every_other_pixel() -> None:
+    mask = np.zeros((40, 40), bool)
+    mask[10:20, 2:12] = True
+    photo = _photo(40, 40)
+    spoiled = photo.copy()
+    spoiled[mask] = (255, 0, 255)
+    for frame in (SquareFrame(0, 0, 40), SquareFrame(-13, -5, 52)):
+        for size in (24, 64, 97):
+            hole = frame.crop_mask(mask, size)
+            assert np.array_equal(frame.crop(photo, size)[~hole], frame.crop(spoiled, size)[~hole])
 
 
 def test_the_box_says_where_the_face_is(session: FillSession) -> None:
@@ -71,12 +88,15 @@ def test_the_box_says_where_the_face_is(session: FillSession) -> None:
     assert np.array_equal(other, inpaint(session, face, face))
 
 
-def test_masks_that_do_not_fit(session: FillSession) -> None:
+def test_masks_that_do_not_fit(session: FillSession, caplog: pytest.LogCaptureFixture) -> None:
     photo = _photo(131, 90)
     with pytest.raises(TwoFaceError, match="the mask is 90x90, the photo 131x90"):
         inpaint(session, photo, photo, np.ones((90, 90), bool))
     with pytest.raises(TwoFaceError, match="no hole"):
         inpaint(session, photo, photo, np.zeros((90, 131), bool))
+    with pytest.raises(TwoFaceError, match="reaches out"):
+        inpaint(session, photo, photo, np.ones((90, 131), bool))
+    assert "is it inverted?" in caplog.text
     outside = np.zeros((90, 131), bool)
     outside[5, 3] = True
     with pytest.raises(TwoFaceError, match="give a --box"):

@@ -43,8 +43,6 @@ ROOMS = {
     "serving": {"faces", "masks"},
     "conf": set(),
 }
-# cli.identity is imported inside commands only; hydra_app is where Hydra is.
-NOT_AT_HELP = {"twoface_pl.cli.identity"}
 
 
 def _modules(room: str) -> list[str]:
@@ -65,21 +63,30 @@ for name in {modules!r}:
 
 @pytest.mark.parametrize("room", sorted(FORBIDDEN))
 def test_a_room_imports_without_what_it_may_not_know(room: str) -> None:
-    modules = [name for name in _modules(room) if name not in NOT_AT_HELP]
+    modules = _modules(room)
     assert modules
     code = BLOCKER.format(forbidden=set(FORBIDDEN[room]), modules=modules)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
+def _imported_rooms(path: Path) -> set[str]:
+    """The rooms a module imports, by any form of import."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+            assert node.level == 0, f"{path}: relative import"
+    parts = [name.split(".") for name in names if name.startswith("twoface_pl.")]
+    return {name[1] for name in parts} - {"errors", "__version__"}
+
+
 @pytest.mark.parametrize("room", sorted(ROOMS))
 def test_rooms_import_one_way(room: str) -> None:
     for path in (SOURCE / room).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            module = node.module if isinstance(node, ast.ImportFrom) else None
-            if module and module.startswith("twoface_pl.") and module != "twoface_pl.errors":
-                other = module.split(".")[1]
-                assert other == room or other in ROOMS[room], f"{path} imports {module}"
+        assert _imported_rooms(path) <= ROOMS[room] | {room}, path
 
 
 def test_only_the_cli_knows_hydra() -> None:

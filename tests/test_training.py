@@ -1,14 +1,19 @@
 """The LightningModule and train()."""
 
+import ast
 import math
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import CPU, GENERATOR, OPTIMIZER, losses, tiny_data, tiny_module, tiny_options
+from conftest import CPU, GENERATOR, OPTIMIZER, Run, losses, tiny_data, tiny_module, tiny_options
 
+from twoface_pl.data.datamodule import DataOptions, TripleDataModule
 from twoface_pl.errors import TwoFaceError
+from twoface_pl.masks import CenterSquare
 from twoface_pl.networks.checkpoint import load_generator, read_checkpoint
 from twoface_pl.networks.identity import load_identity
 from twoface_pl.training.train import train
@@ -143,26 +148,35 @@ def test_a_batch_larger_than_the_data(prepared: Path, tmp_path: Path) -> None:
         train(tiny_module(), data, tiny_options(tmp_path))
 
 
-def test_the_2018_experiment_trains(tmp_path: Path, photos: Path) -> None:
-    """Its networks, losses and hole, on VGG encoders with random weights."""
-    from twoface_pl.data.datamodule import DataOptions, TripleDataModule
-    from twoface_pl.data_prep.prepare import PrepareOptions, prepare
-    from twoface_pl.data_prep.split import SplitOptions
-    from twoface_pl.masks import CenterSquare
+def test_the_2018_setup_trains(prepared_128: Path, twoface: Run, identity_file: Path, tmp_path: Path) -> None:
+    """Its networks, losses and hole, on VGG encoders with random weights and the small identity network."""
+    done = twoface(
+        "train", "experiment=classic2018", "identity=synthetic", "generator.vgg_weights=random",
+        "discriminator.vgg_weights=random", f"data.root={prepared_128}", "data.batch_size=2", "data.workers=0",
+        "data.validation_photos=2", "max_batches=2", "logger=csv", "log_every=1", "hydra.run.dir=run", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    trained = load_generator(tmp_path / "run" / "last.ckpt")
+    assert trained.options["name"] == "seed"
+    content = read_checkpoint(tmp_path / "run" / "last.ckpt")
+    assert content["hyper_parameters"]["losses"]["identity"]["kind"] == "norm_2018"
+    frozen = {key: value for key, value in content["state_dict"].items() if ".features.0.weight" in key}
+    assert len(frozen) == 4
+    logged = (tmp_path / "run" / "csv" / "metrics.csv").read_text().splitlines()
+    rows = [dict(zip(logged[0].split(","), line.split(","), strict=True)) for line in logged[1:]]
+    parts = ("reconstruction", "adversarial_global", "adversarial_local", "identity")
+    assert all(float(rows[0][f"generator/{part}"]) > 0 for part in parts)
 
-    prepare(PrepareOptions(photos, tmp_path / "set", 128, SplitOptions("classic2018", 0.2, 0.0, seed=0)))
-    module = tiny_module(
-        generator={"name": "seed", "vgg_weights": "random"},
-        discriminator={"name": "seed", "vgg_weights": "random"},
-        facts={"image_size": 128, "frame": "square", "mask": {"name": "center", "size": 32}, "run": "tests"},
-    )
+
+def test_a_frozen_encoder_never_moves(prepared_128: Path, tmp_path: Path) -> None:
+    vgg = {"name": "seed", "vgg_weights": "random"}
+    facts = {"image_size": 128, "frame": "square", "mask": {"name": "center", "size": 32}, "run": "tests"}
+    module = tiny_module(generator=vgg, discriminator=vgg, facts=facts)
     frozen = {name: value.clone() for name, value in module.state_dict().items() if ".features." in name}
-    data = TripleDataModule(DataOptions(tmp_path / "set", 128, 2, 0, 0, 2), CenterSquare(32))
-    result = train(module, data, tiny_options(tmp_path / "run", max_batches=2))
+    data = TripleDataModule(DataOptions(prepared_128, 128, 2, 0, 0, 2), CenterSquare(32))
+    train(module, data, tiny_options(tmp_path / "run", max_batches=2))
     assert frozen
     assert all(torch.equal(value, module.state_dict()[name]) for name, value in frozen.items())
-    trained = load_generator(result.last)
-    assert trained.options["name"] == "seed"
 
 
 def test_rates_fall_along_a_cosine_and_a_resume_changes_nothing(prepared: Path, tmp_path: Path) -> None:
@@ -173,6 +187,89 @@ def test_rates_fall_along_a_cosine_and_a_resume_changes_nothing(prepared: Path, 
     for result, last_batch in ((first, 2), (second, 4)):
         rates = [state["param_groups"][0]["lr"] for state in read_checkpoint(result.last)["optimizer_states"]]
         assert rates == pytest.approx([1e-3 * (1 + math.cos(math.pi * last_batch / 8)) / 2] * 2)
+
+
+def _weights(path: Path) -> dict[str, torch.Tensor]:
+    return read_checkpoint(path)["state_dict"]
+
+
+@pytest.mark.parametrize("stop", [3, 16, 19])
+def test_a_resumed_training_ends_where_an_unbroken_one_does(stop: int, prepared: Path, tmp_path: Path) -> None:
+    """Also in the middle of an epoch, at its end (16 batches) and in the next one."""
+
+    def run(folder: str, **changes: object) -> Path:
+        torch.manual_seed(0)
+        options = tiny_options(tmp_path / folder, validate_every=100, **changes)
+        return train(tiny_module(), tiny_data(prepared), options).last
+
+    unbroken = run("unbroken", max_batches=22)
+    resumed = run("resumed", max_batches=22, resume=run("first", max_batches=stop))
+    assert all(torch.allclose(value, _weights(resumed)[name], atol=1e-6) for name, value in _weights(unbroken).items())
+
+
+def test_resuming_with_other_losses_or_facts(checkpoint: Path, prepared: Path, tmp_path: Path, caplog) -> None:
+    options = tiny_options(tmp_path, max_batches=6, resume=checkpoint)
+    with pytest.raises(TwoFaceError, match="was trained with discriminators, this run is not"):
+        train(tiny_module(losses=losses(adversarial=0)), tiny_data(prepared), options)
+    other = tiny_module(facts={"image_size": 64, "frame": "square", "mask": {"name": "random_box"}, "run": "x"})
+    other.optimizer_options = {**OPTIMIZER, "generator_lr": 1e-5}
+    result = train(other, tiny_data(prepared), options)
+    assert "resuming with mask {'name': 'random_box'}; the checkpoint had {'name': 'center'" in caplog.text
+    rates = [state["param_groups"][0]["lr"] for state in read_checkpoint(result.last)["optimizer_states"]]
+    assert rates == [1e-5, 1e-3]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"max_batches": 0}, "max_batches=0 is not a whole number above 0"),
+        ({"validate_every": "often"}, "validate_every=often"),
+        ({"logger": "wandb"}, r"logger\.name=wandb is not one of"),
+        ({"stop_when": {"validation/psnr": 3}}, "no figure 'validation/psnr'; there are"),
+    ],
+)
+def test_bad_options(changes: dict, says: str, tmp_path: Path) -> None:
+    with pytest.raises(TwoFaceError, match=says):
+        tiny_options(tmp_path, **changes)
+
+
+def test_bad_losses() -> None:
+    bad = losses()
+    bad["identity"]["against"] = "truht"
+    with pytest.raises(TwoFaceError, match="against=truht is not truth or reference"):
+        tiny_module(losses=bad)
+
+
+def test_a_trainer_option_that_does_not_exist(prepared: Path, tmp_path: Path) -> None:
+    with pytest.raises(TwoFaceError, match=r"trainer: .*colour"):
+        train(tiny_module(), tiny_data(prepared), tiny_options(tmp_path, trainer={**CPU, "colour": 1}))
+
+
+TWO_PROCESSES = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from conftest import tiny_data, tiny_module, tiny_options
+from twoface_pl.training.train import train
+import torch
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    trainer = dict(accelerator="cpu", devices=2, strategy="ddp_find_unused_parameters_true")
+    module = tiny_module()
+    train(module, tiny_data(Path({data!r})), tiny_options(Path({run!r}), max_batches=3, trainer=trainer))
+    sums = [float(weight.detach().double().abs().sum()) for weight in module.parameters()]
+    Path({run!r}, f"rank{{module.global_rank}}.txt").write_text(repr(sums))
+"""
+
+
+def test_two_processes_hold_the_same_weights(prepared: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    script = tmp_path / "script.py"
+    script.write_text(TWO_PROCESSES.format(tests=str(Path(__file__).parent), data=str(prepared), run=str(run)))
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    first, second = (ast.literal_eval((run / f"rank{rank}.txt").read_text()) for rank in (0, 1))
+    assert first == second  # each rank saw other photos: only shared gradients make them equal
 
 
 @pytest.mark.parametrize("workers", [0, 1])

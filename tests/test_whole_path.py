@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from conftest import Run
 
 from twoface_pl.faces.image import decode_image, list_photos
@@ -33,6 +34,17 @@ def test_from_photos_to_a_filled_photo(twoface: Run, photos: Path, identity_file
     assert changed.sum() == changed[24:40, 24:40].sum()
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(2400)
+def test_the_demo_meets_its_figures(twoface: Run, tmp_path: Path) -> None:
+    done = twoface("demo", "--folder", "demo (1)", cwd=tmp_path, timeout=2400)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("wanted: met") == 2
+    figures = json.loads((tmp_path / "demo (1)" / "evaluation" / "evaluation.json").read_text())
+    assert figures["db_above_opencv"] >= 3
+    assert figures["db_right_above_wrong_reference"] >= 1
+
+
 def test_a_demo_that_misses_its_figures_says_so(twoface: Run, identity_file: Path, tmp_path: Path) -> None:
     done = twoface("demo", "max_batches=3", "validate_every=3", "data.workers=0", cwd=tmp_path)
     assert done.returncode == 1, done.stderr
@@ -42,6 +54,8 @@ def test_a_demo_that_misses_its_figures_says_so(twoface: Run, identity_file: Pat
     assert picture.shape[1] > 5 * 192
     assert np.unique(picture).size > 100
     assert str(tmp_path / "demo" / "demo.png") in done.stdout
+    (tmp_path / "demo (1)").write_text("a file")
+    assert "is a file" in twoface("demo", "--folder", "demo (1)", cwd=tmp_path).stderr
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "photo.txt").write_text("mine")
     refused = twoface("demo", "--folder", "mine", cwd=tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -34,11 +35,23 @@ def _twoface(*arguments: str) -> None:
 
 def _clear(folder: Path) -> None:
     marker = folder / ".twoface-demo"
-    if folder.exists() and any(folder.iterdir()) and not marker.is_file():
+    if folder.exists() and not folder.is_dir():
+        raise TwoFaceError(f"{folder} is a file; give another --folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    content = list(folder.iterdir())
+    if content and not marker.is_file():
         raise TwoFaceError(f"{folder} holds something else than a demo; give another --folder")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    for path in content:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     marker.touch()
+
+
+def _override(key: str, value: Path) -> str:
+    """``key=value`` in Hydra's grammar, which wants quotes around unusual characters."""
+    text = str(value)
+    if not re.fullmatch(r"[\w./-]+", text):
+        text = "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return f"{key}={text}"
 
 
 def _write_pairs(data: Path, pairs: Path) -> None:
@@ -109,15 +122,25 @@ def run(arguments: argparse.Namespace) -> int:
         "source=synthetic",
         "source.people=600",
         "source.photos=6",
-        f"source.root={folder / 'photos'}",
-        f"root={data}",
+        _override("source.root", folder / "photos"),
+        _override("root", data),
         "image_size=64",
     )
-    _twoface("train", "experiment=demo", f"data.root={data}", f"hydra.run.dir={folder / 'run'}", *arguments.overrides)
     _twoface(
-        "evaluate", f"checkpoint={checkpoint}", f"root={data}", "identity=synthetic", f"output={folder / 'evaluation'}"
+        "train",
+        "experiment=demo",
+        _override("data.root", data),
+        _override("hydra.run.dir", folder / "run"),
+        *arguments.overrides,
     )
-    _twoface("export", f"checkpoint={checkpoint}", f"output={folder / 'model'}")
+    _twoface(
+        "evaluate",
+        _override("checkpoint", checkpoint),
+        _override("root", data),
+        "identity=synthetic",
+        _override("output", folder / "evaluation"),
+    )
+    _twoface("export", _override("checkpoint", checkpoint), _override("output", folder / "model"))
     pairs = folder / "pairs"
     _write_pairs(data, pairs)
     for references, output in (("references", "filled"), ("wrong_references", "filled_wrong")):

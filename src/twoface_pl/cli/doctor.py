@@ -54,6 +54,10 @@ def _packages(problems: list[str]) -> Iterator[str]:
 def _runtimes(problems: list[str]) -> Iterator[str]:
     found = {package: _installed(package) for package in RUNTIMES}
     yield "runtime: " + ", ".join(f"{package} {number}" for package, number in found.items() if number)
+    if _installed("opencv-python"):
+        problems.append(
+            "opencv-python and opencv-python-headless overwrite each other: uninstall both, install headless"
+        )
     if all(found.values()):
         problems.append("onnxruntime and onnxruntime-gpu overwrite each other: uninstall both, then install one")
     if not any(found.values()):
@@ -74,11 +78,13 @@ def _runtimes(problems: list[str]) -> Iterator[str]:
 def _devices(problems: list[str]) -> Iterator[str]:
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     yield f"CPU: {threads} usable cores, {platform.machine()}"
+    if not _installed("torch"):
+        return
     try:
         import torch
-    except ImportError as error:
-        if _installed("torch"):
-            problems.append(f"torch does not import: {error}")
+        import torchvision  # noqa: F401  # a build for another torch fails here, not at its version
+    except (ImportError, RuntimeError) as error:
+        problems.append(f"torch and torchvision do not import together: {error}; install both from one place")
         return
     if not torch.cuda.is_available():
         yield f"GPU for torch: none (built for CUDA {torch.version.cuda})"
@@ -90,10 +96,10 @@ def _devices(problems: list[str]) -> Iterator[str]:
 
 def _weights() -> Iterator[str]:
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "torch"
-    checkpoints = Path(os.environ.get("TORCH_HOME", cache)) / "checkpoints"
-    for what, variable, key, names in (
-        ("FaceNet", "TWOFACE_FACENET", "identity.weights", FACENET_FILES),
-        ("VGG16", "TWOFACE_VGG16", "generator.vgg_weights", (VGG16_FILE,)),
+    home = Path(os.environ.get("TORCH_HOME", cache))
+    for what, variable, key, checkpoints, names in (
+        ("FaceNet", "TWOFACE_FACENET", "identity.weights", home / "checkpoints", FACENET_FILES),
+        ("VGG16", "TWOFACE_VGG16", "generator.vgg_weights", home / "hub" / "checkpoints", (VGG16_FILE,)),
     ):
         given = os.environ.get(variable)
         if given:

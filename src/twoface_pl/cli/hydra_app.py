@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -18,14 +20,13 @@ from twoface_pl.errors import TwoFaceError
 RUN_FOLDER = "TWOFACE_RUN_FOLDER"  # rank 0's folder, for the processes that Lightning starts
 
 
-def _rank_arguments(original: list[str], command: str) -> list[str]:
-    """What ranks 1... must be started with: Lightning repeats ``sys.argv``.
-
-    A job of a sweep hands on its own overrides, or every rank would sweep again.
-    """
-    if HydraConfig.get().mode is not RunMode.MULTIRUN:
-        return original
-    return [original[0], command, *HydraConfig.get().overrides.task]
+def _run_sweep_job(command: str) -> None:
+    """One job of a sweep, in a process of its own: training with several processes needs a fresh one."""
+    folder = HydraConfig.get().runtime.output_dir
+    overrides = [*HydraConfig.get().overrides.task, f"hydra.run.dir='{folder}'"]
+    status = subprocess.run([sys.executable, "-m", "twoface_pl.cli", command, *overrides], check=False).returncode
+    if status:
+        sys.exit(status)
 
 
 def _run_folder() -> Path:
@@ -36,21 +37,35 @@ def _run_folder() -> Path:
     return Path(os.environ.get(RUN_FOLDER, HydraConfig.get().runtime.output_dir))
 
 
+def _remove_unused(folder: Path) -> None:
+    """Remove the folder of a run that was refused before it wrote anything but its config and log."""
+    made_here = HydraConfig.get().output_subdir is not None and folder != Path.cwd()
+    if made_here and all(path.name == ".hydra" or path.suffix == ".log" for path in folder.iterdir()):
+        shutil.rmtree(folder)
+        if not any(folder.parent.iterdir()):
+            folder.parent.rmdir()
+
+
 def run_hydra(command: str, arguments: list[str]) -> int:
     """Compose the command's config from its overrides and call ``twoface_pl.cli.<command>.run``."""
     original = list(sys.argv)
 
     @hydra.main(version_base="1.3", config_path="pkg://twoface_pl.conf", config_name=command)
     def app(config: DictConfig) -> None:
-        sys.argv = _rank_arguments(original, command)
+        if HydraConfig.get().mode is RunMode.MULTIRUN:
+            _run_sweep_job(command)
+            return
+        sys.argv = original  # Lightning starts ranks 1... with it
         plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
         missing = sorted(key for key in OmegaConf.missing_keys(config))
         if missing:
             print(f"twoface {command}: give {', '.join(f'{key}=...' for key in missing)}", file=sys.stderr)
             sys.exit(1)
+        folder = _run_folder()
         try:
-            import_module(f"twoface_pl.cli.{command}").run(plain, _run_folder())
+            import_module(f"twoface_pl.cli.{command}").run(plain, folder)
         except TwoFaceError as error:
+            _remove_unused(folder)
             print(f"twoface {command}: {error}", file=sys.stderr)
             sys.exit(1)
 

@@ -25,7 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--reference", type=Path, required=True, help="another photo of the same person, or a folder of them by name")
     add("--output", type=Path, required=True, help="where the result goes (.png, .bmp, .tiff), or a folder")
     add("--mask", type=Path, help="white = hole, of the photo's size, or a folder; else the model's default mask")
-    add("--box", type=parse_box, metavar="X,Y,W,H", help="the face in the photo; else its largest centred square")
+    add(
+        "--box",
+        type=parse_box,
+        metavar="X,Y,W,H",
+        help="the face in the photo; else its largest centred square; a negative x as --box=-5,0,90,90",
+    )
     add("--reference-box", type=parse_box, metavar="X,Y,W,H", help="the face in the reference")
     add(
         "--model", type=Path, default=DEFAULT_MODEL, help="an ONNX file, or a folder of numbered versions (%(default)s)"

@@ -8,13 +8,11 @@ from typing import Any
 
 def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.data.synthetic import write_synthetic_photos
-    from twoface_pl.data_prep.prepare import PrepareOptions, prepare, summary
+    from twoface_pl.data_prep.prepare import PrepareOptions, check_root, prepare, summary
     from twoface_pl.data_prep.split import SplitOptions
 
     source = config["source"]
     photos = Path(source["root"])
-    if source["name"] == "synthetic":
-        write_synthetic_photos(photos, source["people"], source["photos"], config["image_size"], source["seed"])
     options = PrepareOptions(
         source=photos,
         root=Path(config["root"]),
@@ -23,4 +21,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
         min_photos=config["min_photos"],
         force=config["force"],
     )
+    if source["name"] == "synthetic":
+        check_root(options)  # before the drawing, not after it
+        write_synthetic_photos(photos, source["people"], source["photos"], config["image_size"], source["seed"])
     print(summary(prepare(options), options.root))

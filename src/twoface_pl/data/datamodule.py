@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as L
 from torch.utils.data import DataLoader
 
 from twoface_pl.data.triples import KeySampler, Triple, Triples
-from twoface_pl.errors import TwoFaceError
+from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.masks import MaskPolicy
 
 
@@ -24,6 +25,11 @@ class DataOptions:
     seed: int
     validation_photos: int  # photos used in each validation; 0: all
 
+    def __post_init__(self) -> None:
+        for name, least in (("image_size", 16), ("batch_size", 1), ("workers", 0), ("validation_photos", 0)):
+            value = getattr(self, name)
+            require(isinstance(value, int) and value >= least, f"{name}={value} is not a whole number from {least}")
+
 
 class TripleDataModule(L.LightningDataModule):
     """Training and validation triples of a prepared data set.
@@ -36,7 +42,16 @@ class TripleDataModule(L.LightningDataModule):
         super().__init__()
         self.options = options
         self.train_triples = self._triples("train", policy, training=True)
+        self.batches_of_epoch = 0
         self.validation_triples = self._triples("validation", policy, training=False)
+
+    def state_dict(self) -> dict[str, Any]:
+        """How far the epoch has come, for a resume in its middle."""
+        loop = self.trainer.fit_loop.epoch_loop if self.trainer is not None else None
+        return {"batches_of_epoch": loop.batch_progress.current.ready if loop is not None else 0}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.batches_of_epoch = state_dict["batches_of_epoch"]
 
     def _triples(self, split: str, policy: MaskPolicy, training: bool) -> Triples:
         options = self.options
@@ -62,6 +77,9 @@ class TripleDataModule(L.LightningDataModule):
                 f"{self.options.root}/train has {len(self.train_triples)} usable photos for {ranks} "
                 f"process(es), fewer than batch_size={self.options.batch_size} each; lower it or add photos"
             )
+        batches = len(sampler) // self.options.batch_size
+        sampler.skip = self.batches_of_epoch % batches * self.options.batch_size
+        self.batches_of_epoch = 0
         return self._loader(self.train_triples, sampler, drop_last=True)
 
     def val_dataloader(self) -> DataLoader[Triple]:

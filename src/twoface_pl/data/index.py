@@ -38,8 +38,16 @@ def split_name(entry: str) -> tuple[str, str]:
     return identity, file
 
 
+def _lines(path: Path) -> list[str]:
+    """Lines end at line feeds only: names may hold what Unicode also counts as line ends."""
+    try:
+        return [line.rstrip("\r") for line in path.read_text("utf-8").split("\n")]
+    except UnicodeDecodeError as error:
+        raise TwoFaceError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from None
+
+
 def _read_entries(path: Path) -> tuple[str, ...]:
-    entries = tuple(line for line in path.read_text("utf-8").splitlines() if line.strip())
+    entries = tuple(line for line in _lines(path) if line.strip())
     for number, entry in enumerate(entries, 1):
         identity, file = split_name(entry)
         if not identity or not file or "/" in file or ".." in (identity, file):
@@ -49,7 +57,7 @@ def _read_entries(path: Path) -> tuple[str, ...]:
 
 def _read_references(path: Path) -> dict[str, tuple[str, ...]]:
     references = {}
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    for number, line in enumerate(_lines(path), 1):
         if not line.strip():
             continue
         identity, colon, files = line.partition(":")
@@ -112,6 +120,8 @@ def read_index(root: Path, split: str) -> SplitIndex:
         TwoFaceError: no such folder, a malformed line, files that are missing, or nothing to learn from.
     """
     folder = root / split
+    if not folder.is_dir() and (root / SPLITS[0]).is_dir():
+        raise TwoFaceError(f"{root} has no {split} split: run `twoface prepare` again with a larger split.{split}")
     if not folder.is_dir():
         raise TwoFaceError(f"no folder {folder}; make it with `twoface prepare source.root=<photos> root={root}`")
     index = _read_index_files(folder)

@@ -9,18 +9,21 @@ do well on these faces. Used by the demo and by the tests, which therefore need 
 from __future__ import annotations
 
 import colorsys
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.image import write_image
 
 EYE_LINE = 58 / 128  # height of the eye line, as a share of the picture
 EYE_DISTANCE = 27 / 128  # between the pupils, as a share of the picture
 SHIFT_BITS = 4  # OpenCV draws with 1/16 pixel steps
 OVERSAMPLING = 2
+MARKER = ".synthetic-faces"  # in folders that may be drawn anew
 
 Colour = tuple[float, float, float]
 
@@ -266,7 +269,20 @@ def synthetic_photo(person: int, photo: int, size: int = 128) -> np.ndarray:
 
 
 def write_synthetic_photos(root: Path, people: int, photos: int, size: int, seed: int = 0) -> None:
-    """Draw ``people`` identities into ``root/<identity>/<photo>.png``, ``photos`` of each."""
+    """Draw ``people`` identities into ``root/<identity>/<photo>.png``, ``photos`` of each.
+
+    Faces drawn there before are replaced.
+
+    Raises:
+        TwoFaceError: the folder holds anything else.
+    """
+    marker = root / MARKER
+    if root.exists() and not marker.is_file() and any(root.iterdir()):
+        raise TwoFaceError(f"{root} holds files that were not drawn here; give another source.root=")
+    if marker.is_file():
+        shutil.rmtree(root)
+    root.mkdir(parents=True, exist_ok=True)
+    marker.touch()
     for person in range(people):
         folder = root / f"person_{person:04d}"
         folder.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NotRequired, TypedDict
@@ -39,10 +40,27 @@ def reference_candidates(index: SplitIndex, identity: str, target: str) -> list[
     return [file for file in index.references.get(identity, ()) if file != target]
 
 
-def next_reference(index: SplitIndex, identity: str, target: str) -> str:
-    """The reference used in evaluation: the person's next photo after the target, in the order of names."""
+def next_reference(index: SplitIndex, identity: str, target: str, position: int = 0) -> str:
+    """The reference used in evaluation.
+
+    The person's next photo after the target, in the order of names; where targets are no references
+    (the 2018 split), the references in turn by the target's ``position`` among the person's targets.
+    """
     candidates = sorted(reference_candidates(index, identity, target))
+    if target not in index.references[identity]:
+        return candidates[position % len(candidates)]
     return next((file for file in candidates if file > target), candidates[0])
+
+
+def _positions(targets: list[str]) -> dict[str, int]:
+    """Each target's position among its person's targets, in the order of names."""
+    counts: Counter[str] = Counter()
+    positions = {}
+    for target in sorted(targets):
+        identity = split_name(target)[0]
+        positions[target] = counts[identity]
+        counts[identity] += 1
+    return positions
 
 
 class Triples(Dataset[Triple]):
@@ -70,6 +88,9 @@ class Triples(Dataset[Triple]):
                 "each person needs at least two photos (split=few_photos shares them among the roles)"
             )
         self.people = sorted({split_name(target)[0] for target in self.targets})
+        if not training and len(self.people) < 2:
+            raise TwoFaceError(f"{self.folder}: one person only; a wrong reference needs at least two people")
+        self.positions = _positions(self.targets)
         self.image_size = image_size
         self.policy = policy
         self.seed = seed
@@ -89,8 +110,8 @@ class Triples(Dataset[Triple]):
         return torch.from_numpy(pixels)
 
     def _wrong_reference(self, identity: str, rng: np.random.Generator) -> tuple[str, str]:
-        """A reference of somebody else; of the person itself where there is nobody else."""
-        others = [person for person in self.people if person != identity] or [identity]
+        """A reference of somebody else."""
+        others = [person for person in self.people if person != identity]
         wrong = others[rng.integers(len(others))]
         return wrong, self.index.references[wrong][0]
 
@@ -102,7 +123,7 @@ class Triples(Dataset[Triple]):
             candidates = reference_candidates(self.index, identity, file)
             reference = candidates[rng.integers(len(candidates))]
         else:
-            reference = next_reference(self.index, identity, file)
+            reference = next_reference(self.index, identity, file, self.positions[self.targets[position]])
         real = split_name(self.index.real[rng.integers(len(self.index.real))])
         mask = torch.from_numpy(self.policy.draw(rng, self.image_size))
         triple = Triple(
@@ -130,6 +151,7 @@ class KeySampler(Sampler[Key]):
         self.rank = rank
         self.ranks = ranks
         self.epoch = 0
+        self.skip = 0  # samples that were already seen of the epoch in which a training goes on
 
     def set_epoch(self, epoch: int) -> None:
         if self.shuffle:
@@ -144,4 +166,6 @@ class KeySampler(Sampler[Key]):
             order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length)
         # Every rank must take as many steps: the order starts over to fill the last round.
         padded = np.resize(order, len(self) * self.ranks)
-        return iter([(self.epoch, int(index)) for index in padded[self.rank :: self.ranks]])
+        share = padded[self.rank :: self.ranks][self.skip :]
+        self.skip = 0
+        return iter([(self.epoch, int(index)) for index in share])

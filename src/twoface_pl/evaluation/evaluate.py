@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from twoface_pl.data.index import SPLITS, read_frame
 from twoface_pl.data.triples import KeySampler, Triple, Triples
-from twoface_pl.errors import TwoFaceError
+from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.evaluation.controls import OPENCV_METHODS, opencv_fill
 from twoface_pl.evaluation.metrics import psnr_in_hole, ssim_in_hole
 from twoface_pl.masks import build_mask_policy
@@ -22,8 +24,13 @@ from twoface_pl.networks.checkpoint import TrainedGenerator
 from twoface_pl.networks.identity import IdentityNetwork, embed
 from twoface_pl.networks.tensors import to_float, to_uint8
 
+log = logging.getLogger(__name__)
+
 RIGHT, WRONG, NONE = "right reference", "wrong reference", "no reference"
 EXAMPLES = 8
+
+Embed = Callable[[np.ndarray], Tensor]
+Measured = tuple[str, str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,11 @@ class EvaluateOptions:
     photos: int  # 0: all
     seed: int
     device: str
+
+    def __post_init__(self) -> None:
+        require(self.split in SPLITS, f"split={self.split} is not one of {', '.join(SPLITS)}")
+        require(self.device in ("cpu", "cuda"), f"device={self.device} is not cpu or cuda")
+        require(self.batch_size > 0, f"batch_size={self.batch_size} is not above 0")
 
 
 @dataclass(frozen=True)
@@ -63,21 +75,25 @@ def _fills(trained: TrainedGenerator, batch: Triple, device: torch.device) -> It
         yield f"opencv {method}", opencv_fill(batch["photo"].numpy(), batch["mask"].numpy(), method)
 
 
-def _identity_similarity(network: IdentityNetwork, device: torch.device) -> Callable[[np.ndarray], Tensor]:
+def _embedder(network: IdentityNetwork, device: torch.device) -> Embed:
     network.to(device)
     return lambda images: embed(network, to_float(torch.from_numpy(images).to(device))).cpu()
 
 
-def _measure(
-    filled: np.ndarray, batch: Triple, embeddings: Callable[[np.ndarray], Tensor] | None
-) -> dict[str, np.ndarray]:
+def _measure(fills: dict[str, np.ndarray], batch: Triple, embed_faces: Embed | None) -> Iterator[Measured]:
+    """Condition, figure and its values, photo by photo."""
     truth, mask = batch["photo"].numpy(), batch["mask"].numpy()
-    figures = {"psnr_db": psnr_in_hole(filled, truth, mask), "ssim": ssim_in_hole(filled, truth, mask)}
-    if embeddings is not None:
-        of_fill = embeddings(filled)
-        for key, other in (("identity_to_truth", truth), ("identity_to_reference", batch["reference"].numpy())):
-            figures[key] = (of_fill * embeddings(other)).sum(dim=1).numpy()
-    return figures
+    others = {}
+    if embed_faces is not None:
+        others["identity_to_truth"] = embed_faces(truth)
+        others["identity_to_reference"] = embed_faces(batch["reference"].numpy())
+    for name, filled in fills.items():
+        yield name, "psnr_db", psnr_in_hole(filled, truth, mask)
+        yield name, "ssim", ssim_in_hole(filled, truth, mask)
+        if embed_faces is not None:
+            of_fill = embed_faces(filled)
+            for figure, other in others.items():
+                yield name, figure, (of_fill * other).sum(dim=1).numpy()
 
 
 def _summary(measured: dict[str, dict[str, list[np.ndarray]]]) -> dict[str, Any]:
@@ -109,6 +125,9 @@ def evaluate(
     Raises:
         TwoFaceError: data that cannot be used, a hole this generator cannot fill, a device that is not there.
     """
+    frame = read_frame(options.root)
+    if frame != trained.frame:
+        log.warning("%s is in frame %s, the generator was trained in %s", options.root, frame, trained.frame)
     policy = build_mask_policy(options.mask or trained.mask)
     trained.generator.check(trained.image_size, policy)
     if options.device == "cuda" and not torch.cuda.is_available():
@@ -120,16 +139,15 @@ def evaluate(
     loader: DataLoader[Triple] = DataLoader(
         triples, options.batch_size, sampler=KeySampler(count, options.seed, shuffle=False)
     )
-    embeddings = _identity_similarity(identity_network, device) if identity_network is not None else None
+    embed_faces = _embedder(identity_network, device) if identity_network is not None else None
     measured: dict[str, dict[str, list[np.ndarray]]] = {}
     examples: dict[str, np.ndarray] = {}
     hole_ratio = []
     with torch.inference_mode():
         for batch in tqdm(loader, desc=f"evaluating {options.split}", unit="batch", mininterval=1):
             fills = dict(_fills(trained, batch, device))
-            for name, filled in fills.items():
-                for key, values in _measure(filled, batch, embeddings).items():
-                    measured.setdefault(name, {}).setdefault(key, []).append(values)
+            for name, figure, values in _measure(fills, batch, embed_faces):
+                measured.setdefault(name, {}).setdefault(figure, []).append(values)
             hole_ratio.append(batch["mask"].float().mean(dim=(1, 2)).numpy())
             if len(examples.get("truth", ())) < EXAMPLES:
                 _keep_examples(examples, fills, batch)
@@ -138,7 +156,7 @@ def evaluate(
         "photos": count,
         "people": len({target.partition("/")[0] for target in triples.targets[:count]}),
         "image_size": trained.image_size,
-        "frame": trained.frame,
+        "frame": frame,
         "mask": options.mask or trained.mask,
         "hole_ratio": round(float(np.concatenate(hole_ratio).mean()), 4),
         "generator": trained.options,

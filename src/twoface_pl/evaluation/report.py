@@ -8,7 +8,8 @@ from typing import Any
 
 from twoface_pl.evaluation.evaluate import Evaluation
 from twoface_pl.evaluation.picture import picture_grid
-from twoface_pl.faces.image import write_image, write_text
+from twoface_pl.faces.files import write_text
+from twoface_pl.faces.image import write_image
 
 
 def table(figures: dict[str, Any]) -> str:

@@ -53,8 +53,8 @@ class SquareFrame:
         """Top, bottom, left, right of the part that lies on the photo, in photo pixels."""
         return max(self.y, 0), min(self.y + self.side, height), max(self.x, 0), min(self.x + self.side, width)
 
-    def crop(self, photo: np.ndarray, size: int) -> np.ndarray:
-        """The frame's content at (size, size); what lies over the edge is the photo's reflection."""
+    def _square(self, photo: np.ndarray) -> np.ndarray:
+        """The frame's content in photo pixels; what lies over the edge is the photo's reflection."""
         height, width = photo.shape[:2]
         top, bottom, left, right = self._overlap(height, width)
         margins = (top - self.y, self.y + self.side - bottom, left - self.x, self.x + self.side - right)
@@ -63,10 +63,16 @@ class SquareFrame:
             # symmetric padding repeats as often as a wide margin needs
             rest = ((0, 0),) * (photo.ndim - 2)
             inside = np.pad(inside, (margins[:2], margins[2:], *rest), mode="symmetric")
-        return resize(np.ascontiguousarray(inside), size)
+        return np.ascontiguousarray(inside)
+
+    def crop(self, photo: np.ndarray, size: int) -> np.ndarray:
+        """The frame's content at (size, size)."""
+        return resize(self._square(photo), size)
 
     def crop_mask(self, mask: np.ndarray, size: int) -> np.ndarray:
-        """A photo's mask in the frame: bool (size, size), True wherever the hole touches a pixel.
+        """A photo's mask in the frame: bool (size, size).
+
+        True for every pixel of :meth:`crop` that any pixel of the hole has part in, its reflection included.
 
         Raises:
             TwoFaceError: the hole is empty or reaches out of the frame.
@@ -79,10 +85,14 @@ class SquareFrame:
                 f"the mask reaches out of the face's frame (x {left} to {right}, y {top} to {bottom}); "
                 "give a --box x,y,width,height that holds the whole hole"
             )
-        square = np.zeros((self.side, self.side), np.float32)
-        square[top - self.y : bottom - self.y, left - self.x : right - self.x] = mask[top:bottom, left:right]
-        method = cv2.INTER_AREA if self.side > size else cv2.INTER_LINEAR
-        return cv2.resize(square, (size, size), interpolation=method) > 1e-4
+        square = self._square(mask).astype(np.float32)
+        if self.side == size:
+            return square > 0
+        if self.side > size:
+            return cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA) > 0
+        # A cubic kernel reaches one pixel further than a linear one.
+        wider = cv2.dilate(square, np.ones((3, 3), np.uint8))
+        return cv2.resize(wider, (size, size), interpolation=cv2.INTER_LINEAR) > 0
 
     def mask_in_photo(self, mask: np.ndarray, height: int, width: int) -> np.ndarray:
         """A model-sized mask at the photo's size: bool (height, width)."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from twoface_pl.errors import TwoFaceError
+from twoface_pl.faces.files import write_atomically
 
 READABLE_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
@@ -86,44 +85,6 @@ def decode_mask(source: Path | bytes, name: str | None = None) -> np.ndarray:
         TwoFaceError: as :func:`decode_image`.
     """
     return _decode(source, name, lambda image: _to_rgb(image).convert("L")) > 127
-
-
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Call ``write`` on a temporary neighbour, then move it to ``path``: all of it or nothing.
-
-    Raises:
-        TwoFaceError: the folder cannot be written, or the disk is full.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:40]}-", suffix=path.suffix)
-    except OSError as error:
-        raise TwoFaceError(f"{path}: cannot be written ({error.strerror})") from None
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except OSError as error:
-        raise TwoFaceError(f"{path}: cannot be written ({error.strerror or error})") from None
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8, atomically."""
-
-    def write(temporary: Path) -> None:
-        temporary.write_text(text, "utf-8")
-
-    write_atomically(path, write)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def write_image(path: Path, pixels: np.ndarray, quality: int = 95) -> None:

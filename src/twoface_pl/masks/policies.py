@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from twoface_pl.errors import TwoFaceError
+from twoface_pl.errors import TwoFaceError, require
 
 
 class MaskPolicy(Protocol):
@@ -51,6 +51,9 @@ class RandomBox:
     name: ClassVar[str] = "random_box"
     fixed: ClassVar[bool] = False
 
+    def __post_init__(self) -> None:
+        require(self.smallest <= self.largest, f"mask '{self.name}': smallest={self.smallest} is above {self.largest}")
+
     def draw(self, rng: np.random.Generator, image_size: int) -> np.ndarray:
         _check_side(self.name, self.smallest, image_size)
         _check_side(self.name, self.largest, image_size)
@@ -81,8 +84,3 @@ def build_mask_policy(options: dict[str, Any]) -> MaskPolicy:
         return POLICIES[name](**arguments)
     except TypeError as error:
         raise TwoFaceError(f"mask policy '{name}': {error}") from None
-
-
-def mask_options(policy: CenterSquare | RandomBox) -> dict[str, Any]:
-    """The plain options that :func:`build_mask_policy` makes this policy from."""
-    return {"name": policy.name, **asdict(policy)}

@@ -9,8 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from twoface_pl.errors import TwoFaceError
+from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.networks.weights import load_state, offline_error
+
+PRETRAINED = ("casia-webface", "vggface2")
 
 
 class IdentityNetwork(nn.Module):
@@ -72,10 +74,14 @@ def _load_facenet(weights: str | None, sha256: str | None, pretrained: str) -> F
     from facenet_pytorch import InceptionResnetV1
 
     if weights is None:
+        require(sha256 is None, "identity.sha256 is checked on a local file; give identity.weights too")
+        require(pretrained in PRETRAINED, f"identity.pretrained={pretrained} is not one of {', '.join(PRETRAINED)}")
         try:
             network = InceptionResnetV1(pretrained=pretrained)
         except OSError as error:
             raise offline_error(f"FaceNet ({pretrained})", "identity.weights", error) from None
+        except Exception as error:  # a download that was cut off fails in any way
+            raise TwoFaceError(f"FaceNet's downloaded file is damaged ({error}); `twoface doctor` says where") from None
         return FaceNet(network, "facenet")
     state = load_state(Path(weights), "FaceNet", sha256)
     # The classifier's layer is not part of the embedding; files come with and without it.

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from twoface_pl.errors import require
 from twoface_pl.networks.generator import Generator, composite
 
 FOLD = 4  # pixels a side that the stem folds into channels
@@ -107,6 +108,8 @@ class AttentionGenerator(Generator):
 
     def __init__(self, width: int = 96, depth: int = 2, blocks: int = 3, heads: int = 4) -> None:
         super().__init__()
+        require(width > 0 and width % NORM_GROUPS == 0, f"generator.width={width} is not divisible by {NORM_GROUPS}")
+        require(heads > 0 and 2 * width % heads == 0, f"generator.heads={heads} does not divide {2 * width} channels")
         self.encoder = Encoder(4, width, depth)
         self.reference_encoder = Encoder(3, width, depth)
         self.merge = nn.Conv2d(4 * width, 2 * width, 1)

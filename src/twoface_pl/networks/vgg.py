@@ -7,12 +7,13 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import VGG16_Weights, vgg16
+from torchvision.models import VGG16_Weights
+from torchvision.models.vgg import make_layers
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.networks.weights import load_state, offline_error
 
-LAYERS_TO_POOL3 = 17
+TO_POOL3: list[str | int] = [64, 64, "M", 128, 128, "M", 256, 256, 256, "M"]  # channels; M: max-pool
 PREPROCESSING = ("raw", "caffe", "torchvision")
 
 
@@ -50,12 +51,13 @@ class FrozenVGG16(nn.Module):
     def _load(weights: str) -> nn.Sequential:
         if weights == "torchvision":
             try:
-                return vgg16(weights=VGG16_Weights.IMAGENET1K_V1).features[:LAYERS_TO_POOL3]
+                state = VGG16_Weights.IMAGENET1K_V1.get_state_dict(check_hash=True)
             except OSError as error:
-                raise offline_error("VGG16 (torchvision, ImageNet)", "vgg_weights", error) from None
-        features = vgg16(weights=None).features[:LAYERS_TO_POOL3]
-        if weights != "random":
+                raise offline_error("VGG16 (torchvision, ImageNet)", "TWOFACE_VGG16", error) from None
+        elif weights != "random":
             state = load_state(Path(weights), "VGG16")
+        features = make_layers(TO_POOL3, batch_norm=False)
+        if weights != "random":
             prefix = "features."
             kept = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
             wanted = features.state_dict()

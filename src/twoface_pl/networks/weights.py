@@ -54,5 +54,5 @@ def offline_error(what: str, key: str, error: Exception) -> TwoFaceError:
     """The sentence for a download that failed."""
     return TwoFaceError(
         f"{what} weights could not be downloaded ({type(error).__name__}); "
-        f"put the file on this machine and give its path as {key}=/path/to/file.pt"
+        f"put the file on this machine and give its path: {key}=/path/to/file.pt"
     )

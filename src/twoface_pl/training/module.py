@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from twoface_pl.data.triples import Triple
-from twoface_pl.errors import TwoFaceError
+from twoface_pl.errors import require
 from twoface_pl.evaluation.controls import OPENCV_METHODS, opencv_fill
 from twoface_pl.evaluation.metrics import psnr_in_hole, ssim_in_hole
 from twoface_pl.losses import adversarial
@@ -22,6 +22,13 @@ from twoface_pl.networks.discriminators import build_discriminators
 from twoface_pl.networks.generator import build_generator
 from twoface_pl.networks.identity import IdentityNetwork
 from twoface_pl.networks.tensors import to_float, to_uint8
+
+FIGURES = (
+    "validation/psnr_in_hole",
+    "validation/ssim_in_hole",
+    "validation/db_above_opencv",
+    "validation/db_right_above_wrong_reference",
+)
 
 
 class InpaintingModule(L.LightningModule):
@@ -68,11 +75,13 @@ class InpaintingModule(L.LightningModule):
         weights = losses["adversarial"]
         adversary = weights["global_weight"] > 0 or weights["local_weight"] > 0
         self.discriminators = build_discriminators(discriminator) if adversary else None
-        if losses["identity"]["weight"] > 0 and identity_network is None:
-            raise TwoFaceError(
-                "the identity loss has a weight but there is no identity network; "
-                "choose identity=facenet or set losses.identity.weight=0"
-            )
+        require(
+            losses["identity"]["weight"] == 0 or identity_network is not None,
+            "the identity loss has a weight but there is no identity network; "
+            "choose identity=facenet or set losses.identity.weight=0",
+        )
+        against = losses["identity"]["against"]
+        require(against in ("truth", "reference"), f"losses.identity.against={against} is not truth or reference")
         # Kept out of the module tree: neither saved, nor synchronised, nor trained.
         object.__setattr__(self, "identity_network", identity_network)
         if channels_last:
@@ -106,7 +115,7 @@ class InpaintingModule(L.LightningModule):
     def training_step(self, batch: Triple, batch_idx: int) -> None:
         photo, reference, real = (to_float(batch[key]) for key in ("photo", "reference", "real"))
         mask = batch["mask"][:, None].to(photo.dtype)
-        self._decay_rates()
+        self._set_rates()
         filled = self.generator(photo * (1 - mask), mask, reference)
         logged: dict[str, Tensor] = {}
         if self.discriminators is not None:
@@ -117,12 +126,11 @@ class InpaintingModule(L.LightningModule):
             figures = {name: float(value) for name, value in logged.items()}
             self.logger.log_metrics(figures, step=self.batches_done)
 
-    def _decay_rates(self) -> None:
-        """Set the learning rates for this batch: a function of the batches done, so that a resume changes nothing."""
+    def _set_rates(self) -> None:
+        """This batch's learning rates, from the options and the batches done: a resume brings none of its own."""
         batches = self.optimizer_options["decay_batches"]
-        if batches is None:
-            return
-        factor = (1 + math.cos(math.pi * min(1.0, self.batches_done / batches))) / 2
+        done = min(1.0, self.batches_done / batches) if batches else 0.0
+        factor = (1 + math.cos(math.pi * done)) / 2
         for optimizer, key in zip(self._optimizers(), ("generator_lr", "discriminator_lr"), strict=False):
             for group in optimizer.param_groups:
                 group["lr"] = factor * self.optimizer_options[key]
@@ -199,14 +207,14 @@ class InpaintingModule(L.LightningModule):
         psnr = psnr_in_hole(filled, photos, masks)
         wrong = psnr_in_hole(self.fill(batch, "wrong_reference"), photos, masks)
         opencv = [psnr_in_hole(opencv_fill(photos, masks, method), photos, masks).mean() for method in OPENCV_METHODS]
-        figures = {
-            "validation/psnr_in_hole": psnr.mean(),
-            "validation/ssim_in_hole": ssim_in_hole(filled, photos, masks).mean(),
-            "validation/db_above_opencv": psnr.mean() - max(opencv),
-            "validation/db_right_above_wrong_reference": (psnr - wrong).mean(),
-        }
+        values = (
+            psnr.mean(),
+            ssim_in_hole(filled, photos, masks).mean(),
+            psnr.mean() - max(opencv),
+            (psnr - wrong).mean(),
+        )
         self.log_dict(
-            {name: float(value) for name, value in figures.items()},
+            {name: float(value) for name, value in zip(FIGURES, values, strict=True)},
             batch_size=len(photos),
             sync_dist=True,
             logger=False,

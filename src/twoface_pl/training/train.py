@@ -14,7 +14,7 @@ from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from twoface_pl.data.datamodule import TripleDataModule
-from twoface_pl.errors import TwoFaceError
+from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.networks.checkpoint import read_checkpoint
 from twoface_pl.training.callbacks import (
     BatchLimit,
@@ -23,11 +23,12 @@ from twoface_pl.training.callbacks import (
     StopWhenReached,
     ValidationLog,
 )
-from twoface_pl.training.module import InpaintingModule
+from twoface_pl.training.module import FIGURES, InpaintingModule
 
 log = logging.getLogger(__name__)
 
 MONITORED = "validation/psnr_in_hole"
+LOGGERS = ("tensorboard", "csv", "none")
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,14 @@ class TrainOptions:
     stop_when: dict[str, float] = field(default_factory=dict)
     resume: Path | None = None
     progress: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("max_batches", "validate_every"):
+            value = getattr(self, name)
+            require(isinstance(value, int) and value > 0, f"{name}={value} is not a whole number above 0")
+        require(self.logger in LOGGERS, f"logger.name={self.logger} is not one of {', '.join(LOGGERS)}")
+        for figure in self.stop_when:
+            require(figure in FIGURES, f"stop_when: no figure '{figure}'; there are: {', '.join(FIGURES)}")
 
 
 @dataclass(frozen=True)
@@ -87,20 +96,37 @@ def _callbacks(options: TrainOptions) -> list[Callback]:
 
 
 def _check_resume(module: InpaintingModule, path: Path, max_batches: int) -> None:
-    """Refuse a checkpoint of another architecture before Lightning lists a hundred keys."""
+    """Refuse a checkpoint of another architecture before Lightning lists a hundred keys; say what else differs."""
     content = read_checkpoint(path)
     if content["batches_done"] >= max_batches:
         raise TwoFaceError(
             f"{path} has {content['batches_done']} batches behind it already; raise max_batches above that"
         )
-    hparams = content["hyper_parameters"]
-    for part in ("generator", "discriminator"):
-        found, wanted = dict(hparams[part]), dict(module.hparams[part])
-        if found != wanted:
+    found, wanted = content["hyper_parameters"], module.hparams
+    parts = ["generator"]
+    had_discriminators = any(key.startswith("discriminators.") for key in content["state_dict"])
+    if had_discriminators != (module.discriminators is not None):
+        raise TwoFaceError(
+            f"{path} was trained {'with' if had_discriminators else 'without'} discriminators, this run is not; "
+            "resume with the same losses or start anew without resume"
+        )
+    if had_discriminators:
+        parts.append("discriminator")
+    for part in parts:
+        before, now = _architecture(found[part]), _architecture(wanted[part])
+        if before != now:
             raise TwoFaceError(
-                f"{path} was trained with {part} {found}, this run has {wanted}; "
+                f"{path} was trained with {part} {before}, this run has {now}; "
                 f"resume with the same {part} or start anew without resume"
             )
+    for key, value in wanted["facts"].items():
+        if key != "run" and found["facts"].get(key) != value:
+            log.warning("resuming with %s %s; the checkpoint had %s", key, value, found["facts"].get(key))
+
+
+def _architecture(options: dict[str, Any]) -> dict[str, Any]:
+    """The options without the file of frozen weights: the checkpoint holds those itself."""
+    return {key: value for key, value in options.items() if key != "vgg_weights"}
 
 
 def _build_trainer(options: TrainOptions) -> L.Trainer:
@@ -119,7 +145,7 @@ def _build_trainer(options: TrainOptions) -> L.Trainer:
             default_root_dir=options.folder,
             **options.trainer,
         )
-    except MisconfigurationException as error:
+    except (MisconfigurationException, TypeError, ValueError) as error:
         raise TwoFaceError(f"trainer: {error}") from None
 
 

@@ -1,0 +1,74 @@
+"""Writing files: all of it or nothing, and no trace of a failure."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from twoface_pl.errors import TwoFaceError
+
+
+@contextmanager
+def new_folders(folder: Path) -> Iterator[None]:
+    """Make a folder and its parents; those that are new and still empty go again if the block fails.
+
+    Raises:
+        TwoFaceError: they cannot be made.
+    """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TwoFaceError(f"{folder}: cannot be written ({error.strerror})") from None
+    try:
+        yield
+    except BaseException:
+        for path in made:
+            if path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
+        raise
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Call ``write`` on a temporary neighbour, then move it to ``path``: all of it or nothing.
+
+    Raises:
+        TwoFaceError: the folder cannot be written, or the disk is full.
+    """
+    with new_folders(path.parent):
+        temporary = _temporary_neighbour(path)
+        try:
+            write(temporary)
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+        except OSError as error:
+            raise TwoFaceError(f"{path}: cannot be written ({error.strerror or error})") from None
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _temporary_neighbour(path: Path) -> Path:
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".twoface-", suffix=path.suffix)
+    except OSError as error:
+        raise TwoFaceError(f"{path}: cannot be written ({error.strerror})") from None
+    os.close(handle)
+    return Path(name)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8, atomically."""
+
+    def write(temporary: Path) -> None:
+        temporary.write_text(text, "utf-8")
+
+    write_atomically(path, write)
