@@ -21,6 +21,7 @@ from twoface_pl.faces.frame import SquareFrame
 from twoface_pl.faces.image import MIN_SIDE, PHOTO_SUFFIXES, decode_image, list_photos, write_image
 
 JPEG_QUALITY = 95
+MIN_VALIDATION = 2  # people
 FRAME = "square"  # the largest centred square of each photo
 
 
@@ -221,10 +222,11 @@ def _build(people: list[Path], building: Path, options: PrepareOptions) -> Prepa
             placed.append(entry)
     if not result.people["train"]:
         raise TwoFaceError(f"{options.source}: no person is left for training\n{_reasons(result)}")
-    if options.split.validation > 0 and not result.people["validation"]:
+    if options.split.validation > 0 and result.people["validation"] < MIN_VALIDATION:
         raise TwoFaceError(
-            f"of {sum(result.people.values())} people nobody fell into validation, whose share is "
-            f"{options.split.validation}; raise split.validation, take another split.seed or add people"
+            f"of {sum(result.people.values())} people {result.people['validation']} fell into validation, which needs "
+            f"{MIN_VALIDATION} for its wrong references; raise split.validation (it is {options.split.validation}), "
+            "take another split.seed or add people"
         )
     shutil.rmtree(building / ".pool")
     _write_indexes(building, placed, options.split.seed)

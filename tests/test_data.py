@@ -1,6 +1,7 @@
 """Preparing, the 2018 layout and its index, triples."""
 
 import csv
+import itertools
 import shutil
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from conftest import SIZE
 from torch.utils.data import DataLoader
 
 from twoface_pl.data.index import INDEX_FILES, ROLES, SPLITS, SplitIndex, read_frame, read_index, split_name
+from twoface_pl.data.samplers import EvaluationKeys, TrainingBatches
 from twoface_pl.data.synthetic import synthetic_photo, write_synthetic_photos
-from twoface_pl.data.triples import KeySampler, Triples, next_reference
+from twoface_pl.data.triples import Triples, next_reference
 from twoface_pl.data_prep.prepare import PrepareOptions, prepare
 from twoface_pl.data_prep.split import SplitOptions, classic2018_roles, few_photos_roles, split_of
 from twoface_pl.errors import TwoFaceError
@@ -208,9 +210,7 @@ def _write_people(folder: Path, counts: dict[str, int]) -> None:
     for identity, count in counts.items():
         for role in ROLES:
             for number in range(count):
-                write_image(
-                    folder / role / identity / f"{number}.jpg", synthetic_photo(len(identity), number, SIZE)
-                )
+                write_image(folder / role / identity / f"{number}.jpg", synthetic_photo(len(identity), number, SIZE))
 
 
 def test_people_with_a_single_photo_cannot_be_trained_on(tmp_path: Path) -> None:
@@ -254,8 +254,8 @@ def test_names_of_any_kind(name: bytes, tmp_path: Path) -> None:
     assert "not a photo format that is read" in (tmp_path / "set" / "rejects.csv").read_text("utf-8")
 
 
-def test_nobody_in_validation_is_an_error_that_leaves_nothing(photos: Path, tmp_path: Path) -> None:
-    with pytest.raises(TwoFaceError, match=r"nobody fell into validation.*raise split\.validation"):
+def test_too_few_in_validation_is_an_error_that_leaves_nothing(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(TwoFaceError, match=r"of 24 people 0 fell into validation.*raise split\.validation"):
         _prepare(photos, tmp_path / "new" / "set", SplitOptions("few_photos", 0.001, 0.1, seed=0))
     assert not list(tmp_path.iterdir())
 
@@ -269,22 +269,20 @@ def test_faces_are_never_drawn_among_photos(tmp_path: Path) -> None:
         write_synthetic_photos(tmp_path / "mine", people=1, photos=1, size=32)
 
 
-def test_a_sample_is_a_function_of_seed_epoch_and_index(prepared: Path) -> None:
-    def batches(workers: int) -> list[np.ndarray]:
-        triples = _triples(prepared)
-        sampler = KeySampler(len(triples), seed=0, shuffle=True)
-        loader = DataLoader(triples, 8, sampler=sampler, num_workers=workers, persistent_workers=workers > 0)
-        found = []
-        for epoch in range(2):
-            sampler.set_epoch(epoch)
-            found += [
-                np.concatenate([batch[key].numpy() for key in ("photo", "reference", "real")]) for batch in loader
-            ]
-        return found
+def test_a_batch_is_a_function_of_seed_and_number(prepared: Path) -> None:
+    triples = _triples(prepared)
+    count = 2 * (len(triples) // 8) + 1  # into the third epoch
 
-    alone, together = batches(0), batches(2)
-    assert all(np.array_equal(one, other) for one, other in zip(alone, together, strict=True))
-    assert not np.array_equal(alone[0], alone[len(alone) // 2])  # the second epoch is another
+    def batches(workers: int, start: int = 0) -> list[np.ndarray]:
+        sampler = TrainingBatches(len(triples), 8, seed=0, start=start)
+        loader = iter(DataLoader(triples, batch_sampler=sampler, num_workers=workers))
+        drawn = [next(loader) for _ in range(count - start)]
+        return [np.concatenate([batch[key].numpy() for key in ("photo", "reference", "real")]) for batch in drawn]
+
+    alone = batches(0)
+    for other in (batches(2), batches(0, start=3)):
+        assert all(np.array_equal(one, two) for one, two in zip(reversed(alone), reversed(other), strict=False))
+    assert not np.array_equal(alone[0], alone[count // 2])  # the second epoch is another
 
 
 def test_evaluation_takes_the_next_photo_and_somebody_else(prepared: Path) -> None:
@@ -300,9 +298,11 @@ def test_evaluation_takes_the_next_photo_and_somebody_else(prepared: Path) -> No
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 3])
-def test_ranks_share_an_epoch_evenly(ranks: int) -> None:
-    samplers = [KeySampler(10, 0, True, rank, ranks) for rank in range(ranks)]
-    keys = [list(sampler) for sampler in samplers]
-    assert len({len(sampler) for sampler in samplers}) == 1
+def test_processes_share_an_epoch(ranks: int) -> None:
+    shares = [TrainingBatches(13, 2, 0, rank=rank, ranks=ranks) for rank in range(ranks)]
+    epoch = [list(itertools.islice(share, shares[0].batches_of_epoch)) for share in shares]
+    drawn = [index for share in epoch for batch in share for _, index in batch]
+    assert len(drawn) == len(set(drawn)) == 13 // (2 * ranks) * 2 * ranks
+    keys = [list(EvaluationKeys(10, rank, ranks)) for rank in range(ranks)]
+    assert len({len(share) for share in keys}) == 1
     assert {index for share in keys for _, index in share} == set(range(10))
-    assert all(len(share) == len(sampler) for share, sampler in zip(keys, samplers, strict=True))

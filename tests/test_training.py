@@ -195,7 +195,7 @@ def _weights(path: Path) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("stop", [3, 16, 19])
 def test_a_resumed_training_ends_where_an_unbroken_one_does(stop: int, prepared: Path, tmp_path: Path) -> None:
-    """Also in the middle of an epoch, at its end (16 batches) and in the next one."""
+    """In the middle of an epoch, at its end (16 batches) and in the next one."""
 
     def run(folder: str, **changes: object) -> Path:
         torch.manual_seed(0)

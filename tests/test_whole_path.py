@@ -16,7 +16,11 @@ def _ok(done) -> str:
 
 
 def test_from_photos_to_a_filled_photo(twoface: Run, photos: Path, identity_file: Path, tmp_path: Path) -> None:
-    shown = _ok(twoface("prepare", f"source.root={photos}", "image_size=64", "split.test=0.2", cwd=tmp_path))
+    shown = _ok(
+        twoface(
+            "prepare", f"source.root={photos}", "image_size=64", "split.test=0.2", "split.validation=0.2", cwd=tmp_path
+        )
+    )
     assert "train" in shown
     _ok(twoface("train", "experiment=smoke", "hydra.run.dir=runs/one", cwd=tmp_path))
     assert list((tmp_path / "runs" / "one" / "tensorboard").glob("events.*"))

@@ -9,8 +9,9 @@ from typing import Any
 import pytorch_lightning as L
 from torch.utils.data import DataLoader
 
-from twoface_pl.data.triples import KeySampler, Triple, Triples
-from twoface_pl.errors import TwoFaceError, require
+from twoface_pl.data.samplers import EvaluationKeys, TrainingBatches
+from twoface_pl.data.triples import Triple, Triples
+from twoface_pl.errors import require
 from twoface_pl.masks import MaskPolicy
 
 
@@ -42,51 +43,30 @@ class TripleDataModule(L.LightningDataModule):
         super().__init__()
         self.options = options
         self.train_triples = self._triples("train", policy, training=True)
-        self.batches_of_epoch = 0
+        self.start_batch = 0  # set where a training goes on
         self.validation_triples = self._triples("validation", policy, training=False)
-
-    def state_dict(self) -> dict[str, Any]:
-        """How far the epoch has come, for a resume in its middle."""
-        loop = self.trainer.fit_loop.epoch_loop if self.trainer is not None else None
-        return {"batches_of_epoch": loop.batch_progress.current.ready if loop is not None else 0}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.batches_of_epoch = state_dict["batches_of_epoch"]
 
     def _triples(self, split: str, policy: MaskPolicy, training: bool) -> Triples:
         options = self.options
         return Triples(options.root, split, options.image_size, policy, options.seed, training)
 
-    def _loader(self, triples: Triples, sampler: KeySampler, drop_last: bool) -> DataLoader[Triple]:
+    def _loader(self, triples: Triples, **sampling: Any) -> DataLoader[Triple]:
         workers = self.options.workers
-        return DataLoader(
-            triples,
-            batch_size=self.options.batch_size,
-            sampler=sampler,
-            num_workers=workers,
-            drop_last=drop_last,
-            persistent_workers=workers > 0,
-            pin_memory=self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
-        )
+        on_gpu = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
+        return DataLoader(triples, num_workers=workers, persistent_workers=workers > 0, pin_memory=on_gpu, **sampling)
 
     def train_dataloader(self) -> DataLoader[Triple]:
+        options = self.options
         rank, ranks = _rank(self.trainer)
-        sampler = KeySampler(len(self.train_triples), self.options.seed, True, rank, ranks)
-        if len(sampler) < self.options.batch_size:
-            raise TwoFaceError(
-                f"{self.options.root}/train has {len(self.train_triples)} usable photos for {ranks} "
-                f"process(es), fewer than batch_size={self.options.batch_size} each; lower it or add photos"
-            )
-        batches = len(sampler) // self.options.batch_size
-        sampler.skip = self.batches_of_epoch % batches * self.options.batch_size
-        self.batches_of_epoch = 0
-        return self._loader(self.train_triples, sampler, drop_last=True)
+        batches = TrainingBatches(
+            len(self.train_triples), options.batch_size, options.seed, self.start_batch, rank, ranks
+        )
+        return self._loader(self.train_triples, batch_sampler=batches)
 
     def val_dataloader(self) -> DataLoader[Triple]:
-        rank, ranks = _rank(self.trainer)
         length = min(len(self.validation_triples), self.options.validation_photos or len(self.validation_triples))
-        sampler = KeySampler(length, self.options.seed, False, rank, ranks)
-        return self._loader(self.validation_triples, sampler, drop_last=False)
+        keys = EvaluationKeys(length, *_rank(self.trainer))
+        return self._loader(self.validation_triples, sampler=keys, batch_size=self.options.batch_size)
 
 
 def _rank(trainer: L.Trainer | None) -> tuple[int, int]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from twoface_pl.data.index import SplitIndex, read_index, split_name
 from twoface_pl.errors import TwoFaceError
@@ -135,37 +134,3 @@ class Triples(Dataset[Triple]):
         if not self.training:
             triple["wrong_reference"] = self._load("reference", *self._wrong_reference(identity, rng))
         return triple
-
-
-class KeySampler(Sampler[Key]):
-    """Yields (epoch, index) keys, so that workers that live on see the new epoch too.
-
-    In training shuffled anew each epoch, the share of one rank of ``ranks`` processes; Lightning
-    calls :meth:`set_epoch`.
-    """
-
-    def __init__(self, length: int, seed: int, shuffle: bool, rank: int = 0, ranks: int = 1) -> None:
-        self.length = length
-        self.seed = seed
-        self.shuffle = shuffle
-        self.rank = rank
-        self.ranks = ranks
-        self.epoch = 0
-        self.skip = 0  # samples that were already seen of the epoch in which a training goes on
-
-    def set_epoch(self, epoch: int) -> None:
-        if self.shuffle:
-            self.epoch = epoch
-
-    def __len__(self) -> int:
-        return (self.length + self.ranks - 1) // self.ranks
-
-    def __iter__(self) -> Iterator[Key]:
-        order = np.arange(self.length)
-        if self.shuffle:
-            order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length)
-        # Every rank must take as many steps: the order starts over to fill the last round.
-        padded = np.resize(order, len(self) * self.ranks)
-        share = padded[self.rank :: self.ranks][self.skip :]
-        self.skip = 0
-        return iter([(self.epoch, int(index)) for index in share])

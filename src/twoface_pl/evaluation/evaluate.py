@@ -15,7 +15,8 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from twoface_pl.data.index import SPLITS, read_frame
-from twoface_pl.data.triples import KeySampler, Triple, Triples
+from twoface_pl.data.samplers import EvaluationKeys
+from twoface_pl.data.triples import Triple, Triples
 from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.evaluation.controls import OPENCV_METHODS, opencv_fill
 from twoface_pl.evaluation.metrics import psnr_in_hole, ssim_in_hole
@@ -136,9 +137,7 @@ def evaluate(
     trained.generator.to(device)
     triples = Triples(options.root, options.split, trained.image_size, policy, options.seed, training=False)
     count = min(len(triples), options.photos or len(triples))
-    loader: DataLoader[Triple] = DataLoader(
-        triples, options.batch_size, sampler=KeySampler(count, options.seed, shuffle=False)
-    )
+    loader: DataLoader[Triple] = DataLoader(triples, options.batch_size, sampler=EvaluationKeys(count))
     embed_faces = _embedder(identity_network, device) if identity_network is not None else None
     measured: dict[str, dict[str, list[np.ndarray]]] = {}
     examples: dict[str, np.ndarray] = {}

@@ -95,8 +95,12 @@ def _callbacks(options: TrainOptions) -> list[Callback]:
     return callbacks
 
 
-def _check_resume(module: InpaintingModule, path: Path, max_batches: int) -> None:
-    """Refuse a checkpoint of another architecture before Lightning lists a hundred keys; say what else differs."""
+def _check_resume(module: InpaintingModule, path: Path, max_batches: int) -> int:
+    """Refuse a checkpoint of another architecture before Lightning lists a hundred keys; say what else differs.
+
+    Returns:
+        the batches that it has behind it.
+    """
     content = read_checkpoint(path)
     if content["batches_done"] >= max_batches:
         raise TwoFaceError(
@@ -122,6 +126,7 @@ def _check_resume(module: InpaintingModule, path: Path, max_batches: int) -> Non
     for key, value in wanted["facts"].items():
         if key != "run" and found["facts"].get(key) != value:
             log.warning("resuming with %s %s; the checkpoint had %s", key, value, found["facts"].get(key))
+    return int(content["batches_done"])
 
 
 def _architecture(options: dict[str, Any]) -> dict[str, Any]:
@@ -158,11 +163,13 @@ def train(module: InpaintingModule, data: TripleDataModule, options: TrainOption
         TwoFaceError: a checkpoint of another architecture, a trainer that this machine cannot run.
     """
     if options.resume is not None:
-        _check_resume(module, options.resume, options.max_batches)
+        data.start_batch = _check_resume(module, options.resume, options.max_batches)
     # Said of every loader on a machine with few cores; and of a folder that holds the run's config.
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
     warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
     warnings.filterwarnings("ignore", "Found .* in eval mode at the start of training")  # the frozen VGG16
+    # The sampler goes on at the batch that is due, which Lightning cannot know.
+    warnings.filterwarnings("ignore", "You're resuming from a checkpoint that ended before the epoch ended")
     trainer = _build_trainer(options)
     log.info(
         "training on %s, %d process(es), %s, into %s",
