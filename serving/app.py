@@ -19,7 +19,7 @@ BYTES_PER_VALUE = 24  # of JSON: a float with its sign, digits, exponent and com
 
 
 class _TooLarge(TwoFaceError):
-    pass
+    """A body over the limit."""
 
 
 async def _read_body(request: Request, limit: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import torch
@@ -22,7 +23,7 @@ def composite(image: Tensor, fill: Tensor, mask: Tensor) -> Tensor:
     return image * (1 - mask) + fill * mask
 
 
-class Generator(nn.Module):
+class Generator(nn.Module, ABC):
     """A network that fills the hole of a picture from a reference.
 
     ``forward(masked_image, mask, reference)`` takes (N, 3, H, W) in [0, 1] with zeros in the hole,
@@ -35,8 +36,9 @@ class Generator(nn.Module):
     only_size: int | None = None  # the one image size it works at; None: any multiple of size_step
     size_step: int = 1
 
+    @abstractmethod
     def forward(self, masked_image: Tensor, mask: Tensor, reference: Tensor) -> Tensor:
-        raise NotImplementedError
+        """As the class says."""
 
     def no_reference(self, masked_image: Tensor) -> Tensor:
         """What stands for "no reference": mid-grey, (N, 3, H, W)."""

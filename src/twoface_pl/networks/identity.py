@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,7 +16,7 @@ from twoface_pl.networks.weights import load_state, offline_error
 PRETRAINED = ("casia-webface", "vggface2")
 
 
-class IdentityNetwork(nn.Module):
+class IdentityNetwork(nn.Module, ABC):
     """``forward(faces)``: (N, 3, H, W) in [0, 1] to unit identity embeddings (N, D).
 
     Gradients reach the faces; the weights never move and the network never leaves eval mode.
@@ -31,8 +32,9 @@ class IdentityNetwork(nn.Module):
         """Stays in eval mode whatever its parent does: batch norm must not wake up."""
         return super().train(False)
 
+    @abstractmethod
     def _preprocess(self, faces: Tensor) -> Tensor:
-        raise NotImplementedError
+        """[0, 1] to what the network was trained on."""
 
     def forward(self, faces: Tensor) -> Tensor:
         if not self._range_checked:  # once: reading values back would stall a GPU at each step
