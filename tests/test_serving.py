@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from conftest import SIZE
+from conftest import SIZE, Run
 
 from twoface_pl.serving.session import FillSession
 
@@ -103,6 +103,16 @@ def test_malformed_requests_are_answered_by_field(client: httpx.Client, case: st
     answer = client.post(PREDICT, json=body)
     assert answer.status_code == 400
     assert says in answer.json()["error"]
+
+
+def test_ports_that_cannot_be_had(client: httpx.Client, twoface: Run, model: Path) -> None:
+    for port in ("99999", "-1", "http"):
+        refused = twoface("serve", "--model", model, f"--port={port}")
+        assert refused.returncode == 2
+        assert "is not a port" in refused.stderr
+    taken = twoface("serve", "--model", model, "--port", client.base_url.port)
+    assert taken.returncode == 1
+    assert "address already in use" in taken.stderr
 
 
 def test_not_json_too_large_and_other_paths(client: httpx.Client) -> None:

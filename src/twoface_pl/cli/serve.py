@@ -8,13 +8,20 @@ from pathlib import Path
 from twoface_pl.cli.inpaint import DEFAULT_MODEL
 
 
+def parse_port(text: str) -> int:
+    """A port's number."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a port, 0 to 65535")
+    return int(text)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "--model", type=Path, default=DEFAULT_MODEL, help="an ONNX file, or a folder of numbered versions (%(default)s)"
     )
     add("--host", default="127.0.0.1", help="address to listen on (%(default)s); 0.0.0.0 for every network")
-    add("--port", type=int, default=8501, help="port to listen on (%(default)s)")
+    add("--port", type=parse_port, default=8501, help="port to listen on (%(default)s)")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where onnxruntime runs (%(default)s)")
 
 
