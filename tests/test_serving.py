@@ -111,7 +111,7 @@ def test_ports_that_cannot_be_had(client: httpx.Client, twoface: Run, model: Pat
         assert refused.returncode == 2
         assert "is not a port" in refused.stderr
     taken = twoface("serve", "--model", model, "--port", client.base_url.port)
-    assert taken.returncode == 1
+    assert taken.returncode != 0
     assert "address already in use" in taken.stderr
 
 
