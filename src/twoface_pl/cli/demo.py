@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import shlex
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from twoface_pl.cli.overrides import override
 from twoface_pl.errors import TwoFaceError
 
 SHOWN_PEOPLE = 6
@@ -44,14 +44,6 @@ def _clear(folder: Path) -> None:
     for path in content:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     marker.touch()
-
-
-def _override(key: str, value: Path) -> str:
-    """``key=value`` in Hydra's grammar, which wants quotes around unusual characters."""
-    text = str(value)
-    if not re.fullmatch(r"[\w./-]+", text):
-        text = "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-    return f"{key}={text}"
 
 
 def _write_pairs(data: Path, pairs: Path) -> None:
@@ -122,25 +114,25 @@ def run(arguments: argparse.Namespace) -> int:
         "source=synthetic",
         "source.people=600",
         "source.photos=6",
-        _override("source.root", folder / "photos"),
-        _override("root", data),
+        override("source.root", folder / "photos"),
+        override("root", data),
         "image_size=64",
     )
     _twoface(
         "train",
         "experiment=demo",
-        _override("data.root", data),
-        _override("hydra.run.dir", folder / "run"),
+        override("data.root", data),
+        override("hydra.run.dir", folder / "run"),
         *arguments.overrides,
     )
     _twoface(
         "evaluate",
-        _override("checkpoint", checkpoint),
-        _override("root", data),
+        override("checkpoint", checkpoint),
+        override("root", data),
         "identity=synthetic",
-        _override("output", folder / "evaluation"),
+        override("output", folder / "evaluation"),
     )
-    _twoface("export", _override("checkpoint", checkpoint), _override("output", folder / "model"))
+    _twoface("export", override("checkpoint", checkpoint), override("output", folder / "model"))
     pairs = folder / "pairs"
     _write_pairs(data, pairs)
     for references, output in (("references", "filled"), ("wrong_references", "filled_wrong")):

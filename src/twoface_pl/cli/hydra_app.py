@@ -15,6 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from twoface_pl.cli.overrides import override
 from twoface_pl.errors import TwoFaceError
 
 RUN_FOLDER = "TWOFACE_RUN_FOLDER"  # rank 0's folder, for the processes that Lightning starts
@@ -22,8 +23,8 @@ RUN_FOLDER = "TWOFACE_RUN_FOLDER"  # rank 0's folder, for the processes that Lig
 
 def _run_sweep_job(command: str) -> None:
     """One job of a sweep, in a process of its own: training with several processes needs a fresh one."""
-    folder = HydraConfig.get().runtime.output_dir
-    overrides = [*HydraConfig.get().overrides.task, f"hydra.run.dir='{folder}'"]
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    overrides = [*HydraConfig.get().overrides.task, override("hydra.run.dir", folder)]
     status = subprocess.run([sys.executable, "-m", "twoface_pl.cli", command, *overrides], check=False).returncode
     if status:
         sys.exit(status)
