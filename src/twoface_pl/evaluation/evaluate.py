@@ -20,6 +20,7 @@ from twoface_pl.data.triples import Triple, Triples
 from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.evaluation.controls import OPENCV_METHODS, opencv_fill
 from twoface_pl.evaluation.metrics import psnr_in_hole, ssim_in_hole
+from twoface_pl.evaluation.picture import show_hole
 from twoface_pl.masks import build_mask_policy
 from twoface_pl.networks.checkpoint import TrainedGenerator
 from twoface_pl.networks.identity import IdentityNetwork, embed
@@ -170,7 +171,7 @@ def evaluate(
 def _keep_examples(examples: dict[str, np.ndarray], fills: dict[str, np.ndarray], batch: Triple) -> None:
     truth, mask = batch["photo"].numpy(), batch["mask"].numpy()
     shown = {
-        "masked": truth * ~mask[..., None],
+        "masked": show_hole(truth, mask),
         "reference": batch["reference"].numpy(),
         "filled": fills[RIGHT],
         "wrong reference": batch["wrong_reference"].numpy(),

@@ -95,8 +95,20 @@ class SquareFrame:
         return cv2.resize(wider, (size, size), interpolation=cv2.INTER_LINEAR) > 0
 
     def mask_in_photo(self, mask: np.ndarray, height: int, width: int) -> np.ndarray:
-        """A model-sized mask at the photo's size: bool (height, width)."""
-        square = cv2.resize(mask.astype(np.uint8), (self.side, self.side), interpolation=cv2.INTER_NEAREST)
+        """A model-sized mask at the photo's size: bool (height, width).
+
+        True for the photo's pixels that lie in the hole with all they cover, so none is filled in part.
+        """
+        size = len(mask)
+        if self.side > size:
+            # A pixel of the photo touches at most two of the model's each way: its first and its last.
+            pixels = np.arange(self.side)
+            first, last = pixels * size // self.side, ((pixels + 1) * size - 1) // self.side
+            rows = mask[first] & mask[last]
+            square = rows[:, first] & rows[:, last]
+        else:
+            outside = (~mask).astype(np.float32)
+            square = cv2.resize(outside, (self.side, self.side), interpolation=cv2.INTER_AREA) == 0
         top, bottom, left, right = self._overlap(height, width)
         result = np.zeros((height, width), bool)
         result[top:bottom, left:right] = square[top - self.y : bottom - self.y, left - self.x : right - self.x]
