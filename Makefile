@@ -7,7 +7,8 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo prepare train evaluate export-onnx serve doctor test test-slow bench lint clean
+.PHONY: help demo prepare train evaluate export-onnx export-detector serve doctor test test-slow bench bench-data
+.PHONY: mask-picture lint clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -44,6 +45,15 @@ test: $(STAMP) ## tests, without the slow ones
 
 test-slow: $(STAMP) ## the slow tests
 	$(BIN)/pytest -m slow $(ARGS)
+
+bench-data: $(STAMP) ## speed of feeding against a plain loader, in one run
+	$(BIN)/python benchmarks/data.py $(ARGS)
+
+export-detector: $(STAMP) ## make the face detector's ONNX files again from facenet-pytorch
+	$(BIN)/python -m twoface_pl.export.detector
+
+mask-picture: $(STAMP) ## draw every mask policy into docs/masks.png
+	$(BIN)/twoface masks output=docs/masks.png force=true
 
 bench: $(STAMP) ## speed of both generators, in one run
 	$(BIN)/python benchmarks/speed.py $(ARGS)

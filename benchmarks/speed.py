@@ -26,6 +26,7 @@ from pytorch_lightning.callbacks import Callback
 from torch.utils.data import DataLoader
 
 from twoface_pl.export.export import export
+from twoface_pl.faces.frame import FrameKind
 from twoface_pl.networks.checkpoint import TrainedGenerator
 from twoface_pl.networks.identity import FaceNet
 from twoface_pl.serving.session import FillSession
@@ -65,7 +66,7 @@ def _module(name: str) -> InpaintingModule:
             "identity": {"weight": 0.1, "kind": "cosine", "against": "reference"},
         },
         optimizer={"generator_lr": 1e-4, "discriminator_lr": 1e-4, "betas": [0.5, 0.99], "decay_batches": None},
-        facts={"image_size": SIZE, "frame": "square", "mask": MASK, "run": "benchmark"},
+        facts={"image_size": SIZE, "frame": {"name": "none"}, "mask": MASK, "run": "benchmark"},
         identity_network=FaceNet(InceptionResnetV1(pretrained=None), "facenet"),
     )
 
@@ -76,7 +77,7 @@ def _sample() -> dict[str, torch.Tensor]:
     }
     mask = torch.zeros(SIZE, SIZE, dtype=torch.bool)
     mask[48:80, 48:80] = True
-    return {**photos, "mask": mask}
+    return {**photos, "mask": mask, "broken": torch.tensor(0)}
 
 
 def training_step_seconds(name: str, batch: int, steps: int, accelerator: str, precision: str) -> float:
@@ -100,7 +101,7 @@ def inference_seconds(rounds: int) -> dict[str, float]:
         sessions = {}
         for name in NETWORKS:
             generator = _module(name).generator.eval().requires_grad_(False)
-            trained = TrainedGenerator(generator, NETWORKS[name][0], SIZE, "square", MASK, "benchmark", 0)
+            trained = TrainedGenerator(generator, NETWORKS[name][0], SIZE, FrameKind("none"), MASK, "benchmark", 0)
             sessions[name] = FillSession(export(trained, Path(folder) / f"{name}.onnx").path, "cpu")
         for number in range(rounds + 5):
             for name, session in sessions.items():

@@ -1,69 +1,100 @@
-"""``prepare(...)``: photos of people to a prepared data set."""
+"""``prepare(...)``: photos of people to a prepared data set, step by step."""
 
 from __future__ import annotations
 
 import csv
-import json
-import os
-import random
+import io
 import shutil
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from tqdm import tqdm
+import numpy as np
 
-from twoface_pl.data.index import FACTS_FILE, INDEX_FILES, ROLES, SPLITS, SplitIndex, write_index
-from twoface_pl.data_prep.split import Roles, SplitOptions, roles_of, split_of
+from twoface_pl.data.index import INDEX_FILES, SPLITS
+from twoface_pl.data_prep.duplicates import SAME_PICTURE, TOO_ALIKE, Likeness, drop_copies, drop_shared, too_alike
+from twoface_pl.data_prep.identities import Identities, People, clean
+from twoface_pl.data_prep.layout import ZIP_FILE, Placed, place, write_layout, write_zip
+from twoface_pl.data_prep.photos import Values, align, detect
+from twoface_pl.data_prep.recognise import check_recogniser, recognise
+from twoface_pl.data_prep.report import write_report
+from twoface_pl.data_prep.sources import Listing, Photo, Reject, list_sources
+from twoface_pl.data_prep.split import SplitRule
+from twoface_pl.data_prep.work import Work, usable_cores
 from twoface_pl.errors import TwoFaceError, require
-from twoface_pl.faces.files import new_folders
-from twoface_pl.faces.frame import SquareFrame
-from twoface_pl.faces.image import MIN_SIDE, PHOTO_SUFFIXES, decode_image, list_photos, write_image
+from twoface_pl.faces.files import new_folders, write_text
+from twoface_pl.faces.frame import FrameKind
+from twoface_pl.faces.image import MIN_SIDE
 
-JPEG_QUALITY = 95
 MIN_VALIDATION = 2  # people
-FRAME = "square"  # the largest centred square of each photo
+STEPS = ("detect", "align", "deduplicate", "clean", "split", "zip", "report")
+REJECTS_FILE = "rejects.csv"
+NO_RECOGNISER: dict[str, Any] = {"name": "none"}
 
 
 @dataclass(frozen=True)
 class PrepareOptions:
     """From where to where, and how."""
 
-    source: Path  # <identity>/<photo>
+    sources: tuple[Path, ...]  # each <identity>/<photo>
     root: Path  # of the prepared data set
     image_size: int
-    split: SplitOptions
+    frame: FrameKind
+    split: SplitRule
+    recogniser: dict[str, Any] = field(default_factory=lambda: dict(NO_RECOGNISER))
     min_photos: int = 2  # people with fewer usable photos are rejected
+    min_face: float = 30  # pixels; smaller faces are rejected
+    same_picture: float = SAME_PICTURE  # likeness of copies; only the best one stays
+    too_alike: float = TOO_ALIKE  # likeness of photos that are never each other's reference
+    zip: bool = False
+    workers: int = 0  # processes; 0: all cores
+    step: str = "all"
+    work: Path | None = None  # folder of what steps found so far; None: beside the root
     force: bool = False  # replace an existing root
 
     def __post_init__(self) -> None:
-        for name, least in (("image_size", MIN_SIDE), ("min_photos", 1)):
+        for name, least in (("image_size", MIN_SIDE), ("min_photos", 1), ("workers", 0)):
             value = getattr(self, name)
             require(isinstance(value, int) and value >= least, f"{name}={value} is not a whole number from {least}")
+        require(self.step in ("all", *STEPS), f"step={self.step} is not one of all, {', '.join(STEPS)}")
+        require(
+            self.frame.aligned or self.recogniser["name"] == "none",
+            f"recogniser={self.recogniser['name']} needs faces to be found; choose frame=tight or loose",
+        )
+        require(self.frame.name != "unknown", "frame=unknown is for other programs' data; choose tight, loose or none")
+
+    @property
+    def work_folder(self) -> Path:
+        return self.work or self.root.with_name(f"{self.root.name}.work")
+
+    def computes(self, step: str) -> bool:
+        """Whether this run does a step, or only reads what it found."""
+        return self.step in ("all", step)
 
 
 @dataclass
 class PrepareResult:
-    """What came of it; ``rejects`` are (path, reason)."""
+    """What came of it."""
 
-    people: Counter[str] = field(default_factory=Counter)
-    photos: Counter[str] = field(default_factory=Counter)
-    rejects: list[tuple[str, str]] = field(default_factory=list)
+    listing: Listing
+    found: dict[str, Values] = field(default_factory=dict)  # detections, by photo
+    framed: dict[str, Values] = field(default_factory=dict)  # alignments, by photo
+    files: dict[str, Path] = field(default_factory=dict)  # framed photos
+    identities: Identities | None = None  # None: no recogniser
+    placed: Placed = field(default_factory=Placed)
+    rejects: list[Reject] = field(default_factory=list)
 
+    @property
+    def people(self) -> Counter[str]:
+        """How many, by split."""
+        return self.placed.people()
 
-def _people(source: Path) -> list[Path]:
-    if not source.is_dir():
-        raise TwoFaceError(f"no folder {source}; give photos as <folder>/<identity>/<photo> by source.root=")
-    people = sorted(path for path in source.iterdir() if path.is_dir() and not path.name.startswith("."))
-    if not people:
-        raise TwoFaceError(f"{source} holds no folders; photos are expected as <identity>/<photo>")
-    by_name = Counter(safe_name(person.name) for person in people)
-    clashing = [person.name for person in people if by_name[safe_name(person.name)] > 1]
-    if clashing:
-        raise TwoFaceError(
-            f"{source}: folders {clashing} differ only in characters that an index cannot hold; rename one"
-        )
-    return people
+    @property
+    def photos(self) -> Counter[str]:
+        """How many, by split."""
+        return self.placed.photos()
 
 
 def check_root(options: PrepareOptions) -> None:
@@ -72,10 +103,14 @@ def check_root(options: PrepareOptions) -> None:
     Raises:
         TwoFaceError: it exists without ``force``, is no prepared data set, or holds the photos.
     """
-    root, source = options.root.resolve(), options.source.resolve()
-    if root == source or root in source.parents:
-        raise TwoFaceError(f"root={options.root} would replace the photos in {options.source}; choose another root=")
-    if not root.exists():
+    root = options.root.resolve()
+    for folder, key in ((root, "root"), (options.work_folder.resolve(), "work")):
+        for source in (source.resolve() for source in options.sources):
+            if folder == source or folder in source.parents or source in folder.parents:
+                raise TwoFaceError(
+                    f"{key}={folder} and the photos in {source} lie in each other; choose another {key}="
+                )
+    if not root.exists() or options.step not in ("all", "split"):
         return
     if not options.force:
         raise TwoFaceError(f"{options.root} exists and is kept; set force=true to replace it, or another root=")
@@ -93,166 +128,164 @@ def _replace(building: Path, root: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def safe_name(name: str) -> str:
-    """A name without what index files use as separators, and without what cannot be printed or encoded."""
-    return "".join("_" if character in ",:/\\" or not character.isprintable() else character for character in name)
-
-
-def _output_names(photos: list[Path]) -> dict[Path, str]:
-    """``<stem>.jpg`` for each photo; a.png beside a.jpg becomes ``a-png.jpg``."""
-    names: dict[Path, str] = {}
-    taken: set[str] = set()
+def _kept(photos: list[Photo], values: dict[str, Values], rejects: list[Reject]) -> list[Photo]:
+    """The photos that a step did not reject."""
     for photo in photos:
-        name = f"{safe_name(photo.stem)}.jpg"
-        if name in taken:
-            name = f"{safe_name(photo.stem)}-{photo.suffix[1:].lower()}.jpg"
-        if name in taken:
-            name = f"{safe_name(photo.name)}-{len(taken)}.jpg"
-        taken.add(name)
-        names[photo] = name
-    return names
+        if "reject" in values[photo.key]:
+            kind, reason = values[photo.key]["reject"]
+            rejects.append(Reject(photo.key, kind, reason))
+    return [photo for photo in photos if "reject" not in values[photo.key]]
 
 
-def _frame_photos(photos: list[Path], folder: Path, options: PrepareOptions, result: PrepareResult) -> list[str]:
-    """Decode, crop to the centred square, resize and write one person's photos; returns their new names."""
-    written = []
-    for photo, name in _output_names(photos).items():
-        try:
-            pixels = decode_image(photo)
-        except TwoFaceError as error:
-            reason = str(error).removeprefix(f"{photo}: ")
-            result.rejects.append((str(photo.relative_to(options.source)), reason))
-            continue
-        square = SquareFrame.centred(*pixels.shape[:2]).crop(pixels, options.image_size)
-        write_image(folder / name, square, JPEG_QUALITY)
-        written.append(name)
-    return written
+def _by_person(photos: list[Photo]) -> People:
+    people: People = {}
+    for photo in photos:
+        people.setdefault(photo.person, []).append(photo)
+    return people
 
 
-def _link(source: Path, target: Path) -> None:
-    """The same photo in another role: a hard link where the file system has them, else a copy."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
+def _look(work: Work, options: PrepareOptions, digest: str, result: PrepareResult) -> dict[str, np.ndarray]:
+    """What is done photo by photo, as far as the step needs it; returns embeddings, if there is a recogniser."""
+    find = options.frame.aligned
+    result.found = detect(work, result.listing.photos, find, options.min_face, options.computes("detect"))
+    photos = _kept(result.listing.photos, result.found, result.rejects)
+    if options.step == "detect":
+        return {}
+    result.framed, result.files = align(
+        work, photos, result.found, options.frame, options.image_size, options.computes("align")
+    )
+    if options.step in ("align", "deduplicate") or options.recogniser["name"] == "none":
+        require(options.step != "clean", "step=clean needs a recogniser: recogniser=facenet or sface")
+        return {}
+    return recognise(work, photos, result.found, options.recogniser, digest, options.computes("clean"))
 
 
-def _prepare_person(
-    person: Path, building: Path, options: PrepareOptions, result: PrepareResult
-) -> tuple[str, str, Roles] | None:
-    """One person's photos into their split and roles: (split, identity, names by role), None if rejected."""
-    photos = list_photos(person)
-    for path in sorted(set(person.iterdir()) - set(photos)):
-        if not path.name.startswith("."):
-            reason = f"not a photo format that is read ({', '.join(sorted(PHOTO_SUFFIXES))})"
-            result.rejects.append((str(path.relative_to(options.source)), reason))
-    identity = safe_name(person.name)
-    pool = building / ".pool" / identity
-    names = _frame_photos(photos, pool, options, result)
-    if len(names) < options.min_photos:
-        found = f"{len(names)} usable photo{'s' * (len(names) != 1)}" if names else "no usable photo"
-        result.rejects.append((person.name, f"{found}; a person needs at least {options.min_photos}"))
-        return None
-    roles = roles_of(names, options.split)
-    if not roles["masked"]:
-        reason = f"split {options.split.name} gives a person with {len(names)} photos nothing; try split=few_photos"
-        result.rejects.append((person.name, reason))
-        return None
-    split = split_of(identity, options.split)
-    for role in ROLES:
-        for name in roles[role]:
-            _link(pool / name, building / split / role / identity / name)
-    result.people[split] += 1
-    result.photos[split] += len(names)
-    return split, identity, roles
+def _compare(options: PrepareOptions, embeddings: dict[str, np.ndarray], result: PrepareResult) -> People:
+    """What compares photos with each other: copies, and whose they are. Returns who is left."""
+    likeness = Likeness(result.framed, options.same_picture)
+    kept = [photo for photo in result.listing.photos if photo.key in result.framed]
+    people, rejects = drop_copies(_by_person(kept), likeness)
+    result.rejects += rejects
+    if embeddings:
+        recogniser = options.recogniser
+        result.identities = clean(people, embeddings, recogniser["same_person"], recogniser["join"])
+        result.rejects += result.identities.rejects
+        people, rejects = drop_copies(result.identities.people, likeness)
+        result.rejects += rejects
+    people, rejects = drop_shared(people, likeness)
+    result.rejects += rejects
+    return {person: photos for person, photos in people.items() if photos}
 
 
-def _write_indexes(building: Path, placed: list[tuple[str, str, Roles]], seed: int) -> None:
-    for split in SPLITS:
-        people = [(identity, roles) for at, identity, roles in placed if at == split]
-        if not people:
-            continue
-        entries = {}
-        for role in ("masked", "real"):
-            lines = [f"{identity}/{name}" for identity, roles in people for name in roles[role]]
-            random.Random(f"{seed}/{split}/{role}").shuffle(lines)
-            entries[role] = tuple(lines)
-        references = {identity: tuple(roles["reference"]) for identity, roles in people}
-        write_index(SplitIndex(entries["masked"], entries["real"], references), building / split)
-    for name in INDEX_FILES.values():  # where the 2018 system had the train split's index
-        if (building / "train" / name).is_file():
-            shutil.copyfile(building / "train" / name, building / name)
+def _place(options: PrepareOptions, people: People, result: PrepareResult) -> None:
+    """Who goes into which split, and which of their photos are too alike."""
+    alike = too_alike(people, Likeness(result.framed), options.too_alike)
+    result.placed = place(result.listing.people, people, alike, options.split, options.min_photos)
+    result.rejects += result.placed.rejects
+    result.rejects.sort(key=lambda reject: reject.path)
+    _check_people(options, result)
 
 
-def _write_rejects(path: Path, rejects: list[tuple[str, str]]) -> None:
-    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as stream:
-        csv.writer(stream).writerows([("path", "reason"), *rejects])
+def _check_people(options: PrepareOptions, result: PrepareResult) -> None:
+    shown = ", ".join(map(str, options.sources))
+    if not result.people["train"]:
+        raise TwoFaceError(f"{shown}: no person is left for training\n{_reasons(result)}")
+    wanted = options.split.options.get("validation")
+    if wanted and result.people["validation"] < MIN_VALIDATION:
+        raise TwoFaceError(
+            f"of {sum(result.people.values())} people {result.people['validation']} fell into validation, which needs "
+            f"{MIN_VALIDATION} for its wrong references; raise split.validation (it is {wanted}), "
+            "take another split.seed or add people"
+        )
 
 
-def prepare(options: PrepareOptions) -> PrepareResult:
-    """Make a prepared data set; it appears whole, under its name, only when all of it is done.
+def _rejects_text(rejects: list[Reject]) -> str:
+    stream = io.StringIO()
+    rows = [(reject.path, reject.kind, reject.reason) for reject in rejects]
+    csv.writer(stream, lineterminator="\n").writerows([("path", "kind", "reason"), *rows])
+    return stream.getvalue()
 
-    Raises:
-        TwoFaceError: no photos, an existing root without ``force``, no people left for training.
-    """
+
+def _write(options: PrepareOptions, result: PrepareResult) -> None:
+    """The prepared set, under its name only when it is whole."""
     root = options.root
-    check_root(options)
-    people = _people(options.source)
     building = root.with_name(f"{root.name}.partial")
     shutil.rmtree(building, ignore_errors=True)
+    facts = {"frame": options.frame.options(), "image_size": options.image_size, "split": options.split.options}
     with new_folders(root.parent):
         try:
             building.mkdir()
-            result = _build(people, building, options)
+            write_layout(result.placed, result.files, result.framed, facts, building)
+            write_text(building / REJECTS_FILE, _rejects_text(result.rejects))
+            if options.step == "all":
+                write_report(building, result, options)
+                if options.zip:
+                    write_zip(building)
             _replace(building, root)
         except OSError as error:
             raise TwoFaceError(f"{error.filename or building}: {error.strerror or error}") from None
         finally:
             shutil.rmtree(building, ignore_errors=True)
+
+
+def prepare(options: PrepareOptions) -> PrepareResult:
+    """Make a prepared data set, or do one step of it.
+
+    What is found of a photo is kept in the work folder: a run that was stopped, or one over a source that
+    grew, does only what is missing. The set itself appears whole, under its name, when all of it is done.
+    Nothing in the sources is changed.
+
+    Raises:
+        TwoFaceError: no photos, an existing root without ``force``, no people left for training, a step
+            whose predecessors did not run.
+    """
+    check_root(options)
+    digest = check_recogniser(options.recogniser)
+    listing = list_sources(list(options.sources))
+    result = PrepareResult(listing, rejects=list(listing.rejects))
+    workers = options.workers or usable_cores()
+    with new_folders(options.work_folder.parent), closing(Work(options.work_folder, workers)) as work:
+        embeddings = _look(work, options, digest, result)
+    if options.step in ("detect", "align"):
+        return result
+    people = _compare(options, embeddings, result)
+    if options.step in ("deduplicate", "clean"):
+        return result
+    _place(options, people, result)
+    if options.step in ("all", "split"):
+        _write(options, result)
+    elif options.step == "zip":
+        write_zip(options.root)
+    else:
+        require(options.root.is_dir(), f"no prepared data set {options.root}; run `twoface prepare step=split` first")
+        write_report(options.root, result, options)
     return result
-
-
-def _build(people: list[Path], building: Path, options: PrepareOptions) -> PrepareResult:
-    result = PrepareResult()
-    placed = []
-    for person in tqdm(people, desc="preparing", unit="person", mininterval=1):
-        entry = _prepare_person(person, building, options, result)
-        if entry is not None:
-            placed.append(entry)
-    if not result.people["train"]:
-        raise TwoFaceError(f"{options.source}: no person is left for training\n{_reasons(result)}")
-    if options.split.validation > 0 and result.people["validation"] < MIN_VALIDATION:
-        raise TwoFaceError(
-            f"of {sum(result.people.values())} people {result.people['validation']} fell into validation, which needs "
-            f"{MIN_VALIDATION} for its wrong references; raise split.validation (it is {options.split.validation}), "
-            "take another split.seed or add people"
-        )
-    shutil.rmtree(building / ".pool")
-    _write_indexes(building, placed, options.split.seed)
-    _write_rejects(building / "rejects.csv", result.rejects)
-    facts = {"frame": FRAME, "image_size": options.image_size, "split": asdict(options.split)}
-    (building / FACTS_FILE).write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
-    return result
-
-
-def _printable(text: str) -> str:
-    """File names need not be UTF-8; what is printed must be."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _reasons(result: PrepareResult) -> str:
-    lines = [_printable(f"  {path}: {reason}") for path, reason in result.rejects[:5]]
+    lines = [f"  {reject.path}: {reject.reason}" for reject in result.rejects[:5]]
     more = len(result.rejects) - len(lines)
     return "\n".join(lines + ([f"  and {more} more"] if more > 0 else []))
 
 
-def summary(result: PrepareResult, root: Path) -> str:
+def summary(result: PrepareResult, options: PrepareOptions) -> str:
     """What was prepared, for the terminal."""
+    root = options.root
+    kinds = Counter(reject.kind for reject in result.rejects)
+    rejected = f"{len(result.rejects)} rejects" + "".join(f", {count} {kind}" for kind, count in kinds.most_common())
+    if options.step in STEPS[: STEPS.index("split")]:
+        text = f"step {options.step} done for {len(result.listing.photos)} photos, in {options.work_folder}; {rejected}"
+        return text + (f", such as\n{_reasons(result)}" if result.rejects else "")
     counts = ", ".join(f"{split} {result.people[split]} people / {result.photos[split]} photos" for split in SPLITS)
-    text = f"{root}: {counts}; {len(result.rejects)} rejects"
+    text = f"{root}: frame {options.frame.name}, {counts}; {rejected}"
     if result.rejects:
-        text += f", each with its reason in {root / 'rejects.csv'}, such as\n{_reasons(result)}"
+        text += f"; each with its reason in {root / REJECTS_FILE}, such as\n{_reasons(result)}"
+    if result.identities is None:
+        text += "\nidentities were not cleaned: no recogniser was given (recogniser=facenet or sface)"
+    else:
+        text += f"\n{len(result.identities.joined)} people of two sources were joined"
     if not result.people["test"]:
         text += "\nno person fell into test: raise split.test, take another split.seed or add people"
-    return text
+    if options.step == "all":
+        text += f"\nlook at {root / 'report.html'}" + (f"; all of it is in {root / ZIP_FILE}" if options.zip else "")
+    return text + f"\n{options.work_folder} keeps what was found, for the next run; it may be removed"

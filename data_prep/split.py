@@ -3,36 +3,112 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from math import floor
+from pathlib import Path
+from typing import Any, Protocol
 
-from twoface_pl.errors import TwoFaceError
+from twoface_pl.data.index import SPLITS
+from twoface_pl.data_prep.sources import safe_name
+from twoface_pl.errors import TwoFaceError, require
 
 Roles = dict[str, list[str]]
 
 
-@dataclass(frozen=True)
-class SplitOptions:
-    """Shares of identities and the rule for roles."""
-
-    name: str  # classic2018 or few_photos
-    validation: float  # share of identities
-    test: float  # share of identities
-    seed: int
-
-
-def _unit_hash(seed: int, identity: str) -> float:
+def place_of(seed: int, identity: str) -> float:
+    """An identity's place in [0, 1): a function of its name and the seed alone, so nobody else's coming moves it."""
     digest = hashlib.sha256(f"{seed}/{identity}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def split_of(identity: str, options: SplitOptions) -> str:
-    """The split of an identity: a function of its name and the seed alone, so nobody else's coming moves it."""
-    place = _unit_hash(options.seed, identity)
-    if place < options.test:
-        return "test"
-    return "validation" if place < options.test + options.validation else "train"
+def _check_share(name: str, value: float) -> None:
+    require(isinstance(value, int | float) and 0 <= value < 1, f"split.{name}={value} is not a share from 0 to below 1")
+
+
+class Splitting(Protocol):
+    """Says where an identity goes."""
+
+    def split_of(self, identity: str) -> str | None:
+        """``train``, ``validation`` or ``test``; None: nowhere."""
+        ...
+
+
+@dataclass(frozen=True)
+class Shares:
+    """So many of the identities to validation and test, the rest to training."""
+
+    validation: float
+    test: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        _check_share("validation", self.validation)
+        _check_share("test", self.test)
+
+    def split_of(self, identity: str) -> str:
+        place = place_of(self.seed, identity)
+        if place < self.test:
+            return "test"
+        return "validation" if place < self.test + self.validation else "train"
+
+
+@dataclass(frozen=True)
+class KFold:
+    """The identities in ``folds`` parts: part ``fold`` is the test; of the rest a share is validation."""
+
+    folds: int
+    fold: int
+    validation: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        require(isinstance(self.folds, int) and self.folds >= 2, f"split.folds={self.folds} is not 2 or more")
+        require(
+            isinstance(self.fold, int) and 0 <= self.fold < self.folds,
+            f"split.fold={self.fold} is not one of 0 to {self.folds - 1}",
+        )
+        _check_share("validation", self.validation)
+
+    def split_of(self, identity: str) -> str:
+        if floor(place_of(self.seed, identity) * self.folds) == self.fold:
+            return "test"
+        # of another draw than the folds, so that each fold has its share
+        return "validation" if place_of(self.seed, f"{identity}/validation") < self.validation else "train"
+
+
+@dataclass(frozen=True)
+class Lists:
+    """The identities that text files name, one a line; who is in none goes to ``rest``, or nowhere."""
+
+    train: str | None = None
+    validation: str | None = None
+    test: str | None = None
+    rest: str | None = None
+    _splits: dict[str, str] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        require(
+            self.rest in (None, *SPLITS), f"split.rest={self.rest} is not one of {', '.join(SPLITS)}, nor null for none"
+        )
+        require(any((self.train, self.validation, self.test)), "split=lists: give split.train=<file> and the others")
+        for split in SPLITS:
+            for identity in self._read(getattr(self, split)):
+                other = self._splits.setdefault(identity, split)
+                require(other == split, f"split=lists: '{identity}' is in the lists of {other} and of {split}")
+
+    @staticmethod
+    def _read(path: str | None) -> Iterable[str]:
+        if path is None:
+            return []
+        try:
+            lines = Path(path).read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise TwoFaceError(f"split list {path}: cannot be read ({error}); it names one identity a line") from None
+        return [safe_name(line.strip()) for line in lines if line.strip()]
+
+    def split_of(self, identity: str) -> str | None:
+        return self._splits.get(identity, self.rest)
 
 
 def classic2018_roles(photos: list[str]) -> Roles:
@@ -47,23 +123,40 @@ def classic2018_roles(photos: list[str]) -> Roles:
     }
 
 
-def few_photos_roles(photos: list[str]) -> Roles:
+def every_role(photos: list[str]) -> Roles:
     """Every photo in every role, for people with few photos; readers never pair a photo with itself."""
     return {"masked": list(photos), "real": list(photos), "reference": list(photos)}
 
 
-ROLE_RULES: dict[str, Callable[[list[str]], Roles]] = {
-    "classic2018": classic2018_roles,
-    "few_photos": few_photos_roles,
+SPLITTINGS: dict[str, tuple[type[Splitting], Callable[[list[str]], Roles]]] = {
+    "classic2018": (Shares, classic2018_roles),
+    "few_photos": (Shares, every_role),
+    "kfold": (KFold, every_role),
+    "lists": (Lists, every_role),
 }
 
 
-def roles_of(photos: list[str], options: SplitOptions) -> Roles:
-    """The roles of one person's photos, by the named rule.
+@dataclass(frozen=True)
+class SplitRule:
+    """Where identities go, and the roles of their photos."""
 
-    Raises:
-        TwoFaceError: no such rule.
-    """
-    if options.name not in ROLE_RULES:
-        raise TwoFaceError(f"split '{options.name}' is not known; there are: {', '.join(ROLE_RULES)}")
-    return ROLE_RULES[options.name](photos)
+    options: dict[str, Any]
+    splitting: Splitting
+    roles_of: Callable[[list[str]], Roles]
+
+    @classmethod
+    def build(cls, options: dict[str, Any]) -> SplitRule:
+        """From ``{"name": classic2018, few_photos, kfold or lists, **options}``.
+
+        Raises:
+            TwoFaceError: no such rule, options it does not have, a list that cannot be read.
+        """
+        arguments = dict(options)
+        name = arguments.pop("name", None)
+        if name not in SPLITTINGS:
+            raise TwoFaceError(f"split '{name}' is not known; there are: {', '.join(SPLITTINGS)}")
+        kind, roles_of = SPLITTINGS[name]
+        try:
+            return cls(dict(options), kind(**arguments), roles_of)
+        except TypeError as error:
+            raise TwoFaceError(f"split {name}: {error}") from None

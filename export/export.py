@@ -51,7 +51,7 @@ def _metadata(trained: TrainedGenerator) -> dict[str, str]:
         "version": __version__,
         "exported": datetime.now(UTC).isoformat(timespec="seconds"),
         "image_size": str(trained.image_size),
-        "frame": trained.frame,
+        "frame": json.dumps(trained.frame.options()),
         "default_mask": json.dumps(_default_mask(trained)),
         "mask_polarity": "1 = hole",
         "only_default_mask": json.dumps(only is not None),

@@ -10,19 +10,82 @@ from pathlib import Path
 import numpy as np
 
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.faces.frame import SquareFrame
+from twoface_pl.faces.face import Box, Face, check_box, describe_boxes, face_in_box, face_under_mask, largest
+from twoface_pl.faces.frame import Frame
 from twoface_pl.faces.image import LOSSLESS_SUFFIXES, decode_image, decode_mask, list_photos, write_image
 from twoface_pl.serving.session import FillSession
 
 log = logging.getLogger(__name__)
 
 MOSTLY_HOLE = 0.9
-Box = tuple[int, int, int, int]
+LARGE_FACE = 1.5  # times the model's size: from there on the fill is visibly softer than the photo
 
 
-def _frame(photo: np.ndarray, box: Box | None) -> SquareFrame:
-    height, width = photo.shape[:2]
-    return SquareFrame.centred(height, width) if box is None else SquareFrame.around_box(box, height, width)
+@dataclass(frozen=True)
+class _Picture:
+    """One of the two pictures, and how the user calls it and its box."""
+
+    pixels: np.ndarray
+    name: str
+    option: str
+    box: Box | None
+    mask: np.ndarray | None = None
+
+    def place(self, session: FillSession) -> Frame:
+        """The model's frame of this picture's face."""
+        height, width = self.pixels.shape[:2]
+        if session.frame.aligned:
+            return session.frame.place(self._find_face(session))
+        return Frame.centred(height, width) if self.box is None else Frame.around_box(self.box, height, width)
+
+    def _find_face(self, session: FillSession) -> Face:
+        height, width = self.pixels.shape[:2]
+        if self.box is not None:
+            check_box(self.box, height, width)
+        faces = session.detector.detect(self.pixels)
+        if self.box is not None:
+            return face_in_box(faces, self.box)
+        if not faces:
+            hidden = " (is it hidden by the hole?)" if self.mask is not None else ""
+            raise TwoFaceError(
+                f"no face found in the {self.name}{hidden}; say where it is: {self.option} x,y,width,height, "
+                "from the brow to the chin"
+            )
+        if self.mask is not None and self.mask.any():
+            return self._under_mask(faces, self.mask, session)
+        face = largest(faces)
+        if face is None:
+            raise TwoFaceError(
+                f"{len(faces)} faces in the {self.name}, and none is clearly meant: {describe_boxes(faces)}; "
+                f"give one of these as {self.option}" + (", or a mask over it" if self.option == "--box" else "")
+            )
+        return face
+
+    def _under_mask(self, faces: list[Face], mask: np.ndarray, session: FillSession) -> Face:
+        face = face_under_mask(faces, mask)
+        if face is not None:
+            return face
+        rows, columns = np.nonzero(mask)  # beside every face; in a frame it may be, as hair is
+        points = np.column_stack([columns, rows]) + 0.5
+        for face in faces:
+            shares = session.frame.place(face).to_unit(points)
+            if shares.min() >= 0 and shares.max() <= 1:
+                return face
+        raise TwoFaceError(
+            f"the mask lies on none of the faces found: {describe_boxes(faces)}; "
+            f"move it, or say where its face is: {self.option} x,y,width,height"
+        )
+
+
+def _place(session: FillSession, photo: _Picture, reference: _Picture) -> tuple[Frame, Frame]:
+    """Both pictures' frames, with a hint where the model is too small for the face."""
+    frame = photo.place(session)
+    if frame.side > LARGE_FACE * session.image_size:
+        log.warning(
+            "the face is %.1f times larger than the model's frame of %d px: the fill will be softer than the photo",
+            frame.side / session.image_size, session.image_size,
+        )  # fmt: skip
+    return frame, reference.place(session)
 
 
 def inpaint(
@@ -39,31 +102,36 @@ def inpaint(
         session: the model.
         photo, reference: uint8 RGB (H, W, 3), of any sizes.
         mask: bool, of the photo's size, True = hole; the model's default mask in the frame if left out.
-        box, reference_box: x, y, width, height of the face; else the largest centred square is its frame.
+        box, reference_box: x, y, width, height of the face, from the brow to the chin; else it is looked for,
+            and of several in the photo it is the one under the mask. A model whose frame is ``none`` takes
+            the box itself as the frame, else the largest centred square.
 
     Returns:
         uint8 RGB of the photo's shape; pixels outside the mask are the photo's own, bit for bit.
 
     Raises:
-        TwoFaceError: a mask of another size, an empty one, one outside the frame, or one this model
-            cannot fill.
+        TwoFaceError: no face, or several and none of them meant; a mask of another size, an empty one, one
+            outside the frame, or one this model cannot fill.
     """
     height, width = photo.shape[:2]
-    frame = _frame(photo, box)
     size = session.image_size
-    if mask is None:
-        hole = session.default_mask
-        mask = frame.mask_in_photo(hole, height, width)
-    elif mask.shape != (height, width):
+    if mask is not None and mask.shape != (height, width):
         raise TwoFaceError(
             f"the mask is {mask.shape[1]}x{mask.shape[0]}, the photo {width}x{height}; they must be of one size"
         )
+    frame, reference_frame = _place(
+        session,
+        _Picture(photo, "photo", "--box", box, mask),
+        _Picture(reference, "reference", "--reference-box", reference_box),
+    )
+    if mask is None:
+        hole = session.default_mask
+        mask = frame.mask_in_photo(hole, height, width)
     else:
         if mask.mean() > MOSTLY_HOLE:
             log.warning("the mask is %.0f %% hole; white (1) is the hole: is it inverted?", 100 * mask.mean())
         hole = frame.crop_mask(mask, size)
     session.check_mask(hole)
-    reference_frame = _frame(reference, reference_box)
     face = reference_frame.crop(reference, size)
     (filled,) = session.fill_uint8(frame.crop(photo, size)[None], hole[None], face[None])
     return frame.paste_back(photo, filled, mask)

@@ -11,6 +11,8 @@ import numpy as np
 import onnxruntime
 
 from twoface_pl.errors import TwoFaceError
+from twoface_pl.faces.detector import FaceDetector
+from twoface_pl.faces.frame import FrameKind
 from twoface_pl.masks import build_mask_policy
 from twoface_pl.model_file import FORMAT, INPUTS
 
@@ -32,7 +34,7 @@ def find_model(path: Path) -> Path:
     raise TwoFaceError(f"no model at {path}; make one with `twoface export`, or give --model <file.onnx or folder>")
 
 
-def _threads() -> int:
+def usable_threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -54,7 +56,7 @@ def open_session(model: Path | bytes, device: str) -> onnxruntime.InferenceSessi
         TwoFaceError: not an ONNX file, or ``cuda`` was asked for and does not run.
     """
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = _threads()
+    options.intra_op_num_threads = usable_threads()
     options.log_severity_level = 3
     source = model if isinstance(model, bytes) else str(model)
     try:
@@ -93,6 +95,8 @@ class FillSession:
         policy = build_mask_policy(json.loads(self.metadata["default_mask"]))
         self.default_mask: np.ndarray = policy.draw(np.random.default_rng(0), self.image_size)
         self.only_default_mask: bool = json.loads(self.metadata["only_default_mask"])
+        self.frame = FrameKind.build(json.loads(self.metadata["frame"]))
+        self.detector = FaceDetector(usable_threads())
 
     @property
     def provider(self) -> str:

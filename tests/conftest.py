@@ -13,8 +13,9 @@ import pytest
 from twoface_pl.data.datamodule import DataOptions, TripleDataModule
 from twoface_pl.data.synthetic import write_synthetic_photos
 from twoface_pl.data_prep.prepare import PrepareOptions, prepare
-from twoface_pl.data_prep.split import SplitOptions
+from twoface_pl.data_prep.split import SplitRule
 from twoface_pl.export.export import export
+from twoface_pl.faces.frame import FrameKind
 from twoface_pl.masks import CenterSquare
 from twoface_pl.networks.checkpoint import load_generator
 from twoface_pl.training.fit_synthetic_identity import fit_synthetic_identity
@@ -41,13 +42,30 @@ def losses(reconstruction: float = 1.0, adversarial: float = 0.01, identity: flo
     }
 
 
+def split_rule(name: str = "few_photos", validation: float = 0.2, test: float = 0.2, seed: int = 0) -> SplitRule:
+    return SplitRule.build({"name": name, "validation": validation, "test": test, "seed": seed})
+
+
+def prepare_options(photos: Path, root: Path, split: str | SplitRule = "few_photos", **changes) -> PrepareOptions:
+    """Drawn faces are found by no detector, so they are taken as they are."""
+    options = {
+        "image_size": SIZE,
+        "frame": FrameKind("none"),
+        "split": split_rule(split) if isinstance(split, str) else split,
+        "workers": 1,
+        "same_picture": 2.0,  # drawings are alike: nothing is a duplicate
+        "too_alike": 2.0,
+    }
+    return PrepareOptions((photos,), root, **{**options, **changes})
+
+
 def tiny_module(**changes) -> InpaintingModule:
     options = {
         "generator": GENERATOR,
         "discriminator": DISCRIMINATOR,
         "losses": losses(),
         "optimizer": OPTIMIZER,
-        "facts": {"image_size": SIZE, "frame": "square", "mask": MASK, "run": "tests"},
+        "facts": {"image_size": SIZE, "frame": {"name": "none"}, "mask": MASK, "run": "tests"},
         "log_every": 1,
     }
     return InpaintingModule(**{**options, **changes})
@@ -97,7 +115,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def prepared(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same, prepared."""
     root = tmp_path_factory.mktemp("data") / "prepared"
-    prepare(PrepareOptions(photos, root, SIZE, SplitOptions("few_photos", 0.2, 0.2, seed=0)))
+    prepare(prepare_options(photos, root))
     return root
 
 
@@ -105,7 +123,7 @@ def prepared(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def prepared_128(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same at 128 px, by the 2018 split: what `seed` needs."""
     root = tmp_path_factory.mktemp("data") / "prepared_128"
-    prepare(PrepareOptions(photos, root, 128, SplitOptions("classic2018", 0.2, 0.2, seed=0)))
+    prepare(prepare_options(photos, root, "classic2018", image_size=128))
     return root
 
 

@@ -8,16 +8,17 @@ from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
 CONF = Path(__file__).parents[1] / "conf"
-ROOTS = ("prepare", "train", "evaluate", "export")
+ROOTS = ("prepare", "train", "evaluate", "export", "masks")
 # Which program a group belongs to; the rest belongs to train.
-PROGRAM = {"source": "prepare", "split": "prepare"}
+PROGRAM = {"source": "prepare", "split": "prepare", "frame": "prepare", "recogniser": "prepare"}
 FILES = sorted(path.relative_to(CONF).with_suffix("") for path in CONF.rglob("*.yaml"))
 
 
 def test_the_groups_that_users_choose_from() -> None:
     groups = {path.parent.name for path in FILES if path.parent.name}
     assert groups >= {
-        "source", "split", "mask", "generator", "losses", "trainer", "precision", "logger", "experiment",
+        "source", "frame", "split", "recogniser", "mask", "augment", "generator", "losses", "trainer", "precision",
+        "logger", "experiment",
     }  # fmt: skip
 
 

@@ -66,7 +66,7 @@ def test_figures_with_controls_beside_them(
     for values in figures["conditions"].values():
         assert set(values) == {"psnr_db", "ssim", "identity_to_truth", "identity_to_reference"}
     heading = figures["heading"]
-    assert heading["frame"] == "square"
+    assert heading["frame"] == "none"
     assert heading["mask"] == {"name": "center", "size": HOLE}
     assert heading["hole_ratio"] == pytest.approx(HOLE**2 / SIZE**2, abs=1e-4)
     best = max(figures["conditions"][f"opencv {method}"]["psnr_db"] for method in OPENCV_METHODS)

@@ -13,6 +13,7 @@ from conftest import HOLE, SIZE
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.export.export import PARITY_BATCHES, check_parity, export, next_version
 from twoface_pl.export.graph import ExportGraph
+from twoface_pl.faces.frame import FrameKind
 from twoface_pl.networks.checkpoint import TrainedGenerator, load_generator
 from twoface_pl.networks.generator import build_generator
 from twoface_pl.serving.session import FillSession, find_model
@@ -25,7 +26,7 @@ def test_one_file_with_metadata_and_a_dynamic_batch(model: Path) -> None:
     metadata = {entry.key: entry.value for entry in graph.metadata_props}
     assert metadata["format"] == "twoface-generator/1"
     assert metadata["image_size"] == str(SIZE)
-    assert metadata["frame"] == "square"
+    assert json.loads(metadata["frame"]) == {"name": "none"}
     assert metadata["mask_polarity"] == "1 = hole"
     assert json.loads(metadata["default_mask"]) == {"name": "center", "size": HOLE}
     assert json.loads(metadata["architecture"])["name"] == "ours"
@@ -103,7 +104,7 @@ def test_seed_exports_and_refuses_other_holes(tmp_path: Path) -> None:
     torch.manual_seed(0)
     options = {"name": "seed", "vgg_weights": "random"}
     generator = build_generator(options).eval().requires_grad_(False)
-    trained = TrainedGenerator(generator, options, 128, "square", {"name": "center", "size": 32}, "tests", 0)
+    trained = TrainedGenerator(generator, options, 128, FrameKind("none"), {"name": "center", "size": 32}, "tests", 0)
     result = export(trained, tmp_path / "seed.onnx")
     assert max(result.parity.values()) <= 1e-3
     session = FillSession(result.path, "cpu")

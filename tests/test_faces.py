@@ -9,7 +9,7 @@ from PIL import Image
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.files import write_text
-from twoface_pl.faces.frame import SquareFrame
+from twoface_pl.faces.frame import Frame
 from twoface_pl.faces.image import decode_image, decode_mask, write_image
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (90, 131, 3), np.uint8)
@@ -126,7 +126,7 @@ def test_white_is_the_hole(tmp_path: Path) -> None:
 @pytest.mark.parametrize("box", [None, (10, 5, 40, 21), (-9, -9, 50, 50)])
 def test_paste_back_changes_the_hole_only(shape: tuple[int, int], box: tuple[int, int, int, int] | None) -> None:
     photo = np.random.default_rng(1).integers(0, 256, (*shape, 3), np.uint8)
-    frame = SquareFrame.centred(*shape) if box is None else SquareFrame.around_box(box, *shape)
+    frame = Frame.centred(*shape) if box is None else Frame.around_box(box, *shape)
     hole = np.zeros((64, 64), bool)
     hole[20:40, 16:48] = True
     mask = frame.mask_in_photo(hole, *shape)
@@ -137,29 +137,29 @@ def test_paste_back_changes_the_hole_only(shape: tuple[int, int], box: tuple[int
 
 
 def test_an_empty_mask_changes_nothing() -> None:
-    frame = SquareFrame.around_box((3, 4, 60, 70), 90, 131)
+    frame = Frame.around_box((3, 4, 60, 70), 90, 131)
     assert np.array_equal(frame.paste_back(PHOTO, frame.crop(PHOTO, 128), np.zeros((90, 131), bool)), PHOTO)
 
 
 def test_a_frame_is_square_about_the_box_and_never_squashes() -> None:
-    frame = SquareFrame.around_box((10, 20, 30, 10), 90, 131)
+    frame = Frame.around_box((10, 20, 30, 10), 90, 131)
     assert (frame.x, frame.y, frame.side) == (10, 10, 30)
     circle = np.zeros((90, 131), np.uint8)
     rows, columns = np.ogrid[:90, :131]
     circle[(rows - 45) ** 2 + (columns - 65) ** 2 < 30**2] = 255
-    seen = SquareFrame.centred(90, 131).crop(circle, 64) > 127
+    seen = Frame.centred(90, 131).crop(circle, 64) > 127
     assert abs(int(seen.any(0).sum()) - int(seen.any(1).sum())) <= 1
 
 
 def test_over_the_edge_the_photo_is_reflected() -> None:
-    frame = SquareFrame(-5, 0, 10)
+    frame = Frame(-5, 0, 10)
     assert np.array_equal(frame.crop(PHOTO, 10)[:, :5], PHOTO[:10, :5][:, ::-1])
 
 
 def test_the_hole_in_the_frame_covers_every_pixel_it_touches() -> None:
     mask = np.zeros((90, 131), bool)
     mask[40, 60] = True
-    assert SquareFrame.centred(90, 131).crop_mask(mask, 16).sum() >= 1
+    assert Frame.centred(90, 131).crop_mask(mask, 16).sum() >= 1
 
 
 @pytest.mark.parametrize(
@@ -168,11 +168,11 @@ def test_the_hole_in_the_frame_covers_every_pixel_it_touches() -> None:
 )
 def test_bad_boxes(box: tuple[int, int, int, int], says: str) -> None:
     with pytest.raises(TwoFaceError, match=says):
-        SquareFrame.around_box(box, 90, 131)
+        Frame.around_box(box, 90, 131)
 
 
 def test_bad_masks() -> None:
-    frame = SquareFrame.centred(90, 131)
+    frame = Frame.centred(90, 131)
     with pytest.raises(TwoFaceError, match="no hole"):
         frame.crop_mask(np.zeros((90, 131), bool), 64)
     with pytest.raises(TwoFaceError, match="reaches out"):

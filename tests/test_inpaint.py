@@ -9,7 +9,7 @@ from PIL import Image
 
 from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.faces.frame import SquareFrame
+from twoface_pl.faces.frame import Frame, FrameKind
 from twoface_pl.faces.image import decode_image, write_image
 from twoface_pl.masks import CenterSquare
 from twoface_pl.serving.inpaint import inpaint, plan_jobs
@@ -72,7 +72,7 @@ def test_the_frame_keeps_what_the_hole_held_out_of_every_other_pixel() -> None:
     photo = _photo(40, 40)
     spoiled = photo.copy()
     spoiled[mask] = (255, 0, 255)
-    for frame in (SquareFrame(0, 0, 40), SquareFrame(-13, -5, 52)):
+    for frame in (Frame(0, 0, 40), Frame(-13, -5, 52)):
         for size in (24, 64, 97):
             hole = frame.crop_mask(mask, size)
             assert np.array_equal(frame.crop(photo, size)[~hole], frame.crop(spoiled, size)[~hole])
@@ -82,6 +82,7 @@ class _Echo:
     """Stands for a perfect model on a plain photo: what it puts into the hole is the photo's own colour."""
 
     image_size = SIZE
+    frame = FrameKind("none")
     default_mask = CenterSquare(HOLE).draw(np.random.default_rng(0), SIZE)
 
     def check_mask(self, mask: np.ndarray) -> None:

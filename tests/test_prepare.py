@@ -6,21 +6,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SIZE
+from conftest import SIZE, prepare_options, split_rule
 
 from twoface_pl.data.index import INDEX_FILES, ROLES, SPLITS, read_frame, read_index, split_name
+from twoface_pl.data.source import FolderSource
 from twoface_pl.data.synthetic import synthetic_photo, write_synthetic_photos
-from twoface_pl.data_prep.prepare import PrepareOptions, prepare
-from twoface_pl.data_prep.split import SplitOptions, classic2018_roles, few_photos_roles, split_of
+from twoface_pl.data_prep.prepare import prepare
+from twoface_pl.data_prep.split import SplitRule, classic2018_roles, every_role
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.image import decode_image, write_image
 
-FEW = SplitOptions("few_photos", 0.2, 0.2, seed=0)
-CLASSIC = SplitOptions("classic2018", 0.2, 0.2, seed=0)
+
+def _prepare(photos: Path, root: Path, split: str | SplitRule = "few_photos", **options):
+    return prepare(prepare_options(photos, root, split, **options))
 
 
-def _prepare(photos: Path, root: Path, split: SplitOptions = FEW, **options):
-    return prepare(PrepareOptions(photos, root, SIZE, split, **options))
+def _reasons(result) -> dict[str, str]:
+    return {reject.path: reject.reason for reject in result.rejects}
 
 
 def test_the_2018_rule_shares_out_forty_forty_and_the_rest() -> None:
@@ -28,14 +30,14 @@ def test_the_2018_rule_shares_out_forty_forty_and_the_rest() -> None:
     assert [len(roles[role]) for role in ROLES] == [4, 4, 3]
     assert sum(map(len, roles.values())) == len({name for names in roles.values() for name in names})
     assert not any(classic2018_roles(["a.jpg", "b.jpg"]).values())
-    assert all(len(names) == 2 for names in few_photos_roles(["a.jpg", "b.jpg"]).values())
+    assert all(len(names) == 2 for names in every_role(["a.jpg", "b.jpg"]).values())
 
 
 def test_people_are_shared_out_by_their_names() -> None:
-    splits = [split_of(f"person {number}", FEW) for number in range(300)]
+    splits = [split_rule().splitting.split_of(f"person {number}") for number in range(300)]
     assert [splits.count(split) / 300 for split in SPLITS] == pytest.approx([0.6, 0.2, 0.2], abs=0.08)
-    other = SplitOptions("few_photos", 0.2, 0.2, seed=1)
-    assert splits != [split_of(f"person {number}", other) for number in range(300)]
+    other = split_rule(seed=1).splitting
+    assert splits != [other.split_of(f"person {number}") for number in range(300)]
 
 
 def test_adding_people_moves_nobody(photos: Path, prepared: Path, tmp_path: Path) -> None:
@@ -44,15 +46,15 @@ def test_adding_people_moves_nobody(photos: Path, prepared: Path, tmp_path: Path
             shutil.copytree(person, tmp_path / "photos" / person.name)
     _prepare(tmp_path / "photos", tmp_path / "set")
     for split in SPLITS:
-        fewer = set(read_index(tmp_path / "set", split).references)
-        assert fewer <= set(read_index(prepared, split).references)
+        fewer = set(read_index(FolderSource(tmp_path / "set"), split).references)
+        assert fewer <= set(read_index(FolderSource(prepared), split).references)
 
 
 def test_prepare_makes_the_2018_layout(prepared: Path) -> None:
     people: dict[str, set[str]] = {}
     for split in SPLITS:
-        index = read_index(prepared, split)
-        assert index == read_index(prepared, split)
+        index = read_index(FolderSource(prepared), split)
+        assert index == read_index(FolderSource(prepared), split)
         people[split] = {split_name(entry)[0] for entry in index.masked}
         assert set(index.references) == people[split]
         for role in ROLES:
@@ -64,9 +66,9 @@ def test_prepare_makes_the_2018_layout(prepared: Path) -> None:
     assert sum(map(len, people.values())) == 24
     for name in INDEX_FILES.values():
         assert (prepared / name).read_bytes() == (prepared / "train" / name).read_bytes()
-    entries = read_index(prepared, "train").masked
+    entries = read_index(FolderSource(prepared), "train").masked
     assert sorted(entries) != list(entries)  # shuffled
-    assert read_frame(prepared) == "square"
+    assert read_frame(FolderSource(prepared)).name == "none"
 
 
 def test_prepare_makes_the_same_bytes_again(photos: Path, prepared: Path, tmp_path: Path) -> None:
@@ -77,10 +79,11 @@ def test_prepare_makes_the_same_bytes_again(photos: Path, prepared: Path, tmp_pa
 
 
 def _messy_source(root: Path) -> None:
-    for name, count in (("good", 3), ("also, good: yes", 3), ("single", 1), ("empty", 0), ("broken", 2)):
+    people = (("good", 3), ("also, good: yes", 3), ("single", 1), ("empty", 0), ("broken", 2))
+    for person, (name, count) in enumerate(people, 1):
         (root / name).mkdir(parents=True)
         for number in range(count):
-            write_image(root / name / f"{number}.png", synthetic_photo(1, number, 80))
+            write_image(root / name / f"{number}.png", synthetic_photo(person, number, 80))
     for number in range(2):
         (root / "broken" / f"{number}.png").write_bytes(b"no picture")
     write_image(root / "good" / "tiny.png", np.zeros((8, 8, 3), np.uint8))
@@ -93,17 +96,17 @@ def test_every_reject_has_its_reason_and_the_source_is_untouched(tmp_path: Path)
     source, root = tmp_path / "photos", tmp_path / "set"
     _messy_source(source)
     before = {path: path.read_bytes() for path in source.rglob("*") if path.is_file()}
-    result = _prepare(source, root, SplitOptions("few_photos", 0.0, 0.0, seed=0))
+    result = _prepare(source, root, split_rule("few_photos", 0.0, 0.0, seed=0))
     assert before == {path: path.read_bytes() for path in source.rglob("*") if path.is_file()}
     with (root / "rejects.csv").open() as stream:
-        rejects = {row["path"]: row["reason"] for row in csv.DictReader(stream)}
+        rejects = {row["path"].removeprefix("photos/"): row["reason"] for row in csv.DictReader(stream)}
     assert "too small" in rejects["good/tiny.png"]
     assert "not a picture" in rejects["broken/0.png"]
     assert rejects["single"] == "1 usable photo; a person needs at least 2"
     assert rejects["empty"].startswith("no usable photo")
     assert "not a photo format" in rejects["good/clip.mp4"]
     assert result.people == {"train": 2}
-    index = read_index(root, "train")
+    index = read_index(FolderSource(root), "train")
     assert set(index.references) == {"good", "also_ good_ yes"}
     assert len(index.references["good"]) == 4
 
@@ -114,8 +117,8 @@ def test_the_2018_split_says_what_people_with_two_photos_get(photos: Path, tmp_p
         (tmp_path / "photos" / name).mkdir(parents=True)
         for path in sorted(person.iterdir())[:count]:
             shutil.copy(path, tmp_path / "photos" / name)
-    result = _prepare(tmp_path / "photos", tmp_path / "set", SplitOptions("classic2018", 0, 0, 0))
-    assert result.rejects == [("two", "split classic2018 gives a person with 2 photos nothing; try split=few_photos")]
+    result = _prepare(tmp_path / "photos", tmp_path / "set", split_rule("classic2018", 0, 0, 0))
+    assert _reasons(result)["photos/two"] == "split classic2018 gives 2 photos nothing; try split=few_photos"
 
 
 def test_bad_sources_and_targets(photos: Path, prepared: Path, tmp_path: Path) -> None:
@@ -129,19 +132,19 @@ def test_bad_sources_and_targets(photos: Path, prepared: Path, tmp_path: Path) -
             _prepare(source, root)
     with pytest.raises(TwoFaceError, match="not a prepared data set"):
         _prepare(photos, tmp_path / "empty", force=True)
-    with pytest.raises(TwoFaceError, match="would replace the photos"):
+    with pytest.raises(TwoFaceError, match="lie in each other"):
         _prepare(photos, photos, force=True)
     with pytest.raises(TwoFaceError, match="no person is left"):
         _prepare(photos, tmp_path / "set", min_photos=99)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "set.work"]
     assert len(list(photos.rglob("*.png"))) == 96
 
 
 def test_force_replaces_a_prepared_set(photos: Path, tmp_path: Path) -> None:
     _prepare(photos, tmp_path / "set")
-    _prepare(photos, tmp_path / "set", SplitOptions("few_photos", 0, 0, 0), force=True)
+    _prepare(photos, tmp_path / "set", split_rule("few_photos", 0, 0, 0), force=True)
     assert not (tmp_path / "set" / "test").exists()
-    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["set", "set.work"]
 
 
 @pytest.mark.parametrize("name", [b"caf\xe9", "a\u2028b".encode(), b"a\x0cb", "Zoë 王".encode()])
@@ -149,21 +152,21 @@ def test_names_of_any_kind(name: bytes, tmp_path: Path) -> None:
     import os
 
     source = tmp_path / "photos"
-    for person in (name, b"other", b"third"):
+    for whose, person in enumerate((name, b"other", b"third")):
         folder = Path(os.fsdecode(os.fsencode(source) + b"/" + person))
         for number in range(2):
-            write_image(folder / os.fsdecode(person + b"%d.png" % number), synthetic_photo(1, number, SIZE))
+            write_image(folder / os.fsdecode(person + b"%d.png" % number), synthetic_photo(whose, number, SIZE))
         (folder / os.fsdecode(person + b".heic")).write_bytes(b"x")
-    result = _prepare(source, tmp_path / "set", SplitOptions("few_photos", 0, 0, 0))
-    assert len(read_index(tmp_path / "set", "train").masked) == 6
+    result = _prepare(source, tmp_path / "set", split_rule("few_photos", 0, 0, 0))
+    assert len(read_index(FolderSource(tmp_path / "set"), "train").masked) == 6
     assert len(result.rejects) == 3
     assert "not a photo format that is read" in (tmp_path / "set" / "rejects.csv").read_text("utf-8")
 
 
 def test_too_few_in_validation_is_an_error_that_leaves_nothing(photos: Path, tmp_path: Path) -> None:
     with pytest.raises(TwoFaceError, match=r"of 24 people 0 fell into validation.*raise split\.validation"):
-        _prepare(photos, tmp_path / "new" / "set", SplitOptions("few_photos", 0.001, 0.1, seed=0))
-    assert not list(tmp_path.iterdir())
+        _prepare(photos, tmp_path / "new" / "set", split_rule("few_photos", 0.001, 0.1, seed=0))
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["set.work"]
 
 
 def test_faces_are_never_drawn_among_photos(tmp_path: Path) -> None:

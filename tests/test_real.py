@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import SHARED, tiny_module, tiny_options
+from conftest import SHARED, prepare_options, tiny_module, tiny_options
 
 from twoface_pl.data.datamodule import DataOptions, TripleDataModule
-from twoface_pl.data_prep.prepare import PrepareOptions, prepare
-from twoface_pl.data_prep.split import SplitOptions
+from twoface_pl.data_prep.prepare import prepare
 from twoface_pl.evaluation.evaluate import EvaluateOptions, evaluate
 from twoface_pl.export.export import export
-from twoface_pl.faces.frame import SquareFrame
+from twoface_pl.faces.frame import Frame, FrameKind
 from twoface_pl.faces.image import decode_image, list_photos
 from twoface_pl.masks import CenterSquare
 from twoface_pl.networks.checkpoint import load_generator
@@ -42,9 +41,7 @@ def test_facenet_tells_real_people_apart() -> None:
     people = sorted(path for path in LFW.iterdir() if len(list_photos(path)) >= 4)[:16]
     photos = [decode_image(photo) for person in people for photo in list_photos(person)[:2]]
     # LFW's framing is loose; FaceNet was trained on the face alone.
-    faces = np.stack(
-        [SquareFrame.around_box((60, 60, 130, 130), *photo.shape[:2]).crop(photo, 128) for photo in photos]
-    )
+    faces = np.stack([Frame.around_box((60, 60, 130, 130), *photo.shape[:2]).crop(photo, 128) for photo in photos])
     with torch.no_grad():
         embeddings = _facenet()(torch.from_numpy(faces).permute(0, 3, 1, 2).float() / 255)
     cosine = embeddings[::2] @ embeddings[1::2].T
@@ -59,8 +56,8 @@ def test_the_whole_path_on_real_faces(name: str, tmp_path: Path) -> None:
     people = sorted(path for path in LFW.iterdir() if len(list_photos(path)) >= 4)[:12]
     for person in people:
         shutil.copytree(person, tmp_path / "photos" / person.name)
-    options = PrepareOptions(tmp_path / "photos", tmp_path / "set", 128, SplitOptions("few_photos", 0.2, 0.2, seed=0))
-    prepare(options)
+    frame = FrameKind("tight", 33, 54)
+    prepare(prepare_options(tmp_path / "photos", tmp_path / "set", image_size=128, frame=frame))
     vgg = {"vgg_weights": str(VGG16)}
     identity = _facenet()
     module = tiny_module(
@@ -71,7 +68,7 @@ def test_the_whole_path_on_real_faces(name: str, tmp_path: Path) -> None:
             "adversarial": {"global_weight": 0.01, "local_weight": 0.01, "discriminator_weight": 1.0},
             "identity": {"weight": 0.1, "kind": "cosine", "against": "reference"},
         },
-        facts={"image_size": 128, "frame": "square", "mask": {"name": "center", "size": 32}, "run": "real"},
+        facts={"image_size": 128, "frame": frame.options(), "mask": {"name": "center", "size": 32}, "run": "real"},
         identity_network=identity,
     )
     data = TripleDataModule(DataOptions(tmp_path / "set", 128, 4, 0, 0, 4), CenterSquare(32))

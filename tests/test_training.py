@@ -170,7 +170,7 @@ def test_the_2018_setup_trains(prepared_128: Path, twoface: Run, identity_file: 
 
 def test_a_frozen_encoder_never_moves(prepared_128: Path, tmp_path: Path) -> None:
     vgg = {"name": "seed", "vgg_weights": "random"}
-    facts = {"image_size": 128, "frame": "square", "mask": {"name": "center", "size": 32}, "run": "tests"}
+    facts = {"image_size": 128, "frame": {"name": "none"}, "mask": {"name": "center", "size": 32}, "run": "tests"}
     module = tiny_module(generator=vgg, discriminator=vgg, facts=facts)
     frozen = {name: value.clone() for name, value in module.state_dict().items() if ".features." in name}
     data = TripleDataModule(DataOptions(prepared_128, 128, 2, 0, 0, 2), CenterSquare(32))
@@ -211,7 +211,7 @@ def test_resuming_with_other_losses_or_facts(checkpoint: Path, prepared: Path, t
     options = tiny_options(tmp_path, max_batches=6, resume=checkpoint)
     with pytest.raises(TwoFaceError, match="was trained with discriminators, this run is not"):
         train(tiny_module(losses=losses(adversarial=0)), tiny_data(prepared), options)
-    other = tiny_module(facts={"image_size": 64, "frame": "square", "mask": {"name": "random_box"}, "run": "x"})
+    other = tiny_module(facts={"image_size": 64, "frame": {"name": "none"}, "mask": {"name": "random_box"}, "run": "x"})
     other.optimizer_options = {**OPTIMIZER, "generator_lr": 1e-5}
     result = train(other, tiny_data(prepared), options)
     assert "resuming with mask {'name': 'random_box'}; the checkpoint had {'name': 'center'" in caplog.text

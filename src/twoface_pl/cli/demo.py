@@ -49,9 +49,10 @@ def _clear(folder: Path) -> None:
 def _write_pairs(data: Path, pairs: Path) -> None:
     """A photo, a right and a wrong reference of each person to show, as files of one name."""
     from twoface_pl.data.index import read_index
+    from twoface_pl.data.source import FolderSource
     from twoface_pl.data.triples import next_reference
 
-    index = read_index(data, "test")
+    index = read_index(FolderSource(data), "test")
     people = sorted(index.references)[: SHOWN_PEOPLE + 1]
     for number, person in enumerate(people[:-1]):
         photo = next(entry.partition("/")[2] for entry in sorted(index.masked) if entry.startswith(f"{person}/"))
@@ -112,6 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
     _twoface(
         "prepare",
         "source=synthetic",
+        "frame=none",
         "source.people=600",
         "source.photos=6",
         override("source.root", folder / "photos"),

@@ -47,6 +47,20 @@ def _remove_unused(folder: Path) -> None:
             folder.parent.rmdir()
 
 
+def compose_group(group: str) -> dict[str, dict[str, Any]]:
+    """Every config of a group of ``twoface train``, as plain options by name; what users must give is ``???``."""
+    from importlib.resources import files
+
+    from hydra import compose
+
+    names = sorted(path.name.removesuffix(".yaml") for path in files(f"twoface_pl.conf.{group}").iterdir())
+    composed = {}
+    for name in names:
+        plain: Any = OmegaConf.to_container(compose("train", [f"{group}={name}"])[group], resolve=True)
+        composed[name] = plain
+    return composed
+
+
 def run_hydra(command: str, arguments: list[str]) -> int:
     """Compose the command's config from its overrides and call ``twoface_pl.cli.<command>.run``."""
     original = list(sys.argv)

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--box",
         type=parse_box,
         metavar="X,Y,W,H",
-        help="the face in the photo; else its largest centred square; a negative x as --box=-5,0,90,90",
+        help="the face in the photo, brow to chin, where it is hidden or one of several; negative: --box=-5,0,90,90",
     )
     add("--reference-box", type=parse_box, metavar="X,Y,W,H", help="the face in the reference")
     add(

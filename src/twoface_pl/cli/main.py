@@ -14,6 +14,7 @@ HYDRA_COMMANDS = {
     "train": "prepared data to checkpoints",
     "evaluate": "figures of a checkpoint, with controls beside each",
     "export": "a checkpoint to one ONNX file, checked against torch",
+    "masks": "a picture of what mask policies draw",
 }
 PLAIN_COMMANDS = {
     "inpaint": "fill the hole of a photo, or of a folder of photos, with an exported model",
@@ -26,6 +27,7 @@ EXTRAS = {
     "train": "train",
     "evaluate": "train",
     "export": "train",
+    "masks": "train",
     "serve": "serve",
     "demo": "train",
 }

@@ -5,23 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+PLAIN_KEYS = ("min_photos", "min_face", "same_picture", "too_alike", "zip", "workers", "step", "force")
+
 
 def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.data.synthetic import write_synthetic_photos
     from twoface_pl.data_prep.prepare import PrepareOptions, check_root, prepare, summary
-    from twoface_pl.data_prep.split import SplitOptions
+    from twoface_pl.data_prep.split import SplitRule
+    from twoface_pl.faces.frame import FrameKind
 
     source = config["source"]
-    photos = Path(source["root"])
+    roots = source["root"] if isinstance(source["root"], list) else [source["root"]]
     options = PrepareOptions(
-        source=photos,
+        sources=tuple(Path(root) for root in roots),
         root=Path(config["root"]),
         image_size=config["image_size"],
-        split=SplitOptions(**config["split"]),
-        min_photos=config["min_photos"],
-        force=config["force"],
+        frame=FrameKind.build(config["frame"]),
+        split=SplitRule.build(config["split"]),
+        recogniser=config["recogniser"],
+        work=Path(config["work"]) if config["work"] else None,
+        **{key: config[key] for key in PLAIN_KEYS},
     )
     if source["name"] == "synthetic":
         check_root(options)  # before the drawing, not after it
-        write_synthetic_photos(photos, source["people"], source["photos"], config["image_size"], source["seed"])
-    print(summary(prepare(options), options.root))
+        write_synthetic_photos(
+            options.sources[0], source["people"], source["photos"], options.image_size, source["seed"]
+        )
+    print(summary(prepare(options), options))

@@ -12,6 +12,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
     import pytorch_lightning as L
 
     from twoface_pl.cli.identity import identity_from_config
+    from twoface_pl.data.augment import AugmentOptions
     from twoface_pl.data.datamodule import DataOptions, TripleDataModule
     from twoface_pl.data.index import read_frame
     from twoface_pl.masks import build_mask_policy
@@ -24,7 +25,16 @@ def run(config: dict[str, Any], folder: Path) -> None:
     L.seed_everything(config["seed"], workers=True, verbose=False)
     policy = build_mask_policy(config["mask"])
     data_options = dict(config["data"], root=Path(config["data"]["root"]))
-    data = TripleDataModule(DataOptions(**data_options, image_size=config["image_size"], seed=config["seed"]), policy)
+    data = TripleDataModule(
+        DataOptions(
+            **data_options,
+            image_size=config["image_size"],
+            seed=config["seed"],
+            augment_photo=AugmentOptions.build(config["augment"]["photo"]),
+            augment_reference=AugmentOptions.build(config["augment"]["reference"]),
+        ),
+        policy,
+    )
     needs_identity = config["losses"]["identity"]["weight"] > 0
     module = InpaintingModule(
         generator=config["generator"],
@@ -33,7 +43,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
         optimizer=config["optimizer"],
         facts={
             "image_size": config["image_size"],
-            "frame": read_frame(data_options["root"]),
+            "frame": read_frame(data.train_triples.source).options(),
             "mask": config["mask"],
             "batch_size": config["data"]["batch_size"],
             "devices": config["trainer"]["devices"],

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytorch_lightning as L
 from torch.utils.data import DataLoader
 
+from twoface_pl.data.augment import AugmentOptions
 from twoface_pl.data.samplers import EvaluationKeys, TrainingBatches
-from twoface_pl.data.triples import Triple, Triples
+from twoface_pl.data.source import open_source
+from twoface_pl.data.triples import Triple, TripleOptions, Triples
 from twoface_pl.errors import require
 from twoface_pl.masks import MaskPolicy
 
@@ -19,12 +22,15 @@ from twoface_pl.masks import MaskPolicy
 class DataOptions:
     """Where the data are and how they are read."""
 
-    root: Path
+    root: Path  # a folder, or a zip
     image_size: int
     batch_size: int
     workers: int
     seed: int
     validation_photos: int  # photos used in each validation; 0: all
+    zip_in_memory: bool = True  # a zip is held in memory; else mapped
+    augment_photo: AugmentOptions = field(default_factory=AugmentOptions)  # in training only
+    augment_reference: AugmentOptions = field(default_factory=AugmentOptions)
 
     def __post_init__(self) -> None:
         for name, least in (("image_size", 16), ("batch_size", 1), ("workers", 0), ("validation_photos", 0)):
@@ -42,18 +48,29 @@ class TripleDataModule(L.LightningDataModule):
     def __init__(self, options: DataOptions, policy: MaskPolicy) -> None:
         super().__init__()
         self.options = options
-        self.train_triples = self._triples("train", policy, training=True)
+        source = open_source(options.root, options.zip_in_memory)
+        drawn: dict[str, Any] = {"image_size": options.image_size, "seed": options.seed, "skip_broken": True}
+        training = TripleOptions(
+            **drawn,
+            training=True,
+            augment_photo=options.augment_photo,
+            augment_reference=options.augment_reference,
+        )
+        self.train_triples = Triples(source, "train", policy, training)
         self.start_batch = 0  # set where a training goes on
-        self.validation_triples = self._triples("validation", policy, training=False)
-
-    def _triples(self, split: str, policy: MaskPolicy, training: bool) -> Triples:
-        options = self.options
-        return Triples(options.root, split, options.image_size, policy, options.seed, training)
+        self.validation_triples = Triples(source, "validation", policy, TripleOptions(**drawn, training=False))
 
     def _loader(self, triples: Triples, **sampling: Any) -> DataLoader[Triple]:
         workers = self.options.workers
         on_gpu = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
-        return DataLoader(triples, num_workers=workers, persistent_workers=workers > 0, pin_memory=on_gpu, **sampling)
+        return DataLoader(
+            triples,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=on_gpu,
+            worker_init_fn=_one_thread,
+            **sampling,
+        )
 
     def train_dataloader(self) -> DataLoader[Triple]:
         options = self.options
@@ -67,6 +84,11 @@ class TripleDataModule(L.LightningDataModule):
         length = min(len(self.validation_triples), self.options.validation_photos or len(self.validation_triples))
         keys = EvaluationKeys(length, *_rank(self.trainer))
         return self._loader(self.validation_triples, sampler=keys, batch_size=self.options.batch_size)
+
+
+def _one_thread(worker: int) -> None:
+    """Small pictures: OpenCV's own threads would only wait for each other."""
+    cv2.setNumThreads(1)
 
 
 def _rank(trainer: L.Trainer | None) -> tuple[int, int]:

@@ -3,24 +3,31 @@
 ``<root>/{train,validation,test}/{masked,real,reference}/<identity>/<image>``, with three index files
 in each split's folder: ``masked-files.txt`` and ``real-files.txt`` (shuffled ``identity/file`` lines)
 and ``reference-files.txt`` (``identity:file,file`` lines). The train split's index also stands at the
-root, where the 2018 system had it.
+root, where the 2018 system had it. ``twoface prepare`` adds to a split ``near-duplicates.txt``
+(``identity/file:file,file``, photos that must not be a target's reference) and ``landmarks.txt``
+(``identity/file:x,y,x,y,...``, as shares of the frame).
 """
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
+from twoface_pl.data.source import Source
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.faces.image import list_photos
+from twoface_pl.faces.files import write_text
+from twoface_pl.faces.frame import FrameKind
 
 SPLITS = ("train", "validation", "test")
 ROLES = ("masked", "real", "reference")
 FACTS_FILE = "dataset.json"  # what `prepare` did: frame, image size, split
 INDEX_FILES = {role: f"{role}-files.txt" for role in ROLES}
+ALIKE_FILE = "near-duplicates.txt"
+LANDMARKS_FILE = "landmarks.txt"
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,7 @@ class SplitIndex:
     masked: tuple[str, ...]
     real: tuple[str, ...]
     references: dict[str, tuple[str, ...]]
+    alike: dict[str, frozenset[str]] = field(default_factory=dict)  # by entry: files that are no reference for it
 
 
 def split_name(entry: str) -> tuple[str, str]:
@@ -38,126 +46,181 @@ def split_name(entry: str) -> tuple[str, str]:
     return identity, file
 
 
-def _lines(path: Path) -> list[str]:
+def _lines(source: Source, name: str) -> list[str]:
     """Lines end at line feeds only: names may hold what Unicode also counts as line ends."""
     try:
-        return [line.rstrip("\r") for line in path.read_text("utf-8").split("\n")]
+        return [line.rstrip("\r") for line in source.read(name).decode("utf-8").split("\n")]
     except UnicodeDecodeError as error:
-        raise TwoFaceError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from None
+        raise TwoFaceError(f"{source.shown(name)}: not UTF-8 text ({error}); save it as UTF-8") from None
 
 
-def _read_entries(path: Path) -> tuple[str, ...]:
-    entries = tuple(line for line in _lines(path) if line.strip())
+def _is_entry(entry: str) -> bool:
+    identity, file = split_name(entry)
+    return bool(identity and file) and "/" not in file and not {identity, file} & {".", ".."}
+
+
+def _read_entries(source: Source, name: str) -> tuple[str, ...]:
+    entries = tuple(line for line in _lines(source, name) if line.strip())
     for number, entry in enumerate(entries, 1):
-        identity, file = split_name(entry)
-        if not identity or not file or "/" in file or ".." in (identity, file):
-            raise TwoFaceError(f"{path}, line {number}: '{entry[:80]}' is not identity/file")
+        if not _is_entry(entry):
+            raise TwoFaceError(f"{source.shown(name)}, line {number}: '{entry[:80]}' is not identity/file")
     return entries
 
 
-def _read_references(path: Path) -> dict[str, tuple[str, ...]]:
-    references = {}
-    for number, line in enumerate(_lines(path), 1):
+def _read_lists(source: Source, name: str, form: str) -> dict[str, tuple[str, ...]]:
+    """Lines of ``key:part,part``."""
+    lists = {}
+    for number, line in enumerate(_lines(source, name), 1):
         if not line.strip():
             continue
-        identity, colon, files = line.partition(":")
-        names = tuple(name for name in files.split(",") if name)
-        if not colon or not identity or not names or any("/" in name for name in (identity, *names)):
-            raise TwoFaceError(f"{path}, line {number}: '{line[:80]}' is not identity:file,file")
-        references[identity] = names
+        key, colon, rest = line.partition(":")
+        parts = tuple(part for part in rest.split(",") if part)
+        if not colon or not key or not parts or any("/" in part or part in (".", "..") for part in parts):
+            raise TwoFaceError(f"{source.shown(name)}, line {number}: '{line[:80]}' is not {form}")
+        lists[key] = parts
+    return lists
+
+
+def _read_references(source: Source, name: str) -> dict[str, tuple[str, ...]]:
+    form = "identity:file,file"
+    references = _read_lists(source, name, form)
+    for identity in references:
+        if "/" in identity or identity in (".", ".."):
+            raise TwoFaceError(f"{source.shown(name)}: '{identity[:80]}' is not the identity of {form}")
     return references
 
 
-def _scan_role(folder: Path) -> Iterator[tuple[str, str]]:
-    if folder.is_dir():
-        for person in sorted(path for path in folder.iterdir() if path.is_dir()):
-            for photo in list_photos(person):
-                yield person.name, photo.name
-
-
-def _scan(split_folder: Path) -> SplitIndex:
+def _scan(source: Source, split: str) -> SplitIndex:
     references = defaultdict(list)
-    for identity, file in _scan_role(split_folder / "reference"):
+    for identity, file in source.photos(f"{split}/reference"):
         references[identity].append(file)
-    entries = {
-        role: tuple(f"{identity}/{file}" for identity, file in _scan_role(split_folder / role))
+    masked, real = (
+        tuple(f"{identity}/{file}" for identity, file in source.photos(f"{split}/{role}"))
         for role in ("masked", "real")
-    }
-    return SplitIndex(**entries, references={person: tuple(files) for person, files in references.items()})
+    )
+    return SplitIndex(masked, real, {person: tuple(files) for person, files in references.items()})
 
 
-def _read_index_files(folder: Path) -> SplitIndex | None:
-    paths = {role: folder / name for role, name in INDEX_FILES.items()}
-    present = [path for path in paths.values() if path.is_file()]
+def _read_index_files(source: Source, folder: str) -> SplitIndex | None:
+    """The three index files of a folder (``""`` or ``train/``); None where there is none."""
+    names = {role: folder + name for role, name in INDEX_FILES.items()}
+    present = [name for name in names.values() if source.has(name)]
     if not present:
         return None
-    missing = [path for path in paths.values() if not path.is_file()]
+    missing = [name for name in names.values() if not source.has(name)]
     if missing:
-        raise TwoFaceError(f"{missing[0]} is missing beside {present[0].name}; run `twoface prepare` again")
+        raise TwoFaceError(
+            f"{source.shown(missing[0])} is missing beside {Path(present[0]).name}; run `twoface prepare` again"
+        )
     return SplitIndex(
-        _read_entries(paths["masked"]), _read_entries(paths["real"]), _read_references(paths["reference"])
+        _read_entries(source, names["masked"]),
+        _read_entries(source, names["real"]),
+        _read_references(source, names["reference"]),
     )
 
 
-def _check_files(index: SplitIndex, split_folder: Path) -> None:
-    names = [split_folder / "masked" / entry for entry in index.masked]
-    names += [split_folder / "real" / entry for entry in index.real]
-    names += [
-        split_folder / "reference" / person / file for person, files in index.references.items() for file in files
-    ]
-    missing = [name for name in names if not name.is_file()]
+def _check_files(source: Source, index: SplitIndex, split: str) -> None:
+    names = [f"{split}/masked/{entry}" for entry in index.masked]
+    names += [f"{split}/real/{entry}" for entry in index.real]
+    names += [f"{split}/reference/{person}/{file}" for person, files in index.references.items() for file in files]
+    missing = [name for name in names if not source.has(name)]
     if missing:
         raise TwoFaceError(
-            f"the index names {len(missing)} files that are not there, the first is {missing[0]}; "
+            f"the index names {len(missing)} files that are not there, the first is {source.shown(missing[0])}; "
             "run `twoface prepare` again or delete the index files to have the folders scanned"
         )
 
 
-def read_index(root: Path, split: str) -> SplitIndex:
+def read_index(source: Source, split: str) -> SplitIndex:
     """The index of a split: from its folder, else from the root (2018 had one root a split), else scanned.
 
     Raises:
         TwoFaceError: no such folder, a malformed line, files that are missing, or nothing to learn from.
     """
-    folder = root / split
-    if not folder.is_dir() and (root / SPLITS[0]).is_dir():
-        raise TwoFaceError(f"{root} has no {split} split: run `twoface prepare` again with a larger split.{split}")
-    if not folder.is_dir():
-        raise TwoFaceError(f"no folder {folder}; make it with `twoface prepare source.root=<photos> root={root}`")
-    index = _read_index_files(folder)
+    shown = source.shown(split)
+    if not source.has_folder(split):
+        if source.has_folder(SPLITS[0]):
+            raise TwoFaceError(
+                f"{source.shown('')} has no {split} split: run `twoface prepare` again with a larger split.{split}"
+            )
+        raise TwoFaceError(f"no folder {shown}; make it with `twoface prepare source.root=<photos> root=<folder>`")
+    index = _read_index_files(source, f"{split}/")
     if index is None:
-        index = _read_index_files(root)
+        index = _read_index_files(source, "")
         # An index at the root that names nothing of this split belongs to another one.
-        if index is not None and not any((folder / "masked" / entry).is_file() for entry in index.masked):
+        if index is not None and not any(source.has(f"{split}/masked/{entry}") for entry in index.masked):
             index = None
     if index is None:
-        index = _scan(folder)
-    _check_files(index, folder)
+        index = _scan(source, split)
+    _check_files(source, index, split)
     if not index.masked or not index.real or not index.references:
         raise TwoFaceError(
-            f"{folder} holds {len(index.masked)} masked photos, {len(index.real)} real ones and references "
+            f"{shown} holds {len(index.masked)} masked photos, {len(index.real)} real ones and references "
             f"of {len(index.references)} people; each must be at least 1"
         )
-    return index
+    return SplitIndex(index.masked, index.real, index.references, _read_alike(source, split))
 
 
-def read_frame(root: Path) -> str:
-    """The frame a data set was prepared in; ``unknown`` for a tree that another program made."""
-    path = root / FACTS_FILE
-    if not path.is_file():
-        return "unknown"
+def _read_alike(source: Source, split: str) -> dict[str, frozenset[str]]:
+    name = f"{split}/{ALIKE_FILE}"
+    if not source.has(name):
+        return {}
+    lists = _read_lists(source, name, "identity/file:file,file")
+    return {entry: frozenset(files) for entry, files in lists.items()}
+
+
+def read_landmarks(source: Source, split: str) -> dict[str, np.ndarray]:
+    """Each photo's landmarks (5, 2), as shares of its frame, by ``identity/file``; empty where there are none.
+
+    Raises:
+        TwoFaceError: a malformed line.
+    """
+    name = f"{split}/{LANDMARKS_FILE}"
+    if not source.has(name):
+        return {}
+    landmarks = {}
+    for entry, parts in _read_lists(source, name, "identity/file:x,y,...").items():
+        try:
+            landmarks[entry] = np.array([float(part) for part in parts]).reshape(5, 2)
+        except ValueError:
+            raise TwoFaceError(f"{source.shown(name)}: '{entry[:80]}' has no five points; run prepare again") from None
+    return landmarks
+
+
+def read_frame(source: Source) -> FrameKind:
+    """The frame a data set was prepared in; ``unknown`` for a tree that another program made.
+
+    Raises:
+        TwoFaceError: the file that says it is damaged.
+    """
+    if not source.has(FACTS_FILE):
+        return FrameKind("unknown")
     try:
-        return str(json.loads(path.read_text("utf-8"))["frame"])
+        return FrameKind.build(json.loads(source.read(FACTS_FILE))["frame"])
     except (ValueError, KeyError, TypeError):
-        raise TwoFaceError(f"{path} is damaged; run `twoface prepare` again or delete it") from None
+        shown = source.shown(FACTS_FILE)
+        raise TwoFaceError(f"{shown} is damaged; run `twoface prepare` again or delete it") from None
+
+
+def _write_lines(path: Path, lines: list[str]) -> None:
+    write_text(path, "".join(f"{line}\n" for line in lines))
 
 
 def write_index(index: SplitIndex, folder: Path) -> None:
-    """Write the three index files into a folder."""
-    lines = {
-        "masked": index.masked,
-        "real": index.real,
-        "reference": tuple(f"{person}:{','.join(files)}" for person, files in index.references.items()),
-    }
-    for role, content in lines.items():
-        (folder / INDEX_FILES[role]).write_text("".join(f"{line}\n" for line in content), "utf-8")
+    """Write the three index files into a folder, and the near-duplicates if there are any."""
+    _write_lines(folder / INDEX_FILES["masked"], list(index.masked))
+    _write_lines(folder / INDEX_FILES["real"], list(index.real))
+    references = [f"{person}:{','.join(files)}" for person, files in index.references.items()]
+    _write_lines(folder / INDEX_FILES["reference"], references)
+    if index.alike:
+        alike = [f"{entry}:{','.join(sorted(files))}" for entry, files in sorted(index.alike.items())]
+        _write_lines(folder / ALIKE_FILE, alike)
+
+
+def write_landmarks(landmarks: dict[str, list[list[float]]], path: Path) -> None:
+    """Write each photo's five points, as shares of its frame."""
+    rows = [
+        f"{entry}:{','.join(f'{value:.4f}' for point in points for value in point)}"
+        for entry, points in sorted(landmarks.items())
+    ]
+    _write_lines(path, rows)

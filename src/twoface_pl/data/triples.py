@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import NotRequired, TypedDict
 
 import numpy as np
@@ -11,10 +12,16 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from twoface_pl.data.index import SplitIndex, read_index, split_name
+from twoface_pl.data.augment import Augmentation, AugmentOptions
+from twoface_pl.data.index import SplitIndex, read_frame, read_index, read_landmarks, split_name
+from twoface_pl.data.source import Source
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.image import decode_image
 from twoface_pl.masks import MaskPolicy
+
+log = logging.getLogger(__name__)
+
+MOST_BROKEN = 20  # broken photos in a row that a sample gives up after
 
 Key = tuple[int, int]  # epoch and index: a sample is a function of these and the seed
 
@@ -26,7 +33,12 @@ class Triple(TypedDict):
     reference: Tensor
     real: Tensor  # another photo, for the discriminators
     mask: Tensor  # bool (H, W), True = hole
+    broken: Tensor  # int64 (): how many photos could not be read before these
     wrong_reference: NotRequired[Tensor]  # somebody else's, in evaluation only
+
+
+class BrokenPhotoError(TwoFaceError):
+    """A photo of the data set that cannot be read."""
 
 
 def usable_targets(index: SplitIndex) -> list[str]:
@@ -35,8 +47,9 @@ def usable_targets(index: SplitIndex) -> list[str]:
 
 
 def reference_candidates(index: SplitIndex, identity: str, target: str) -> list[str]:
-    """Files that can stand as reference for a target: the person's, never the target itself."""
-    return [file for file in index.references.get(identity, ()) if file != target]
+    """Files that can stand as reference for a target: the person's, never the target itself or its near-duplicates."""
+    alike = index.alike.get(f"{identity}/{target}", frozenset())
+    return [file for file in index.references.get(identity, ()) if file != target and file not in alike]
 
 
 def next_reference(index: SplitIndex, identity: str, target: str, position: int = 0) -> str:
@@ -62,51 +75,86 @@ def _positions(targets: list[str]) -> dict[str, int]:
     return positions
 
 
+@dataclass(frozen=True)
+class TripleOptions:
+    """How samples are drawn."""
+
+    image_size: int  # side of the photos, in pixels; others are an error
+    seed: int  # with epoch and index it decides everything that is drawn
+    training: bool  # draw the reference and the real photo at random; else the next in the list
+    skip_broken: bool = False  # take another sample for a photo that cannot be read, and count it
+    augment_photo: AugmentOptions = field(default_factory=AugmentOptions)  # photo and truth alike; real photos too
+    augment_reference: AugmentOptions = field(default_factory=AugmentOptions)
+
+
 class Triples(Dataset[Triple]):
     """The triples of one split.
 
     Args:
-        root: a prepared data set.
+        source: a prepared data set.
         split: ``train``, ``validation`` or ``test``.
-        image_size: side of the photos, in pixels; others are an error.
         policy: draws the masks.
-        seed: with epoch and index it decides everything that is drawn.
-        training: draw the reference and the real photo at random; else the next in the list.
+        options: of the samples.
 
     Raises:
-        TwoFaceError: as :func:`read_index`; or no photo has a reference other than itself.
+        TwoFaceError: as :func:`read_index`; no photo has a reference other than itself; a mask policy that
+            needs landmarks where there are none.
     """
 
-    def __init__(self, root: Path, split: str, image_size: int, policy: MaskPolicy, seed: int, training: bool) -> None:
-        self.folder = root / split
-        self.index = read_index(root, split)
+    def __init__(self, source: Source, split: str, policy: MaskPolicy, options: TripleOptions) -> None:
+        self.source = source
+        self.split = split
+        self.policy = policy
+        self.options = options
+        self.index = read_index(source, split)
         self.targets = usable_targets(self.index)
+        shown = source.shown(split)
         if not self.targets:
             raise TwoFaceError(
-                f"{self.folder}: no photo has a reference other than itself; "
+                f"{shown}: no photo has a reference other than itself; "
                 "each person needs at least two photos (split=few_photos shares them among the roles)"
             )
         self.people = sorted({split_name(target)[0] for target in self.targets})
-        if not training and len(self.people) < 2:
-            raise TwoFaceError(f"{self.folder}: one person only; a wrong reference needs at least two people")
+        if not options.training and len(self.people) < 2:
+            raise TwoFaceError(f"{shown}: one person only; a wrong reference needs at least two people")
         self.positions = _positions(self.targets)
-        self.image_size = image_size
-        self.policy = policy
-        self.seed = seed
-        self.training = training
+        self.landmarks = self._landmarks() if policy.needs_landmarks else None
+        self._augment_photo = Augmentation(options.augment_photo)
+        self._augment_reference = Augmentation(options.augment_reference)
+        self._said: set[str] = set()
 
     def __len__(self) -> int:
         return len(self.targets)
 
-    def _load(self, role: str, identity: str, file: str) -> Tensor:
-        path = self.folder / role / identity / file
-        pixels = decode_image(path)
-        if pixels.shape[:2] != (self.image_size, self.image_size):
+    def _landmarks(self) -> dict[str, np.ndarray]:
+        """Each target's landmarks: its own, or where the frame has them in the mean."""
+        found = read_landmarks(self.source, self.split)
+        frame = read_frame(self.source)
+        if not found and not frame.aligned:
             raise TwoFaceError(
-                f"{path} is {pixels.shape[1]}x{pixels.shape[0]}, not {self.image_size}x{self.image_size}; "
-                f"set image_size or run `twoface prepare image_size={self.image_size}` again"
+                f"mask policy '{self.policy.name}' needs to know where faces are, and {self.source.shown('')} does not "
+                "say; prepare the photos with frame=tight or loose"
             )
-        return torch.from_numpy(pixels)
+        mean = frame.landmarks() if frame.aligned else None
+        missing = [target for target in self.targets if target not in found] if mean is None else []
+        if missing:
+            raise TwoFaceError(f"{self.source.shown(self.split)}: no landmarks of {missing[0]}; run prepare again")
+        return {target: found.get(target, mean) for target in self.targets}  # type: ignore[misc]
+
+    def _load(self, role: str, identity: str, file: str) -> np.ndarray:
+        name = f"{self.split}/{role}/{identity}/{file}"
+        shown = self.source.shown(name)
+        try:
+            pixels = decode_image(self.source.read(name), shown)
+        except TwoFaceError as error:
+            raise BrokenPhotoError(str(error)) from None
+        size = self.options.image_size
+        if pixels.shape[:2] != (size, size):
+            raise TwoFaceError(
+                f"{shown} is {pixels.shape[1]}x{pixels.shape[0]}, not {size}x{size}; "
+                f"set image_size or run `twoface prepare image_size={size}` again"
+            )
+        return pixels
 
     def _wrong_reference(self, identity: str, rng: np.random.Generator) -> tuple[str, str]:
         """A reference of somebody else."""
@@ -114,23 +162,46 @@ class Triples(Dataset[Triple]):
         wrong = others[rng.integers(len(others))]
         return wrong, self.index.references[wrong][0]
 
+    def _reference(self, position: int, rng: np.random.Generator) -> tuple[str, str]:
+        identity, file = split_name(self.targets[position])
+        if not self.options.training:
+            return identity, next_reference(self.index, identity, file, self.positions[self.targets[position]])
+        candidates = reference_candidates(self.index, identity, file)
+        return identity, candidates[rng.integers(len(candidates))]
+
+    def _draw(self, epoch: int, position: int, rng: np.random.Generator) -> Triple:
+        options = self.options
+        target = self.targets[position]
+        reference = self._reference(position, rng)
+        real = split_name(self.index.real[rng.integers(len(self.index.real))])
+        photo, landmarks = self._augment_photo(
+            self._load("masked", *split_name(target)), rng, self.landmarks[target] if self.landmarks else None
+        )
+        mask = self.policy.draw(rng, options.image_size, landmarks, epoch if options.training else None)
+        triple = Triple(
+            photo=torch.from_numpy(photo),
+            reference=torch.from_numpy(self._augment_reference(self._load("reference", *reference), rng)[0]),
+            real=torch.from_numpy(self._augment_photo(self._load("real", *real), rng)[0]),
+            mask=torch.from_numpy(mask),
+            broken=torch.tensor(0),
+        )
+        if not options.training:
+            wrong = self._wrong_reference(split_name(target)[0], rng)
+            triple["wrong_reference"] = torch.from_numpy(self._load("reference", *wrong))
+        return triple
+
     def __getitem__(self, key: Key) -> Triple:
         epoch, position = key
-        rng = np.random.default_rng((self.seed, epoch, position))
-        identity, file = split_name(self.targets[position])
-        if self.training:
-            candidates = reference_candidates(self.index, identity, file)
-            reference = candidates[rng.integers(len(candidates))]
-        else:
-            reference = next_reference(self.index, identity, file, self.positions[self.targets[position]])
-        real = split_name(self.index.real[rng.integers(len(self.index.real))])
-        mask = torch.from_numpy(self.policy.draw(rng, self.image_size))
-        triple = Triple(
-            photo=self._load("masked", identity, file),
-            reference=self._load("reference", identity, reference),
-            real=self._load("real", *real),
-            mask=mask,
-        )
-        if not self.training:
-            triple["wrong_reference"] = self._load("reference", *self._wrong_reference(identity, rng))
-        return triple
+        for broken in range(MOST_BROKEN):
+            rng = np.random.default_rng((self.options.seed, epoch, position, broken))
+            try:
+                triple = self._draw(epoch, (position + broken) % len(self.targets), rng)
+                triple["broken"] = torch.tensor(broken)
+                return triple
+            except BrokenPhotoError as error:
+                if not self.options.skip_broken:
+                    raise
+                if str(error) not in self._said:
+                    self._said.add(str(error))
+                    log.warning("left out, another photo takes its place: %s", error)
+        raise TwoFaceError(f"{self.source.shown(self.split)}: {MOST_BROKEN} broken photos in a row; prepare it again")

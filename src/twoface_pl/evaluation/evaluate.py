@@ -16,7 +16,8 @@ from tqdm import tqdm
 
 from twoface_pl.data.index import SPLITS, read_frame
 from twoface_pl.data.samplers import EvaluationKeys
-from twoface_pl.data.triples import Triple, Triples
+from twoface_pl.data.source import open_source
+from twoface_pl.data.triples import Triple, TripleOptions, Triples
 from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.evaluation.controls import OPENCV_METHODS, opencv_fill
 from twoface_pl.evaluation.metrics import psnr_in_hole, ssim_in_hole
@@ -127,16 +128,17 @@ def evaluate(
     Raises:
         TwoFaceError: data that cannot be used, a hole this generator cannot fill, a device that is not there.
     """
-    frame = read_frame(options.root)
+    source = open_source(options.root)
+    frame = read_frame(source)
     if frame != trained.frame:
-        log.warning("%s is in frame %s, the generator was trained in %s", options.root, frame, trained.frame)
+        log.warning("%s is in frame %s, the generator was trained in %s", options.root, frame.name, trained.frame.name)
     policy = build_mask_policy(options.mask or trained.mask)
     trained.generator.check(trained.image_size, policy)
     if options.device == "cuda" and not torch.cuda.is_available():
         raise TwoFaceError("device=cuda, but no GPU can be used here; set device=cpu")
     device = torch.device(options.device)
     trained.generator.to(device)
-    triples = Triples(options.root, options.split, trained.image_size, policy, options.seed, training=False)
+    triples = Triples(source, options.split, policy, TripleOptions(trained.image_size, options.seed, training=False))
     count = min(len(triples), options.photos or len(triples))
     loader: DataLoader[Triple] = DataLoader(triples, options.batch_size, sampler=EvaluationKeys(count))
     embed_faces = _embedder(identity_network, device) if identity_network is not None else None
@@ -156,7 +158,7 @@ def evaluate(
         "photos": count,
         "people": len({target.partition("/")[0] for target in triples.targets[:count]}),
         "image_size": trained.image_size,
-        "frame": frame,
+        "frame": frame.name,
         "mask": options.mask or trained.mask,
         "hole_ratio": round(float(np.concatenate(hole_ratio).mean()), 4),
         "generator": trained.options,

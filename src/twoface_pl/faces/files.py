@@ -65,10 +65,15 @@ def _umask() -> int:
     return mask
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8, atomically."""
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, atomically."""
 
     def write(temporary: Path) -> None:
-        temporary.write_text(text, "utf-8")
+        temporary.write_bytes(content)
 
     write_atomically(path, write)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8, atomically."""
+    write_bytes(path, text.encode("utf-8"))

@@ -1,13 +1,20 @@
-"""Frames: which square of a photo the model sees, and the way back into the photo."""
+"""Frames: which square of a photo the model sees, where a face lies in it, and the way back into the photo."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 
 from twoface_pl.errors import TwoFaceError
+from twoface_pl.faces.face import MEAN_LANDMARKS, Box, Face, check_box
+
+NOMINAL_SIZE = 128  # pixels a side, in which frame kinds give their lengths
+TOUCHED = 1e-5  # a share of a pixel below which the hole has no part in it
 
 
 def resize(image: np.ndarray, size: int) -> np.ndarray:
@@ -18,56 +25,97 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
     return cv2.resize(image, (size, size), interpolation=method)
 
 
-@dataclass(frozen=True)
-class SquareFrame:
-    """A square of a photo, in whole pixels; it may reach over the photo's edge."""
+def _shrink(image: np.ndarray, factor: int) -> np.ndarray:
+    """By a whole factor, each pixel the mean of the pixels it stands for; the last ones repeated to fill up."""
+    height, width = (-(-side // factor) for side in image.shape[:2])
+    fill = (height * factor - image.shape[0], width * factor - image.shape[1])
+    if any(fill):
+        image = cv2.copyMakeBorder(image, 0, fill[0], 0, fill[1], cv2.BORDER_REPLICATE)
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
 
-    x: int
-    y: int
-    side: int
+
+def _warp(image: np.ndarray, linear: np.ndarray, offset: np.ndarray, shape: tuple[int, int], grow: int) -> np.ndarray:
+    """Resample by a similarity that takes points of the result to points of the image.
+
+    What shrinks is averaged, never skipped over: first by a whole factor, the rest by twice as many samples.
+    ``grow`` is OpenCV's interpolation for what is enlarged.
+    """
+    scale = math.sqrt(abs(np.linalg.det(linear)))
+    factor = int(scale)
+    if factor >= 2:
+        image, linear, offset = _shrink(image, factor), linear / factor, offset / factor
+    samples = 2 if scale > 1 + 1e-6 else 1
+    height, width = shape
+    steps = linear / samples
+    # points to pixels' numbers: a pixel's middle is half a pixel on
+    matrix = np.column_stack([steps, offset + steps @ (0.5, 0.5) - 0.5])
+    method = cv2.INTER_LINEAR if samples == 2 else grow
+    warped = cv2.warpAffine(
+        image, matrix, (width * samples, height * samples),
+        flags=method | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
+    )  # fmt: skip
+    return warped if samples == 1 else cv2.resize(warped, (width, height), interpolation=cv2.INTER_AREA)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A square of a photo, in the photo's pixels; it may be turned and may reach over the photo's edge."""
+
+    x: float  # of its first corner
+    y: float
+    side: float
+    angle: float = 0.0  # clockwise, in radians
 
     @classmethod
-    def centred(cls, height: int, width: int) -> SquareFrame:
+    def centred(cls, height: int, width: int) -> Frame:
         """The largest centred square of a photo."""
         side = min(height, width)
         return cls((width - side) // 2, (height - side) // 2, side)
 
     @classmethod
-    def around_box(cls, box: tuple[int, int, int, int], height: int, width: int) -> SquareFrame:
-        """The smallest square around a box (x, y, width, height), about the same middle.
+    def around_box(cls, box: Box, height: int, width: int) -> Frame:
+        """The smallest upright square around a box, about the same middle.
 
         Raises:
             TwoFaceError: the box is empty or does not touch the photo.
         """
+        check_box(box, height, width)
         x, y, box_width, box_height = box
-        if box_width < 1 or box_height < 1:
-            raise TwoFaceError(f"box {x},{y},{box_width},{box_height} is empty; give x,y,width,height")
-        if x >= width or y >= height or x + box_width <= 0 or y + box_height <= 0:
-            raise TwoFaceError(f"box {x},{y},{box_width},{box_height} lies outside the photo of {width}x{height}")
         side = max(box_width, box_height)
-        if side > 2 * max(height, width):
-            raise TwoFaceError(f"box {x},{y},{box_width},{box_height} is far larger than the photo")
         return cls(x + (box_width - side) // 2, y + (box_height - side) // 2, side)
 
-    def _overlap(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """Top, bottom, left, right of the part that lies on the photo, in photo pixels."""
-        return max(self.y, 0), min(self.y + self.side, height), max(self.x, 0), min(self.x + self.side, width)
+    @property
+    def _linear(self) -> np.ndarray:
+        """Takes the unit square to the frame, up to its corner."""
+        cosine, sine = math.cos(self.angle), math.sin(self.angle)
+        return self.side * np.array([[cosine, -sine], [sine, cosine]])
 
-    def _square(self, photo: np.ndarray) -> np.ndarray:
-        """The frame's content in photo pixels; what lies over the edge is the photo's reflection."""
+    def to_unit(self, points: np.ndarray) -> np.ndarray:
+        """Points (..., 2) of the photo, as shares of the frame: (0, 0) to (1, 1)."""
+        return (points - np.array([self.x, self.y])) @ np.linalg.inv(self._linear).T
+
+    def _unfolded(self, photo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What the frame needs of the photo, reflected where it reaches over the edge; and where that begins."""
         height, width = photo.shape[:2]
-        top, bottom, left, right = self._overlap(height, width)
-        margins = (top - self.y, self.y + self.side - bottom, left - self.x, self.x + self.side - right)
-        inside = photo[top:bottom, left:right]
-        if any(margins):
+        corners = np.array([(0, 0), (1, 0), (0, 1), (1, 1)]) @ self._linear.T + (self.x, self.y)
+        left, top = (math.floor(value) - 1 for value in corners.min(axis=0))
+        right, bottom = (math.ceil(value) + 1 for value in corners.max(axis=0))
+        inside = photo[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+        if not inside.size:
+            raise TwoFaceError("the face's frame lies outside the photo")
+        margins = ((max(0, -top), max(0, bottom - height)), (max(0, -left), max(0, right - width)))
+        if np.any(margins):
             # symmetric padding repeats as often as a wide margin needs
-            rest = ((0, 0),) * (photo.ndim - 2)
-            inside = np.pad(inside, (margins[:2], margins[2:], *rest), mode="symmetric")
-        return np.ascontiguousarray(inside)
+            inside = np.pad(inside, (*margins, *((0, 0),) * (photo.ndim - 2)), mode="symmetric")
+        return np.ascontiguousarray(inside), np.array([left, top])
+
+    def _crop(self, photo: np.ndarray, size: int) -> np.ndarray:
+        inside, corner = self._unfolded(photo)
+        return _warp(inside, self._linear / size, np.array([self.x, self.y]) - corner, (size, size), cv2.INTER_LINEAR)
 
     def crop(self, photo: np.ndarray, size: int) -> np.ndarray:
-        """The frame's content at (size, size)."""
-        return resize(self._square(photo), size)
+        """The frame's content at (size, size); over the photo's edge its reflection."""
+        return self._crop(photo, size)
 
     def crop_mask(self, mask: np.ndarray, size: int) -> np.ndarray:
         """A photo's mask in the frame: bool (size, size).
@@ -77,41 +125,45 @@ class SquareFrame:
         Raises:
             TwoFaceError: the hole is empty or reaches out of the frame.
         """
-        top, bottom, left, right = self._overlap(*mask.shape)
         if not mask.any():
             raise TwoFaceError("the mask has no hole: paint white what is to be filled")
-        if mask[top:bottom, left:right].sum() != mask.sum():
+        rows, columns = np.nonzero(mask)
+        inside = self.to_unit(np.column_stack([columns, rows]) + 0.5)
+        if inside.min() < 0 or inside.max() > 1:
             raise TwoFaceError(
-                f"the mask reaches out of the face's frame (x {left} to {right}, y {top} to {bottom}); "
-                "give a --box x,y,width,height that holds the whole hole"
+                "the mask reaches out of the face's frame, a square of "
+                f"{self.side:.0f} px about x {self._middle[0]:.0f}, y {self._middle[1]:.0f}; "
+                "give a --box x,y,width,height of the face that belongs to it, or a smaller mask"
             )
-        square = self._square(mask).astype(np.float32)
-        if self.side == size:
-            return square > 0
-        if self.side > size:
-            return cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA) > 0
-        # A cubic kernel reaches one pixel further than a linear one.
-        wider = cv2.dilate(square, np.ones((3, 3), np.uint8))
-        return cv2.resize(wider, (size, size), interpolation=cv2.INTER_LINEAR) > 0
+        return self._crop(mask.astype(np.float32), size) > TOUCHED
+
+    @property
+    def _middle(self) -> np.ndarray:
+        return np.array([self.x, self.y]) + self._linear @ (0.5, 0.5)
 
     def mask_in_photo(self, mask: np.ndarray, height: int, width: int) -> np.ndarray:
-        """A model-sized mask at the photo's size: bool (height, width).
+        """A mask of the frame at the photo's size: bool (height, width).
 
         True for the photo's pixels that lie in the hole with all they cover, so none is filled in part.
         """
         size = len(mask)
-        if self.side > size:
-            # A pixel of the photo touches at most two of the model's each way: its first and its last.
-            pixels = np.arange(self.side)
-            first, last = pixels * size // self.side, ((pixels + 1) * size - 1) // self.side
-            rows = mask[first] & mask[last]
-            square = rows[:, first] & rows[:, last]
-        else:
-            outside = (~mask).astype(np.float32)
-            square = cv2.resize(outside, (self.side, self.side), interpolation=cv2.INTER_AREA) == 0
-        top, bottom, left, right = self._overlap(height, width)
         result = np.zeros((height, width), bool)
-        result[top:bottom, left:right] = square[top - self.y : bottom - self.y, left - self.x : right - self.x]
+        rows, columns = np.nonzero(mask)
+        edges = np.array([(columns.min(), rows.min()), (columns.max() + 1, rows.max() + 1)]) / size
+        corners = np.array([(x, y) for x in edges[:, 0] for y in edges[:, 1]]) @ self._linear.T + (self.x, self.y)
+        left, top = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, (width, height))
+        right, bottom = np.clip(np.ceil(corners.max(axis=0)).astype(int), 0, (width, height))
+        # enough points of each pixel that none of the frame's lies between them
+        steps = np.linspace(1e-6, 1 - 1e-6, math.ceil(size / self.side) + 1)
+        x, y = np.meshgrid(np.arange(left, right), np.arange(top, bottom))
+        whole = np.ones(x.shape, bool)
+        for down in steps:
+            for across in steps:
+                place = np.floor(self.to_unit(np.stack([x + across, y + down], axis=-1)) * size).astype(int)
+                within = ((place >= 0) & (place < size)).all(axis=-1)
+                column, row = np.clip(place, 0, size - 1).transpose(2, 0, 1)
+                whole &= within & mask[row, column]
+        result[top:bottom, left:right] = whole
         return result
 
     def paste_back(self, photo: np.ndarray, filled: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -125,9 +177,94 @@ class SquareFrame:
         Returns:
             uint8 (H, W, 3); pixels outside the mask are bit-identical to the photo's.
         """
-        top, bottom, left, right = self._overlap(*photo.shape[:2])
-        square = resize(filled, self.side)[top - self.y : bottom - self.y, left - self.x : right - self.x]
         result = photo.copy()
+        if not mask.any():
+            return result
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+        to_frame = np.linalg.inv(self._linear) * len(filled)
+        offset = to_frame @ (left - self.x, top - self.y)
+        content = _warp(filled, to_frame, offset, (bottom - top, right - left), cv2.INTER_CUBIC)
         hole = mask[top:bottom, left:right]
-        result[top:bottom, left:right][hole] = square[hole]
+        result[top:bottom, left:right][hole] = content[hole]
         return result
+
+
+def fit_frame(canonical: np.ndarray, landmarks: np.ndarray) -> Frame:
+    """The frame in which a photo's landmarks lie nearest to where they should: a similarity by least squares.
+
+    All five count, not the eyes alone: those come close together where a face turns away.
+
+    Args:
+        canonical: (5, 2), shares of the frame.
+        landmarks: (5, 2), the photo's pixels.
+
+    Raises:
+        TwoFaceError: the landmarks lie all in one point.
+    """
+    around, found = canonical - canonical.mean(axis=0), landmarks - landmarks.mean(axis=0)
+    spread = (around**2).sum()
+    along = (around * found).sum() / spread
+    across = (around[:, 0] * found[:, 1] - around[:, 1] * found[:, 0]).sum() / spread
+    side = math.hypot(along, across)
+    if side < 1:
+        raise TwoFaceError("the face's landmarks make no frame")
+    linear = np.array([[along, -across], [across, along]])
+    x, y = landmarks.mean(axis=0) - linear @ canonical.mean(axis=0)
+    return Frame(float(x), float(y), side, math.atan2(across, along))
+
+
+@dataclass(frozen=True)
+class FrameKind:
+    """Where a face lies in a frame; lengths in pixels of a frame of 128.
+
+    ``loose`` is LFW's framing, which the 2018 system had; ``tight`` is filled by the face. ``none`` takes
+    the largest centred square and looks for no face; ``unknown`` is a data set's that another program made.
+    """
+
+    name: str
+    eye_distance: float | None = None
+    eye_line: float | None = None  # height of the line between the eyes
+
+    def __post_init__(self) -> None:
+        given = (self.eye_distance, self.eye_line)
+        if self.name in ("none", "unknown"):
+            if given != (None, None):
+                raise TwoFaceError(f"frame {self.name} has neither eye_distance nor eye_line")
+        elif not all(isinstance(value, int | float) and 0 < value < NOMINAL_SIZE for value in given):
+            raise TwoFaceError(
+                f"frame {self.name}: eye_distance and eye_line are pixels of {NOMINAL_SIZE}, found {given}; "
+                "choose frame=tight, loose or none"
+            )
+
+    @classmethod
+    def build(cls, options: Mapping[str, Any]) -> FrameKind:
+        """From plain options.
+
+        Raises:
+            TwoFaceError: options that no frame has.
+        """
+        try:
+            return cls(**options)
+        except TypeError as error:
+            raise TwoFaceError(f"frame {options}: {error}") from None
+
+    def options(self) -> dict[str, Any]:
+        """Plain options, for files and checkpoints."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+    @property
+    def aligned(self) -> bool:
+        """Faces lie at a known place in it."""
+        return self.eye_distance is not None
+
+    def landmarks(self) -> np.ndarray:
+        """The mean face's landmarks in an aligned frame, as shares of it: (5, 2)."""
+        assert self.eye_distance is not None
+        assert self.eye_line is not None
+        middle = np.array([NOMINAL_SIZE / 2, self.eye_line])
+        return (middle + self.eye_distance * MEAN_LANDMARKS) / NOMINAL_SIZE
+
+    def place(self, face: Face) -> Frame:
+        """The frame of a face; see :func:`fit_frame`."""
+        return fit_frame(self.landmarks(), face.landmarks)

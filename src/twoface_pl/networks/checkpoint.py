@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from twoface_pl.errors import TwoFaceError
+from twoface_pl.faces.frame import FrameKind
 from twoface_pl.networks.generator import Generator, build_generator
 from twoface_pl.networks.weights import load_torch_file
 
@@ -20,7 +21,7 @@ class TrainedGenerator:
     generator: Generator
     options: dict[str, Any]  # of the generator
     image_size: int
-    frame: str
+    frame: FrameKind
     mask: dict[str, Any]  # of the mask policy it was trained with
     run: str
     batches: int
@@ -65,7 +66,7 @@ def load_generator(path: Path) -> TrainedGenerator:
         generator.eval().requires_grad_(False),
         options,
         facts["image_size"],
-        facts["frame"],
+        FrameKind.build(facts["frame"]),
         facts["mask"],
         facts["run"],
         content["batches_done"],

@@ -71,6 +71,8 @@ class InpaintingModule(L.LightningModule):
         self.optimizer_options = optimizer
         self.log_every = log_every
         self.batches_done = 0
+        # A tensor, not a number: reading it back at each step would stall a GPU.
+        self.broken_photos = torch.tensor(0)
         self.generator = build_generator(generator)
         weights = losses["adversarial"]
         adversary = weights["global_weight"] > 0 or weights["local_weight"] > 0
@@ -122,7 +124,9 @@ class InpaintingModule(L.LightningModule):
             logged |= self._step_discriminators(real, filled.detach(), mask)
         logged |= self._step_generator(filled, photo, reference, mask)
         self.batches_done += 1
+        self.broken_photos = self.broken_photos.to(self.device) + batch["broken"].sum()
         if self.batches_done % self.log_every == 0 and self.logger is not None:
+            logged["data/broken_photos"] = self.broken_photos
             figures = {name: float(value) for name, value in logged.items()}
             self.logger.log_metrics(figures, step=self.batches_done)
 

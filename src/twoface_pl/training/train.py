@@ -61,6 +61,7 @@ class TrainResult:
     best: Path
     batches: int
     figures: dict[str, float]
+    broken_photos: int  # samples that could not be read; others took their places
 
 
 def _logger(options: TrainOptions) -> Logger | bool:
@@ -181,4 +182,7 @@ def train(module: InpaintingModule, data: TripleDataModule, options: TrainOption
         raise TwoFaceError(str(error).strip().splitlines()[-1].rpartition("TwoFaceError: ")[2]) from None
     last = options.folder / "last.ckpt"
     figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    return TrainResult(last, options.folder / "best.ckpt", module.batches_done, figures)
+    broken = int(module.broken_photos)
+    if broken:
+        log.warning("%d samples were of photos that cannot be read, named above; others took their places", broken)
+    return TrainResult(last, options.folder / "best.ckpt", module.batches_done, figures, broken)

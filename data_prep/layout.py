@@ -1,0 +1,211 @@
+"""Step: the prepared data set, in the 2018 layout, and the same as one zip."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import zipfile
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from twoface_pl.data.index import (
+    FACTS_FILE,
+    INDEX_FILES,
+    LANDMARKS_FILE,
+    ROLES,
+    SPLITS,
+    SplitIndex,
+    write_index,
+    write_landmarks,
+)
+from twoface_pl.data_prep.identities import Person
+from twoface_pl.data_prep.sources import Photo, Reject
+from twoface_pl.data_prep.split import Roles, SplitRule
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.faces.files import write_atomically
+
+ZIP_FILE = "data.zip"
+ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the same bytes whenever it is made
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A person of the prepared set."""
+
+    name: str
+    split: str
+    roles: Roles  # names of files, by role
+    photos: dict[str, Photo]  # by name of file
+    alike: dict[str, list[str]]  # by name: files that must not be its reference
+
+
+@dataclass
+class Placed:
+    """Who went where."""
+
+    identities: list[Identity] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+
+    def people(self) -> Counter[str]:
+        return Counter(identity.split for identity in self.identities)
+
+    def photos(self) -> Counter[str]:
+        counts: Counter[str] = Counter()
+        for identity in self.identities:
+            counts[identity.split] += len(identity.photos)
+        return counts
+
+
+def _names(people: Iterable[Person]) -> dict[Person, str]:
+    """Each person's folder: the identity, with its source before it where an earlier source has one of that name."""
+    names: dict[Person, str] = {}
+    taken: set[str] = set()
+    for source, identity in people:
+        name = identity if identity not in taken else f"{source}-{identity}"
+        taken.add(name)
+        names[source, identity] = name
+    return names
+
+
+def _photo_names(person: Person, photos: list[Photo]) -> dict[str, Photo]:
+    """Each photo's file; those that came from another source have its name before theirs."""
+    return {
+        photo.name if photo.person == person else f"{photo.source}-{photo.identity}-{photo.name}": photo
+        for photo in photos
+    }
+
+
+def place(
+    listed: list[Person],
+    people: dict[Person, list[Photo]],
+    alike: dict[Person, dict[str, list[str]]],
+    rule: SplitRule,
+    min_photos: int,
+) -> Placed:
+    """Each person's split and their photos' roles.
+
+    Args:
+        listed: everybody, those without a usable photo too.
+        people: usable photos by person.
+        alike: by person and photo, the photos that must not be its reference.
+        rule: of splits and roles.
+        min_photos: people with fewer are rejected.
+    """
+    placed = Placed()
+    names = _names(listed)
+
+    def reject(person: Person, kind: str, reason: str) -> None:
+        placed.rejects.append(Reject("/".join(person), kind, reason))
+        placed.rejects += [Reject(photo.key, kind, f"its person: {reason}") for photo in people.get(person, [])]
+
+    joined = {photo.person for photos in people.values() for photo in photos}
+    for person in listed:
+        photos = people.get(person, [])
+        if not photos and person in joined:
+            continue  # they stand under another name
+        files = _photo_names(person, photos)
+        if len(files) < min_photos:
+            found = f"{len(files)} usable photo{'s' * (len(files) != 1)}" if files else "no usable photo"
+            reject(person, "few photos", f"{found}; a person needs at least {min_photos}")
+            continue
+        split = rule.splitting.split_of(person[1])
+        if split is None:
+            reject(person, "not listed", "in none of the split's lists")
+            continue
+        roles = rule.roles_of(sorted(files))
+        if not roles["masked"]:
+            name = rule.options["name"]
+            reject(person, "few photos", f"split {name} gives {len(files)} photos nothing; try split=few_photos")
+            continue
+        file_of = {photo.key: file for file, photo in files.items()}
+        not_for = {file_of[key]: [file_of[other] for other in others] for key, others in alike.get(person, {}).items()}
+        if not any(
+            other != target and other not in not_for.get(target, ())
+            for target in roles["masked"]
+            for other in roles["reference"]
+        ):
+            reject(person, "all alike", f"{len(files)} photos, all of one moment: none can be another's reference")
+            continue
+        placed.identities.append(Identity(names[person], split, roles, files, not_for))
+    return placed
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same photo in another place: a hard link where the file system has them, else a copy."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _write_split(split: str, identities: list[Identity], building: Path, values: dict[str, Any], seed: str) -> None:
+    entries = {}
+    for role in ("masked", "real"):
+        lines = [f"{identity.name}/{name}" for identity in identities for name in identity.roles[role]]
+        random.Random(f"{seed}/{split}/{role}").shuffle(lines)
+        entries[role] = tuple(lines)
+    references = {identity.name: tuple(identity.roles["reference"]) for identity in identities}
+    folder = building / split
+    alike = {
+        f"{identity.name}/{file}": frozenset(others)
+        for identity in identities
+        for file, others in identity.alike.items()
+    }
+    write_index(SplitIndex(entries["masked"], entries["real"], references, alike), folder)
+    landmarks = {
+        f"{identity.name}/{file}": values[photo.key]["landmarks"]
+        for identity in identities
+        for file, photo in sorted(identity.photos.items())
+    }
+    if all(points is not None for points in landmarks.values()):
+        write_landmarks(landmarks, folder / LANDMARKS_FILE)
+
+
+def write_layout(
+    placed: Placed, files: dict[str, Path], values: dict[str, Any], facts: dict[str, Any], building: Path
+) -> None:
+    """Write the whole set into a folder: photos, indexes, landmarks, facts."""
+    for identity in placed.identities:
+        for role in ROLES:
+            for name in identity.roles[role]:
+                source = files[identity.photos[name].key]
+                _link(source, building / identity.split / role / identity.name / name)
+    for split in SPLITS:
+        identities = [identity for identity in placed.identities if identity.split == split]
+        if identities:
+            _write_split(split, identities, building, values, str(facts["split"].get("seed", 0)))
+    for name in INDEX_FILES.values():  # where the 2018 system had the train split's index
+        if (building / "train" / name).is_file():
+            shutil.copyfile(building / "train" / name, building / name)
+    (building / FACTS_FILE).write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
+
+
+def write_zip(root: Path) -> Path:
+    """The splits of a prepared set as one zip beside them; photos lie in it as they are, uncompressed.
+
+    Raises:
+        TwoFaceError: it cannot be written.
+    """
+    path = root / ZIP_FILE
+    members = [root / FACTS_FILE, *(root / name for name in INDEX_FILES.values())]
+    for split in SPLITS:
+        members += sorted(member for member in (root / split).rglob("*") if member.is_file())
+
+    def write(temporary: Path) -> None:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+            for member in members:
+                if member.is_file():
+                    entry = zipfile.ZipInfo(member.relative_to(root).as_posix(), ZIP_DATE)
+                    entry.external_attr = 0o644 << 16
+                    archive.writestr(entry, member.read_bytes())
+
+    if not root.is_dir():
+        raise TwoFaceError(f"no prepared data set {root}; run `twoface prepare` first")
+    write_atomically(path, write)
+    return path

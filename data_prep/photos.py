@@ -1,0 +1,144 @@
+"""Steps that look at one photo at a time: find its face, bring it into the frame."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from twoface_pl.data_prep.sources import Photo
+from twoface_pl.data_prep.work import Item, Work, stamp
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.faces.detector import FaceDetector
+from twoface_pl.faces.face import Face, describe_boxes, subject
+from twoface_pl.faces.files import write_bytes
+from twoface_pl.faces.frame import Frame, FrameKind
+from twoface_pl.faces.image import decode_image, encode_jpeg
+
+JPEG_QUALITY = 95
+THUMBNAIL = 32  # pixels a side, of the grey pictures that near-duplicates are told by
+
+Values = dict[str, Any]
+
+
+def rejected(kind: str, reason: str) -> Values:
+    """The result of a photo that is not used."""
+    return {"reject": [kind, reason]}
+
+
+@cache
+def _detector() -> FaceDetector:
+    return FaceDetector(threads=1)
+
+
+def to_face(value: Values) -> Face:
+    """The face of a detection's result."""
+    return Face(tuple(value["box"]), np.array(value["landmarks"], np.float64), value["confidence"])
+
+
+def _read(path: str) -> np.ndarray:
+    try:
+        return decode_image(Path(path))
+    except TwoFaceError as error:
+        raise TwoFaceError(str(error).removeprefix(f"{path}: ")) from None
+
+
+def _choose_face(pixels: np.ndarray, min_face: float) -> Values:
+    height, width = pixels.shape[:2]
+    faces = _detector().detect(pixels)
+    if not faces:
+        return rejected("no face", "no face found")
+    face = subject(faces, height, width)
+    if face is None:
+        return rejected("several faces", f"{len(faces)} faces, none clearly the subject: {describe_boxes(faces)}")
+    if max(face.box[2:]) < min_face:
+        return rejected("small face", f"the face is {max(face.box[2:]):.0f} px high, less than min_face={min_face:g}")
+    return {
+        "box": [round(value, 2) for value in face.box],
+        "landmarks": np.round(face.landmarks.astype(float), 2).tolist(),
+        "confidence": round(face.confidence, 4),
+        "faces": len(faces),
+    }
+
+
+def detect_photos(arguments: list[tuple[str, bool, float]]) -> list[Values]:
+    """Photos' sizes and faces; without ``find`` only whether they can be read."""
+    values = []
+    for path, find, min_face in arguments:
+        try:
+            pixels = _read(path)
+        except TwoFaceError as error:
+            values.append(rejected("unreadable", str(error)))
+            continue
+        face = _choose_face(pixels, min_face) if find else {}
+        values.append({"size": [pixels.shape[1], pixels.shape[0]], **face})
+    return values
+
+
+def detect(work: Work, photos: list[Photo], find: bool, min_face: float, compute: bool) -> dict[str, Values]:
+    """Step: each photo's face."""
+    items = []
+    for photo in photos:
+        status = photo.path.stat()
+        marks = stamp("detect 1", status.st_size, status.st_mtime_ns, find, min_face)
+        items.append(Item(photo.key, marks, (str(photo.path), find, min_face)))
+    return work.run("detect" if find else "read", items, detect_photos, compute)
+
+
+def sharpness(pixels: np.ndarray) -> float:
+    """Variance of the Laplacian of the grey picture: low where nothing is sharp."""
+    return float(cv2.Laplacian(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), cv2.CV_64F).var())
+
+
+def _thumbnail(frame: np.ndarray) -> str:
+    grey = cv2.cvtColor(cv2.resize(frame, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    return base64.b64encode(grey.tobytes()).decode()
+
+
+def thumbnail(value: Values) -> np.ndarray:
+    """The grey thumbnail of an alignment's result: uint8 (32, 32)."""
+    return np.frombuffer(base64.b64decode(value["thumbnail"]), np.uint8).reshape(THUMBNAIL, THUMBNAIL)
+
+
+def align_photos(arguments: list[tuple[str, Values, dict[str, Any], int, str]]) -> list[Values]:
+    """Photos into the frame, each written to its file; what later steps want to know of them."""
+    values = []
+    for path, found, frame_options, size, target in arguments:
+        kind = FrameKind.build(frame_options)
+        pixels = _read(path)
+        face = to_face(found) if kind.aligned else None
+        frame = kind.place(face) if face else Frame.centred(*pixels.shape[:2])
+        cropped = frame.crop(pixels, size)
+        encoded = encode_jpeg(cropped, JPEG_QUALITY)
+        write_bytes(Path(target), encoded)
+        values.append(
+            {
+                "landmarks": np.round(frame.to_unit(face.landmarks), 4).tolist() if face else None,
+                "side": round(frame.side, 1),
+                "sharpness": round(sharpness(cropped), 2),
+                "digest": hashlib.sha256(encoded).hexdigest()[:24],
+                "thumbnail": _thumbnail(cropped),
+            }
+        )
+    return values
+
+
+def align(
+    work: Work, photos: list[Photo], found: dict[str, Values], kind: FrameKind, size: int, compute: bool
+) -> tuple[dict[str, Values], dict[str, Path]]:
+    """Step: each photo's face in the frame; its facts and its file."""
+    options = kind.options()
+    folder = work.folder / "framed" / f"{kind.name}-{size}-{stamp(options)[:6]}"
+    files = {photo.key: folder / photo.source / photo.identity / photo.name for photo in photos}
+    items = []
+    for photo in photos:
+        value = found[photo.key]
+        marks = stamp("align 1", photo.path.stat().st_mtime_ns, value, options, size)
+        items.append(Item(photo.key, marks, (str(photo.path), value, options, size, str(files[photo.key]))))
+    values = work.run("align " + folder.name, items, align_photos, compute, lambda item: files[item.key].is_file())
+    return values, files

@@ -1,0 +1,182 @@
+"""What steps found so far, item by item, in one SQLite file: who is stopped goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from twoface_pl.errors import TwoFaceError
+
+CHUNK = 8  # items a worker takes at once
+SAVE_EVERY = 1.0  # seconds of work that a kill may cost
+
+
+@dataclass(frozen=True)
+class Item:
+    """Something to do: a result with the same stamp is still good."""
+
+    key: str
+    stamp: str
+    argument: Any
+
+
+def stamp(*parts: Any) -> str:
+    """A short digest of plain values."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:24]
+
+
+def usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Work:
+    """The results in a folder.
+
+    Args:
+        folder: made where it is missing.
+        workers: processes; 1: only this one.
+
+    Raises:
+        TwoFaceError: the folder cannot be written, or its file is damaged.
+    """
+
+    def __init__(self, folder: Path, workers: int) -> None:
+        self.folder = folder
+        self.workers = workers
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TwoFaceError(f"{folder}: cannot be written ({error.strerror})") from None
+        self._path = folder / "results.sqlite"
+        with self._said():
+            self._results = sqlite3.connect(self._path)
+            self._results.execute("PRAGMA synchronous=NORMAL")
+            self._results.execute(
+                "CREATE TABLE IF NOT EXISTS results "
+                "(step TEXT, key TEXT, stamp TEXT, value TEXT, PRIMARY KEY (step, key)) WITHOUT ROWID"
+            )
+
+    @contextmanager
+    def _said(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise TwoFaceError(
+                f"{self._path}: {error}; free some space, or remove {self.folder} and start anew"
+            ) from None
+
+    def close(self) -> None:
+        self._results.close()
+
+    def _found(self, step: str, items: list[Item], still_there: Callable[[Item], bool] | None) -> dict[str, Any]:
+        with self._said():
+            rows = self._results.execute("SELECT key, stamp, value FROM results WHERE step = ?", (step,)).fetchall()
+        stored = {key: (stamp, value) for key, stamp, value in rows}
+        found = {}
+        for item in items:
+            if stored.get(item.key, ("", ""))[0] == item.stamp and (still_there is None or still_there(item)):
+                found[item.key] = json.loads(stored[item.key][1])
+        return found
+
+    def _save(self, step: str, done: list[tuple[Item, Any]]) -> None:
+        with self._said(), self._results:
+            self._results.executemany(
+                "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?)",
+                [(step, item.key, item.stamp, json.dumps(value)) for item, value in done],
+            )
+
+    def run(
+        self,
+        step: str,
+        items: list[Item],
+        function: Callable[[list[Any]], list[Any]],
+        compute: bool,
+        still_there: Callable[[Item], bool] | None = None,
+    ) -> dict[str, Any]:
+        """Each item's result, plain values, in the items' order: what is known already, the rest anew.
+
+        Args:
+            step: its name.
+            items: what to do.
+            function: at a module's top; takes items' arguments to results, one for one.
+            compute: False: a result that is missing is an error.
+            still_there: whether the files that an item's result speaks of are.
+
+        Raises:
+            TwoFaceError: results that are missing, a full disk, a worker that was killed.
+        """
+        found = self._found(step, items, still_there)
+        todo = [item for item in items if item.key not in found]
+        if todo and not compute:
+            raise TwoFaceError(
+                f"{len(todo)} results of step {step} are missing; run `twoface prepare step={step}` first"
+            )
+        with tqdm(total=len(items), initial=len(found), desc=f"{step:11}", unit="", mininterval=1) as bar:
+            saved, unsaved = time.monotonic(), list[tuple[Item, Any]]()
+            try:
+                for chunk, values in self._compute(todo, function):
+                    unsaved += zip(chunk, values, strict=True)
+                    bar.update(len(chunk))
+                    if time.monotonic() - saved > SAVE_EVERY:
+                        self._save(step, unsaved)
+                        saved, unsaved = time.monotonic(), []
+                    found.update({item.key: value for item, value in zip(chunk, values, strict=True)})
+            finally:
+                if unsaved:
+                    self._save(step, unsaved)
+        return {item.key: found[item.key] for item in items}
+
+    def _compute(
+        self, todo: list[Item], function: Callable[[list[Any]], list[Any]]
+    ) -> Iterator[tuple[tuple[Item, ...], list[Any]]]:
+        chunks = iter([tuple(todo[start : start + CHUNK]) for start in range(0, len(todo), CHUNK)])
+        if self.workers == 1 or len(todo) <= CHUNK:
+            for chunk in chunks:
+                yield chunk, function([item.argument for item in chunk])
+            return
+        # Fresh processes: onnxruntime and torch do not outlive a fork.
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(self.workers, context, initializer=_one_thread)
+        running: dict[Future[list[Any]], tuple[Item, ...]] = {}
+        try:
+            while True:
+                for chunk in chunks:
+                    running[pool.submit(function, [item.argument for item in chunk])] = chunk
+                    if len(running) >= 2 * self.workers:
+                        break
+                if not running:
+                    return
+                for done in wait(running, return_when=FIRST_COMPLETED).done:
+                    yield running.pop(done), done.result()
+        except BrokenProcessPool:
+            raise TwoFaceError(
+                "a worker process was killed, perhaps for want of memory; start again with fewer workers=, "
+                "what is done stays done"
+            ) from None
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _one_thread() -> None:
+    """Each worker has one core: libraries that start threads of their own would fight over them."""
+    import signal
+
+    import cv2
+
+    cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process stops the workers
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"

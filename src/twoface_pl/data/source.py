@@ -1,0 +1,198 @@
+"""Where a prepared data set lies: a folder, or one zip held in memory or mapped. One interface."""
+
+from __future__ import annotations
+
+import mmap
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.faces.image import PHOTO_SUFFIXES
+
+MAX_MEMBER = 64 * 2**20  # bytes that a zip's member may have, unpacked
+LOCAL_HEADER = 30  # bytes before a member's name
+METHODS = {zipfile.ZIP_STORED: "stored", zipfile.ZIP_DEFLATED: "deflated"}
+
+
+class Source(Protocol):
+    """Files by names with slashes, such as ``train/masked/<identity>/<image>.jpg``."""
+
+    def read(self, name: str) -> bytes:
+        """A file's bytes.
+
+        Raises:
+            TwoFaceError: it is missing or damaged.
+        """
+        ...
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a file."""
+        ...
+
+    def has_folder(self, name: str) -> bool:
+        """Whether there is such a folder."""
+        ...
+
+    def photos(self, folder: str) -> list[tuple[str, str]]:
+        """The photos of a role, folder and file, sorted."""
+        ...
+
+    def shown(self, name: str) -> str:
+        """How errors call a file."""
+        ...
+
+
+def _is_photo(name: str) -> bool:
+    return Path(name).suffix.lower() in PHOTO_SUFFIXES and not name.startswith(".")
+
+
+@dataclass(frozen=True)
+class FolderSource:
+    """A folder."""
+
+    root: Path
+
+    def read(self, name: str) -> bytes:
+        try:
+            return (self.root / name).read_bytes()
+        except OSError as error:
+            raise TwoFaceError(f"{self.shown(name)}: cannot be read ({error.strerror})") from None
+
+    def has(self, name: str) -> bool:
+        return (self.root / name).is_file()
+
+    def has_folder(self, name: str) -> bool:
+        return (self.root / name).is_dir()
+
+    def photos(self, folder: str) -> list[tuple[str, str]]:
+        place = self.root / folder
+        people = sorted(path for path in place.iterdir() if path.is_dir()) if place.is_dir() else []
+        return [
+            (person.name, path.name)
+            for person in people
+            for path in sorted(person.iterdir())
+            if _is_photo(path.name) and path.is_file()
+        ]
+
+    def shown(self, name: str) -> str:
+        return str(self.root / name)
+
+
+@dataclass(frozen=True)
+class _Member:
+    start: int  # of its header
+    packed: int  # bytes in the zip
+    size: int  # bytes unpacked
+    method: int
+
+
+class ZipSource:
+    """A zip of a prepared data set, as the 2018 scripts or ``twoface prepare zip=true`` make it.
+
+    Args:
+        path: the zip; a single folder around everything in it is looked through.
+        in_memory: hold all of it in memory; else it is mapped, and the system keeps what fits.
+
+    Raises:
+        TwoFaceError: no zip, a damaged one, or one that is not safe: members with ``..`` or absolute names,
+            links, encrypted ones, or ones that unpack to more than 64 MB.
+    """
+
+    def __init__(self, path: Path, in_memory: bool) -> None:
+        self.path = path
+        self.in_memory = in_memory
+        self._members = self._list()
+        self._bytes = self._open()
+
+    def __reduce__(self) -> tuple[type[ZipSource], tuple[Path, bool]]:
+        return ZipSource, (self.path, self.in_memory)
+
+    def _open(self) -> bytes | mmap.mmap:
+        try:
+            with self.path.open("rb") as stream:
+                return stream.read() if self.in_memory else mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as error:
+            raise TwoFaceError(f"{self.path}: cannot be read ({error})") from None
+
+    def _list(self) -> dict[str, _Member]:
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                infos = [info for info in archive.infolist() if not info.is_dir()]
+        except FileNotFoundError:
+            raise TwoFaceError(f"no file {self.path}; make it with `twoface prepare zip=true`") from None
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            raise TwoFaceError(f"{self.path}: not a zip that can be read ({error}); copy or make it again") from None
+        members = {}
+        for info in infos:
+            self._check(info)
+            members[info.filename] = _Member(info.header_offset, info.compress_size, info.file_size, info.compress_type)
+        return self._without_wrapper(members)
+
+    def _check(self, info: zipfile.ZipInfo) -> None:
+        name = info.filename
+        problem = None
+        if name.startswith("/") or "\\" in name or ":" in name.partition("/")[0] or ".." in name.split("/"):
+            problem = "leads out of the zip"
+        elif info.flag_bits & 1:
+            problem = "is encrypted"
+        elif (info.external_attr >> 16) & 0o170000 == 0o120000:
+            problem = "is a link"
+        elif info.compress_type not in METHODS:
+            problem = "is packed in a way that is not read; pack the zip as stored or deflated"
+        elif info.file_size > MAX_MEMBER:
+            problem = f"unpacks to {info.file_size / 2**20:.0f} MB, more than {MAX_MEMBER // 2**20}"
+        if problem:
+            raise TwoFaceError(f"{self.path}: member '{name[:80]}' {problem}; nothing of it is used")
+
+    def _without_wrapper(self, members: dict[str, _Member]) -> dict[str, _Member]:
+        """Names as from the folder that holds ``train``."""
+        if any(name.startswith("train/") for name in members):
+            return members
+        wrapper = next((name.partition("train/")[0] for name in members if "/train/" in f"/{name}"), "")
+        return {name.removeprefix(wrapper): member for name, member in members.items() if name.startswith(wrapper)}
+
+    def read(self, name: str) -> bytes:
+        member = self._members.get(name)
+        if member is None:
+            raise TwoFaceError(f"{self.shown(name)}: no such file")
+        # The local header repeats the name, with an extra field of its own length.
+        header = self._bytes[member.start : member.start + LOCAL_HEADER]
+        start = member.start + LOCAL_HEADER + int.from_bytes(header[26:28], "little")
+        start += int.from_bytes(header[28:30], "little")
+        packed = self._bytes[start : start + member.packed]
+        if header[:4] != b"PK\x03\x04" or len(packed) != member.packed:
+            raise TwoFaceError(f"{self.shown(name)}: the zip is damaged; copy or make it again")
+        if member.method == zipfile.ZIP_STORED:
+            return bytes(packed)
+        try:  # never more than it says: a member may lie about its size
+            content = zlib.decompressobj(-15).decompress(packed, member.size + 1)
+        except zlib.error as error:
+            raise TwoFaceError(f"{self.shown(name)}: damaged ({error}); copy or make the zip again") from None
+        if len(content) != member.size:
+            raise TwoFaceError(f"{self.shown(name)}: of another size than the zip says; make it again")
+        return content
+
+    def has(self, name: str) -> bool:
+        return name in self._members
+
+    def has_folder(self, name: str) -> bool:
+        return any(member.startswith(f"{name}/") for member in self._members)
+
+    def photos(self, folder: str) -> list[tuple[str, str]]:
+        parts = [name.removeprefix(f"{folder}/").split("/") for name in self._members if name.startswith(f"{folder}/")]
+        return sorted((part[0], part[1]) for part in parts if len(part) == 2 and _is_photo(part[1]))
+
+    def shown(self, name: str) -> str:
+        return f"{self.path}:{name}"
+
+
+def open_source(root: Path, zip_in_memory: bool = True) -> Source:
+    """A prepared data set by its path: a folder, or a file ending in ``.zip``.
+
+    Raises:
+        TwoFaceError: as :class:`ZipSource`.
+    """
+    return ZipSource(root, zip_in_memory) if root.suffix.lower() == ".zip" else FolderSource(root)

@@ -1,0 +1,110 @@
+"""A face in a photo, and which of several is meant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from twoface_pl.errors import TwoFaceError
+
+Box = tuple[float, float, float, float]  # x, y, width, height in the photo's pixels
+
+# MTCNN's landmarks of a mean frontal face, in eye distances from between the eyes; measured on LFW.
+MEAN_LANDMARKS = np.array([(-0.5, 0), (0.5, 0), (0, 0.59), (-0.445, 1.09), (0.445, 1.09)])
+# Where the eyes lie in MTCNN's boxes, in the mean: their distance by the box's size, their line by its height.
+EYES_BY_BOX = 0.39
+EYE_LINE_BY_BOX = 0.39
+
+AMBIGUOUS = 0.7  # a runner-up that weighs so much of the first leaves open which face is meant
+SAME_BOX = 0.4  # intersection over union of a box by hand and the face it means
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face, in the photo's pixels."""
+
+    box: Box  # from the brow to the chin
+    landmarks: np.ndarray  # (5, 2): eyes, nose, mouth corners; the picture's left side first
+    confidence: float  # 0 to 1
+
+    @classmethod
+    def by_hand(cls, box: Box) -> Face:
+        """An upright frontal face that fills a box, where no detector sees it."""
+        x, y, width, height = box
+        distance = EYES_BY_BOX * float(np.sqrt(width * height))
+        middle = np.array([x + width / 2, y + EYE_LINE_BY_BOX * height])
+        return cls(box, middle + distance * MEAN_LANDMARKS, 1.0)
+
+
+def describe_boxes(faces: list[Face]) -> str:
+    """``x,y,width,height; ...`` as ``--box`` takes them."""
+    return "; ".join(",".join(str(round(value)) for value in face.box) for face in faces)
+
+
+def _nearness(face: Face, height: int, width: int) -> float:
+    """1 in the middle of the photo, 0.14 in its corners."""
+    x, y, box_width, box_height = face.box
+    away = np.hypot(x + box_width / 2 - width / 2, y + box_height / 2 - height / 2) / np.hypot(width / 2, height / 2)
+    return float(np.exp(-2 * away))
+
+
+def _clearly_first(faces: list[Face], weights: list[float]) -> Face | None:
+    order = np.argsort(weights)[::-1]
+    if len(order) > 1 and weights[order[1]] >= AMBIGUOUS * weights[order[0]]:
+        return None
+    return faces[order[0]] if faces else None
+
+
+def subject(faces: list[Face], height: int, width: int) -> Face | None:
+    """The face a photo of a collection is about: large and near the middle; None where another is nearly as much so."""
+    return _clearly_first(faces, [max(face.box[2:]) * _nearness(face, height, width) for face in faces])
+
+
+def largest(faces: list[Face]) -> Face | None:
+    """The face that is clearly the largest, wherever it is; None where another is nearly as large.
+
+    For a photo that somebody wants to have repaired: there a wrong guess costs more than a question.
+    """
+    return _clearly_first(faces, [max(face.box[2:]) for face in faces])
+
+
+def _overlap(first: Box, second: Box) -> float:
+    """Intersection over union."""
+    low = np.maximum(first[:2], second[:2])
+    high = np.minimum(np.add(first[:2], first[2:]), np.add(second[:2], second[2:]))
+    shared = float(np.maximum(0, high - low).prod())
+    return shared / (first[2] * first[3] + second[2] * second[3] - shared)
+
+
+def face_in_box(faces: list[Face], box: Box) -> Face:
+    """The found face that a box by hand means; else the box itself stands for one."""
+    best = max(faces, key=lambda face: _overlap(face.box, box), default=None)
+    return best if best is not None and _overlap(best.box, box) >= SAME_BOX else Face.by_hand(box)
+
+
+def face_under_mask(faces: list[Face], mask: np.ndarray) -> Face | None:
+    """The face that holds most of a hole (bool, the photo's shape); None where none holds any."""
+
+    def held(face: Face) -> int:
+        x, y, width, height = (round(value) for value in face.box)
+        return int(mask[max(0, y) : max(0, y + height), max(0, x) : max(0, x + width)].sum())
+
+    best = max(faces, key=held, default=None)
+    return best if best is not None and held(best) else None
+
+
+def check_box(box: Box, height: int, width: int) -> None:
+    """Refuse a box that cannot hold a face of a photo.
+
+    Raises:
+        TwoFaceError: it is empty, does not touch the photo or is far larger.
+    """
+    x, y, box_width, box_height = box
+    shown = ",".join(f"{value:g}" for value in box)
+    if box_width < 1 or box_height < 1:
+        raise TwoFaceError(f"box {shown} is empty; give x,y,width,height")
+    if x >= width or y >= height or x + box_width <= 0 or y + box_height <= 0:
+        raise TwoFaceError(f"box {shown} lies outside the photo of {width}x{height}")
+    if max(box_width, box_height) > 2 * max(height, width):
+        raise TwoFaceError(f"box {shown} is far larger than the photo")

@@ -1,0 +1,169 @@
+"""A raw photo at repair time: the face is found, framed, filled and put back, with a real exported model."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import GENERATOR, MASK, SIZE, Run
+
+from twoface_pl.data.synthetic import synthetic_photo
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.export.export import export
+from twoface_pl.faces.detector import FaceDetector
+from twoface_pl.faces.frame import FrameKind
+from twoface_pl.faces.image import decode_image, write_image
+from twoface_pl.networks.checkpoint import TrainedGenerator
+from twoface_pl.networks.generator import build_generator
+from twoface_pl.serving.inpaint import inpaint
+from twoface_pl.serving.session import FillSession
+
+TIGHT = FrameKind("tight", 33, 54)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A generator that was never trained, in the tight frame: enough to see where it fills."""
+    generator = build_generator(GENERATOR).eval().requires_grad_(False)
+    trained = TrainedGenerator(generator, GENERATOR, SIZE, TIGHT, MASK, "tests", 0)
+    return export(trained, tmp_path_factory.mktemp("models") / "tight.onnx").path
+
+
+@pytest.fixture(scope="module")
+def session(model: Path) -> FillSession:
+    return FillSession(model, "cpu")
+
+
+def _with_faces(*faces: tuple[int, int, int, int], width: int = 420, height: int = 260) -> np.ndarray:
+    """A photo with drawn faces: person, left, top, size."""
+    photo = np.full((height, width, 3), 120, np.uint8)
+    for person, left, top, size in faces:
+        photo[top : top + size, left : left + size] = synthetic_photo(person, 0, size)
+    return photo
+
+
+REFERENCE = _with_faces((1, 60, 20, 180))
+
+
+def test_a_model_says_its_frame(session: FillSession) -> None:
+    assert session.frame == TIGHT
+
+
+def test_the_default_hole_lies_on_the_face(session: FillSession) -> None:
+    photo = _with_faces((1, 200, 60, 180))
+    changed = (inpaint(session, photo, REFERENCE) != photo).any(axis=2)
+    (face,) = FaceDetector().detect(photo)
+    frame = TIGHT.place(face)
+    rows, columns = np.nonzero(changed)
+    shares = frame.to_unit(np.column_stack([columns, rows]) + 0.5)
+    hole = MASK["size"] / SIZE
+    assert shares.min() >= 0.5 - hole / 2
+    assert shares.max() <= 0.5 + hole / 2
+    assert len(rows) > 0.8 * (hole * frame.side) ** 2
+
+
+def test_of_several_faces_the_one_under_the_mask(session: FillSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo = _with_faces((1, 10, 60, 160), (5, 230, 60, 160))
+    with pytest.raises(
+        TwoFaceError, match=r"2 faces in the photo, and none is clearly meant: .*give one of these as --box"
+    ):
+        inpaint(session, photo, REFERENCE)
+    seen = []
+    fill = session.fill_uint8
+    monkeypatch.setattr(session, "fill_uint8", lambda *images: seen.append(images) or fill(*images))
+    for left in (10, 230):
+        mask = np.zeros(photo.shape[:2], bool)
+        mask[130:150, left + 65 : left + 95] = True
+        result = inpaint(session, photo, REFERENCE, mask)
+        assert np.array_equal(result[~mask], photo[~mask])
+        assert (result[mask] != photo[mask]).any()
+    faces = sorted(session.detector.detect(photo), key=lambda face: face.box[0])
+    for (images, _, _), face in zip(seen, faces, strict=True):
+        assert np.array_equal(images[0], TIGHT.place(face).crop(photo, SIZE))
+    box = tuple(round(value) for value in faces[1].box)
+    inpaint(session, photo, REFERENCE, box=box)
+    assert np.array_equal(seen[-1][0][0], seen[1][0][0])  # a box picks the face that was found there
+
+
+@pytest.mark.parametrize(
+    ("photo", "reference", "says"),
+    [
+        (np.full((90, 90, 3), 99, np.uint8), REFERENCE, r"no face found in the photo; say where it is: --box x,y"),
+        (REFERENCE, np.full((90, 90, 3), 99, np.uint8), r"no face found in the reference; .*--reference-box"),
+        (
+            REFERENCE,
+            _with_faces((1, 0, 70, 130), (5, 145, 70, 130), (3, 290, 70, 130), height=270),
+            r"faces in the reference, and none is clearly meant: .*give one of these as --reference-box",
+        ),
+    ],
+    ids=["none", "none in the reference", "three in the reference"],
+)
+def test_no_face_or_three_is_a_sentence(
+    photo: np.ndarray, reference: np.ndarray, says: str, session: FillSession
+) -> None:
+    with pytest.raises(TwoFaceError, match=says):
+        inpaint(session, photo, reference)
+
+
+def test_a_face_that_the_hole_hides_is_given_by_hand(session: FillSession) -> None:
+    photo = _with_faces((1, 120, 40, 180))
+    (face,) = FaceDetector().detect(photo)
+    mask = np.zeros(photo.shape[:2], bool)
+    x, y, width, height = (round(value) for value in face.box)
+    mask[y : y + height, x : x + width] = True
+    photo[mask] = 0
+    with pytest.raises(TwoFaceError, match=r"is it hidden by the hole\?.*--box"):
+        inpaint(session, photo, REFERENCE, mask)
+    result = inpaint(session, photo, REFERENCE, mask, (x, y, width, height))
+    assert np.array_equal(result[~mask], photo[~mask])
+    assert result[mask].any(axis=1).mean() > 0.99
+
+
+def test_a_hole_beside_every_face_is_refused_and_one_on_the_hair_is_not(session: FillSession) -> None:
+    photo = _with_faces((1, 120, 40, 180))
+    (face,) = FaceDetector().detect(photo)
+    mask = np.zeros(photo.shape[:2], bool)
+    mask[:12, :12] = True
+    with pytest.raises(TwoFaceError, match="lies on none of the faces found"):
+        inpaint(session, photo, REFERENCE, mask)
+    hair = np.zeros(photo.shape[:2], bool)
+    top = round(face.box[1])
+    hair[top - 14 : top - 4, round(face.box[0] + face.box[2] / 2) - 8 :][:, :16] = True
+    assert (inpaint(session, photo, REFERENCE, hair)[hair] != photo[hair]).any()
+
+
+def test_a_turned_face_is_filled_upright(session: FillSession) -> None:
+    photo = _with_faces((1, 120, 40, 180))
+    turned = cv2.warpAffine(
+        photo, cv2.getRotationMatrix2D((210, 130), 25, 1), (420, 260), borderMode=cv2.BORDER_REFLECT
+    )
+    changed = (inpaint(session, turned, REFERENCE) != turned).any(axis=2).astype(np.uint8)
+    _, _, angle = cv2.minAreaRect(cv2.findNonZero(changed))
+    assert min(abs(angle % 90 - 25), abs(angle % 90 - 65)) < 12
+
+
+def test_a_large_face_brings_a_hint(session: FillSession, caplog: pytest.LogCaptureFixture) -> None:
+    photo = cv2.resize(_with_faces((1, 120, 40, 180)), None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
+    inpaint(session, photo, REFERENCE)
+    assert "times larger than the model's frame of 64 px: the fill will be softer" in caplog.text
+    caplog.clear()
+    small = _with_faces((1, 170, 100, 84))
+    inpaint(session, small, REFERENCE)
+    assert "softer" not in caplog.text
+
+
+def test_the_command_finds_the_faces(twoface: Run, model: Path, tmp_path: Path) -> None:
+    photo = _with_faces((1, 200, 60, 180))
+    write_image(tmp_path / "photo.png", photo)
+    write_image(tmp_path / "reference.jpg", REFERENCE)
+    write_image(tmp_path / "nobody.png", np.full((90, 90, 3), 99, np.uint8))
+    common = ["inpaint", "--model", model, "--image", "photo.png", "--output", "out.png"]
+    done = twoface(*common, "--reference", "reference.jpg", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    result = decode_image(tmp_path / "out.png")
+    assert result.shape == photo.shape
+    assert 0.002 < (result != photo).any(axis=2).mean() < 0.2
+    refused = twoface(*common, "--force", "--reference", "nobody.png", cwd=tmp_path)
+    assert refused.returncode == 1
+    assert "no face found in the reference; say where it is: --reference-box" in refused.stderr
+    assert np.array_equal(decode_image(tmp_path / "out.png"), result)
