@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import random
 import statistics
 import tempfile
 import time
@@ -135,14 +136,14 @@ def _where_time_goes(root: Path, size: int) -> None:
     name = f"train/masked/{triples.targets[0]}"
     content = source.read(name)
     pixels = decode_image(content)
-    rng = np.random.default_rng(0)
+    rng, drawn = np.random.default_rng(0), random.Random(0)
     photo, reference = Augmentation(PHOTO), Augmentation(REFERENCE)
     samples = [triples[(0, index)] for index in range(min(BATCH, len(triples)))]
     parts = {
         "read 3 files": 3 * _microseconds(lambda: source.read(name)),
         "decode 3 photos": 3 * _microseconds(lambda: decode_image(content)),
-        "augment photo and real": 2 * _microseconds(lambda: photo(pixels, rng)),
-        "augment reference": _microseconds(lambda: reference(pixels, rng)),
+        "augment photo and real": 2 * _microseconds(lambda: photo(pixels, rng, drawn)),
+        "augment reference": _microseconds(lambda: reference(pixels, rng, drawn)),
         "draw the mask": _microseconds(lambda: triples.policy.draw(rng, size)),
         "collate": _microseconds(lambda: torch.utils.data.default_collate(samples)) / len(samples),
         "the whole triple": _microseconds(lambda: triples[(0, int(rng.integers(len(triples))))]),

@@ -21,7 +21,7 @@ FORBIDDEN = {
     "masks": (*ML, "hydra", "omegaconf", "onnx", "onnxruntime", "fastapi", "albumentations"),
     "networks": ("pytorch_lightning", "hydra", "omegaconf", "onnx", "onnxruntime", "fastapi", "albumentations"),
     "losses": ("pytorch_lightning", "hydra", "omegaconf", "onnx", "onnxruntime", "fastapi", "cv2"),
-    "data": ("hydra", "omegaconf", "onnx", "onnxruntime", "fastapi", "facenet_pytorch", "albumentations"),
+    "data": ("hydra", "omegaconf", "onnx", "onnxruntime", "fastapi", "facenet_pytorch"),
     "training": ("hydra", "omegaconf", "onnx", "onnxruntime", "fastapi"),
     "evaluation": ("hydra", "omegaconf", "onnx", "onnxruntime", "fastapi"),
     "data_prep": (*ML, "hydra", "omegaconf", "onnx", "fastapi", "albumentations"),

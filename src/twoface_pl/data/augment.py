@@ -1,19 +1,15 @@
-"""Augmentation, by albumentations; known in this module only."""
+"""Augmentation: what changes, how often and how much."""
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 
 from twoface_pl.errors import TwoFaceError, require
-
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else it asks the network at import
 
 
 @dataclass(frozen=True)
@@ -60,71 +56,47 @@ class AugmentOptions:
 class Augmentation:
     """Changes a picture at random, and with it its landmarks.
 
-    All that is drawn comes from the generator that is handed in, so a sample stays a function of its key.
+    All that is drawn comes from the generators that are handed in, so a sample stays a function of its key.
     """
 
     def __init__(self, options: AugmentOptions) -> None:
         self.options = options
-        self._transforms: list[Any] | None = None
+        self._transforms: list[tuple[float, Any]] | None = None
 
     def __reduce__(self) -> tuple[type[Augmentation], tuple[AugmentOptions]]:
         return Augmentation, (self.options,)
 
-    def _build(self) -> list[Any]:
-        import albumentations as A
-
-        at = self.options
-        transforms = [
-            A.HorizontalFlip(p=at.flip),
-            A.Affine(
-                rotate=(-at.degrees, at.degrees),
-                translate_percent=(-at.shift, at.shift),
-                scale=(1 - at.scale, 1 + at.scale),
-                interpolation=cv2.INTER_LINEAR,
-                border_mode=cv2.BORDER_REFLECT_101,
-                p=at.affine,
-            ),
-            A.ColorJitter(
-                brightness=(1 - at.brightness, 1 + at.brightness),
-                contrast=(1 - at.contrast, 1 + at.contrast),
-                saturation=(1 - at.saturation, 1 + at.saturation),
-                hue=(-at.hue, at.hue),
-                p=at.colour,
-            ),
-            A.GaussianBlur(blur_limit=0, sigma_limit=tuple(at.blur_sigma), p=at.blur),
-            A.ImageCompression(quality_range=tuple(at.jpeg_quality), p=at.jpeg),
-        ]
-        return [transform for transform in transforms if transform.p > 0]
-
     def __call__(
-        self, pixels: np.ndarray, rng: np.random.Generator, landmarks: np.ndarray | None = None
+        self, pixels: np.ndarray, rng: np.random.Generator, drawn: random.Random, landmarks: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """A changed picture.
 
         Args:
             pixels: uint8 (H, W, 3); not changed itself.
-            rng: of all that is drawn.
+            rng, drawn: albumentations draws from both kinds.
             landmarks: (5, 2), as shares of the picture, or None.
 
         Returns:
             uint8 (H, W, 3), and the landmarks where they lie now.
         """
         if self._transforms is None:
-            self._transforms = self._build()
+            from twoface_pl.data.transforms import build_transforms  # takes seconds, and only training needs it
+
+            self._transforms = build_transforms(self.options)
         if not self._transforms:
             return pixels, landmarks
-        drawn = random.Random(int(rng.integers(2**62)))
         data: dict[str, Any] = {"image": pixels}
         size = np.array([pixels.shape[1], pixels.shape[0]])
         if landmarks is not None:  # albumentations' own form: x, y, z, angle, scale
             data["keypoints"] = np.column_stack([landmarks * size, np.zeros((len(landmarks), 3))]).astype(np.float32)
         # One by one, not by Compose: its checks of every call cost as much as all the changes.
-        for transform in self._transforms:
-            transform.set_random_state(rng, drawn)
-            data = transform(**data)
+        for chance, transform in self._transforms:
+            if drawn.random() < chance:
+                transform.set_random_state(rng, drawn)
+                data = transform(**data)
         if landmarks is not None:
             landmarks = _left_first(data["keypoints"][:, :2] / size)
-        return data["image"], landmarks
+        return np.ascontiguousarray(data["image"]), landmarks
 
 
 def _left_first(points: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import NotRequired, TypedDict
@@ -33,7 +34,7 @@ class Triple(TypedDict):
     reference: Tensor
     real: Tensor  # another photo, for the discriminators
     mask: Tensor  # bool (H, W), True = hole
-    broken: Tensor  # int64 (): how many photos could not be read before these
+    broken: Tensor | int  # how many photos could not be read before these
     wrong_reference: NotRequired[Tensor]  # somebody else's, in evaluation only
 
 
@@ -174,16 +175,17 @@ class Triples(Dataset[Triple]):
         target = self.targets[position]
         reference = self._reference(position, rng)
         real = split_name(self.index.real[rng.integers(len(self.index.real))])
+        drawn = random.Random(int(rng.integers(2**62)))
         photo, landmarks = self._augment_photo(
-            self._load("masked", *split_name(target)), rng, self.landmarks[target] if self.landmarks else None
+            self._load("masked", *split_name(target)), rng, drawn, self.landmarks[target] if self.landmarks else None
         )
         mask = self.policy.draw(rng, options.image_size, landmarks, epoch if options.training else None)
         triple = Triple(
             photo=torch.from_numpy(photo),
-            reference=torch.from_numpy(self._augment_reference(self._load("reference", *reference), rng)[0]),
-            real=torch.from_numpy(self._augment_photo(self._load("real", *real), rng)[0]),
+            reference=torch.from_numpy(self._augment_reference(self._load("reference", *reference), rng, drawn)[0]),
+            real=torch.from_numpy(self._augment_photo(self._load("real", *real), rng, drawn)[0]),
             mask=torch.from_numpy(mask),
-            broken=torch.tensor(0),
+            broken=0,
         )
         if not options.training:
             wrong = self._wrong_reference(split_name(target)[0], rng)
@@ -196,7 +198,7 @@ class Triples(Dataset[Triple]):
             rng = np.random.default_rng((self.options.seed, epoch, position, broken))
             try:
                 triple = self._draw(epoch, (position + broken) % len(self.targets), rng)
-                triple["broken"] = torch.tensor(broken)
+                triple["broken"] = broken
                 return triple
             except BrokenPhotoError as error:
                 if not self.options.skip_broken:
