@@ -67,15 +67,18 @@ def drop_copies(people: People, likeness: Likeness) -> tuple[People, list[Reject
         ranked = sorted(photos, key=likeness.quality)
         alike = likeness.among(ranked)
         stays: list[int] = []
+        seen: dict[str, str] = {}  # the first photo of each digest
         for at, photo in enumerate(ranked):
+            first = seen.setdefault(likeness.values[photo.key]["digest"], photo.key)
             copies = [other for other in stays if alike[at, other] >= likeness.same_picture]
             if not copies:
                 stays.append(at)
-                continue
-            first = max(copies, key=lambda other: alike[at, other])
-            exact = likeness.values[photo.key]["digest"] == likeness.values[ranked[first].key]["digest"]
-            reason = f"the same picture as {ranked[first].key}" + ("" if exact else f" ({alike[at, first]:.2f} alike)")
-            rejects.append(Reject(photo.key, "duplicate" if exact else "near duplicate", reason))
+            elif first != photo.key:
+                rejects.append(Reject(photo.key, "duplicate", f"the same picture as {first}"))
+            else:
+                best = max(copies, key=lambda other: alike[at, other])
+                reason = f"the same picture as {ranked[best].key} ({alike[at, best]:.2f} alike)"
+                rejects.append(Reject(photo.key, "near duplicate", reason))
         staying = {ranked[at].key for at in stays}
         kept[person] = [photo for photo in photos if photo.key in staying]
     return kept, rejects

@@ -93,6 +93,49 @@ def test_bad_pictures_are_refused_by_name(content: bytes, says: str, tmp_path: P
     assert "bad.png" in str(caught.value)
 
 
+def _frames(kind: str) -> bytes:
+    first, second = Image.fromarray(PHOTO), Image.fromarray(PHOTO[::-1].copy())
+    return _encoded(first, kind, save_all=True, append_images=[second])
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
+def test_animations_and_several_pages_are_refused(kind: str) -> None:
+    with pytest.raises(TwoFaceError, match="an animation or several pages; save the one picture"):
+        decode_image(_frames(kind), "photo")
+
+
+def test_a_phones_jpeg_with_a_second_picture_in_it_is_a_photo() -> None:
+    pixels = decode_image(_frames("MPO"))
+    assert pixels.shape == PHOTO.shape
+
+
+@pytest.mark.parametrize("options", [{"quality": 95, "subsampling": 0}, {"quality": 60, "progressive": True}])
+def test_plain_jpegs_have_the_pixels_that_pillow_gives(options: dict) -> None:
+    smooth = np.asarray(Image.fromarray(PHOTO).resize((40, 30)).resize((131, 90)))
+    content = _encoded(Image.fromarray(smooth), "JPEG", **options)
+    expected = np.array(Image.open(io.BytesIO(content)).convert("RGB"))
+    assert np.array_equal(decode_image(content), expected)
+
+
+def test_a_huge_jpeg_is_refused_by_its_header() -> None:
+    content = bytearray(_encoded(Image.fromarray(PHOTO), "JPEG"))
+    place = content.index(b"\xff\xc0")
+    content[place + 5 : place + 9] = (20000).to_bytes(2, "big") * 2
+    for name in ("huge.jpg", None):
+        with pytest.raises(TwoFaceError, match="20000x20000 is more than 64 megapixels"):
+            decode_image(bytes(content), name)
+
+
+def test_a_damaged_jpeg_is_refused(tmp_path: Path) -> None:
+    content = _encoded(Image.fromarray(PHOTO), "JPEG", quality=95)
+    half = content[: len(content) // 2]
+    for broken in (half, content[:300] + b"\xff\xd9"):
+        (tmp_path / "photo.jpg").write_bytes(broken)
+        for source in (broken, tmp_path / "photo.jpg"):
+            with pytest.raises(TwoFaceError, match="picture"):
+                decode_image(source)
+
+
 def test_missing_picture() -> None:
     with pytest.raises(TwoFaceError, match="no such file"):
         decode_image(Path("nowhere.png"))

@@ -62,13 +62,15 @@ class TripleDataModule(L.LightningDataModule):
 
     def _loader(self, triples: Triples, **sampling: Any) -> DataLoader[Triple]:
         workers = self.options.workers
+        # Small pictures: OpenCV's own threads would only wait for each other. Said here, not in the workers: a
+        # fork has none of the threads that it would have to stop.
+        cv2.setNumThreads(1)
         on_gpu = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
         return DataLoader(
             triples,
             num_workers=workers,
             persistent_workers=workers > 0,
             pin_memory=on_gpu,
-            worker_init_fn=_one_thread,
             **sampling,
         )
 
@@ -84,11 +86,6 @@ class TripleDataModule(L.LightningDataModule):
         length = min(len(self.validation_triples), self.options.validation_photos or len(self.validation_triples))
         keys = EvaluationKeys(length, *_rank(self.trainer))
         return self._loader(self.validation_triples, sampler=keys, batch_size=self.options.batch_size)
-
-
-def _one_thread(worker: int) -> None:
-    """Small pictures: OpenCV's own threads would only wait for each other."""
-    cv2.setNumThreads(1)
 
 
 def _rank(trainer: L.Trainer | None) -> tuple[int, int]:

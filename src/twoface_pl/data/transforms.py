@@ -25,7 +25,7 @@ TO_YIQ = np.array([GREY, (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112)])
 FROM_YIQ = np.linalg.inv(TO_YIQ)
 
 
-class SmallAffine(A.DualTransform):  # type: ignore[misc]
+class SmallAffine(A.DualTransform):
     """A small turn, shift and change of size about the middle; over the edge the picture is reflected."""
 
     _targets = (A.core.type_definitions.Targets.IMAGE, A.core.type_definitions.Targets.KEYPOINTS)
@@ -58,7 +58,7 @@ class SmallAffine(A.DualTransform):  # type: ignore[misc]
         return moved
 
 
-class ColourMatrix(A.ImageOnlyTransform):  # type: ignore[misc]
+class ColourMatrix(A.ImageOnlyTransform):
     """Another brightness, contrast, saturation and hue, as one matrix (as in StyleGAN2-ADA, Karras et al. 2020).
 
     Contrast changes about mid-grey; hue turns the colour plane of YIQ.

@@ -124,7 +124,7 @@ class InpaintingModule(L.LightningModule):
             logged |= self._step_discriminators(real, filled.detach(), mask)
         logged |= self._step_generator(filled, photo, reference, mask)
         self.batches_done += 1
-        self.broken_photos = self.broken_photos.to(self.device) + batch["broken"].sum()
+        self.broken_photos = self.broken_photos.to(self.device) + torch.as_tensor(batch["broken"]).sum()
         if self.batches_done % self.log_every == 0 and self.logger is not None:
             logged["data/broken_photos"] = self.broken_photos
             figures = {name: float(value) for name, value in logged.items()}

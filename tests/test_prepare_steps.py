@@ -1,0 +1,470 @@
+"""Preparing step by step: faces, copies, identities, splits, report; stopped, started again, on a full disk."""
+
+import csv
+import json
+import os
+import resource
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import SHARED, SIZE, Run, prepare_options, split_rule
+
+from twoface_pl.data.index import SPLITS, read_frame, read_index, read_landmarks
+from twoface_pl.data.source import FolderSource
+from twoface_pl.data.synthetic import synthetic_photo, write_synthetic_photos
+from twoface_pl.data.triples import TripleOptions, Triples
+from twoface_pl.data_prep.identities import agreeing, clean
+from twoface_pl.data_prep.prepare import PrepareResult, prepare
+from twoface_pl.data_prep.sources import Photo, list_sources, safe_name
+from twoface_pl.data_prep.split import SplitRule
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.faces.frame import FrameKind
+from twoface_pl.faces.image import decode_image, write_image
+from twoface_pl.masks import CenterSquare
+
+TIGHT = FrameKind("tight", 33, 54)
+FACED = {"frame": TIGHT, "min_face": 10, "image_size": 64}
+SFACE = SHARED / "weights" / "sface_2021dec_int8bq.onnx"
+
+
+def _kinds(result: PrepareResult) -> dict[str, str]:
+    return {reject.path.partition("/")[2]: reject.kind for reject in result.rejects}
+
+
+def _bytes(folder: Path) -> dict[Path, bytes]:
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos at 128 px with a face each, of 12 people."""
+    root = tmp_path_factory.mktemp("raw") / "drawn"
+    write_synthetic_photos(root, people=12, photos=4, size=128)
+    return root
+
+
+def test_faces_come_into_the_frame_with_their_landmarks(raw: Path, tmp_path: Path) -> None:
+    result = prepare(prepare_options(raw, tmp_path / "set", **FACED))
+    source = FolderSource(tmp_path / "set")
+    assert read_frame(source) == TIGHT
+    assert sum(result.photos.values()) >= 40
+    canonical = TIGHT.landmarks()
+    for split in ("train", "validation"):
+        index, landmarks = read_index(source, split), read_landmarks(source, split)
+        assert set(index.masked) <= set(landmarks)
+        assert np.abs(np.mean(list(landmarks.values()), axis=0) - canonical).max() < 0.03
+    photo = next((tmp_path / "set" / "train" / "masked").rglob("*.jpg"))
+    assert decode_image(photo).shape == (64, 64, 3)
+
+
+def _troubled(root: Path) -> None:
+    """A person with each kind of photo that is rejected for its faces or for being a copy."""
+    person = root / "person"
+    for number in range(3):
+        write_image(person / f"{number}.png", synthetic_photo(1, number, 128))
+    write_image(person / "nobody.png", np.full((128, 128, 3), 90, np.uint8))
+    write_image(person / "small.png", cv2.resize(synthetic_photo(1, 5, 128), (48, 48), interpolation=cv2.INTER_AREA))
+    two = np.full((150, 300, 3), 120, np.uint8)
+    two[10:138, 10:138], two[10:138, 160:288] = synthetic_photo(1, 6, 128), synthetic_photo(2, 0, 128)
+    write_image(person / "two.png", two)
+    shutil.copy(person / "0.png", person / "copy of 0.png")
+    write_image(person / "0 again.jpg", synthetic_photo(1, 0, 128), quality=60)
+    write_image(person / "0 mirrored.jpg", synthetic_photo(1, 0, 128)[:, ::-1])
+    for number in range(2):
+        write_image(root / "other" / f"{number}.png", synthetic_photo(4, number, 128))
+    shutil.copy(root / "other" / "0.png", root / "other" / "shared.png")
+    write_image(root / "other" / "shared.png", synthetic_photo(9, 0, 128))
+    shutil.copy(root / "other" / "shared.png", person / "shared.png")
+
+
+def test_no_face_two_faces_small_faces_and_copies_are_rejected(tmp_path: Path) -> None:
+    _troubled(tmp_path / "photos")
+    options = {"min_face": 34, "same_picture": 0.9, "split": split_rule("few_photos", 0, 0)}
+    result = prepare(prepare_options(tmp_path / "photos", tmp_path / "set", **{**FACED, **options}))
+    kinds = _kinds(result)
+    assert kinds["person/nobody.png"] == "no face"
+    assert kinds["person/two.png"] == "several faces"
+    assert kinds["person/small.png"] == "small face"
+    assert kinds["person/shared.png"] == kinds["other/shared.png"] == "shared picture"
+    copies = {"person/0.png", "person/copy of 0.png", "person/0 again.jpg", "person/0 mirrored.jpg"}
+    assert len(copies & set(kinds)) == 3  # one of them stays
+    assert {kinds[path] for path in copies & set(kinds)} == {"duplicate", "near duplicate"}
+    assert not {"person/1.png", "person/2.png", "other/0.png", "other/1.png"} & set(kinds)
+    with (tmp_path / "set" / "rejects.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert {row["path"].removeprefix("photos/"): row["kind"] for row in rows} == kinds
+    assert all(row["reason"] for row in rows)
+
+
+def test_a_target_and_its_reference_are_never_alike(tmp_path: Path) -> None:
+    """Photos of one moment stay, but only others are their references."""
+    person = tmp_path / "photos" / "person"
+    for number in range(3):
+        pixels = synthetic_photo(1, number, 96)
+        write_image(person / f"{number}.png", pixels)
+        shifted = cv2.warpAffine(pixels, np.array([(1, 0, 1.0), (0, 1, 0)]), (96, 96), borderMode=cv2.BORDER_REFLECT)
+        write_image(person / f"{number} later.png", shifted)
+    options = {"too_alike": 0.7, "split": split_rule("few_photos", 0, 0)}
+    prepare(prepare_options(tmp_path / "photos", tmp_path / "set", image_size=96, **options))
+    lines = (tmp_path / "set" / "train" / "near-duplicates.txt").read_text().splitlines()
+    assert len(lines) == 6
+    triples = Triples(FolderSource(tmp_path / "set"), "train", CenterSquare(16), TripleOptions(96, 0, training=True))
+    for position, target in enumerate(triples.targets):
+        number = target.partition("/")[2][0]
+        for epoch in range(12):
+            _, reference = triples._reference(position, np.random.default_rng(epoch))
+            assert reference[0] != number
+    # Where all are of one moment nobody can be trained on.
+    for path in person.iterdir():
+        if not path.name.startswith("0"):
+            path.unlink()
+    with pytest.raises(TwoFaceError, match="all of one moment"):
+        prepare(prepare_options(tmp_path / "photos", tmp_path / "again", image_size=96, **options))
+
+
+def _embeddings(people: dict[str, list[int]]) -> tuple[dict, dict]:
+    """Photos by person, and unit embeddings near the direction of whoever is really in them."""
+    rng = np.random.default_rng(0)
+    centres = np.linalg.qr(rng.normal(size=(16, 16)))[0]
+    photos, embeddings = {}, {}
+    for name, shown in people.items():
+        source, identity = name.split("/")
+        photos[source, identity] = []
+        for number, who in enumerate(shown):
+            key = f"{name}/{number}.jpg"
+            vector = centres[who] + rng.normal(size=16) * 0.1
+            embeddings[key] = vector / np.linalg.norm(vector)
+            photos[source, identity].append(Photo(source, identity, f"{number}.jpg", Path(key), key))
+    return photos, embeddings
+
+
+def test_photos_of_somebody_else_are_rejected() -> None:
+    photos, embeddings = _embeddings(
+        {"a/x": [1, 1, 2, 1, 1], "a/y": [3, 3], "a/z": [4, 5], "a/w": [6, 7, 8, 9], "a/v": [1]}
+    )
+    found = clean(photos, embeddings, same_person=0.5, join=0.95)
+    kinds = {reject.path: reject.kind for reject in found.rejects}
+    assert kinds.pop("a/x/2.jpg") == "other person"
+    assert set(kinds) == {f"a/z/{number}.jpg" for number in range(2)} | {f"a/w/{number}.jpg" for number in range(4)}
+    assert set(kinds.values()) == {"mixed person"}
+    assert {person: len(kept) for person, kept in found.people.items()} == {("a", "x"): 4, ("a", "y"): 2, ("a", "v"): 1}
+
+
+def test_agreeing_does_not_lean_on_the_first_photo() -> None:
+    _, embeddings = _embeddings({"a/x": [2, 1, 1, 2, 1, 1, 1]})
+    agree, cosines = agreeing(np.stack(list(embeddings.values())), 0.5)
+    assert agree.tolist() == [False, True, True, False, True, True, True]
+    assert cosines[agree].min() > 0.5 > cosines[~agree].max()
+
+
+def test_people_of_two_sources_are_joined_and_of_one_are_not() -> None:
+    photos, embeddings = _embeddings(
+        {
+            "one/a": [1, 1],
+            "one/b": [2, 2],
+            "one/b2": [2, 2, 2],
+            "two/77": [1, 1, 1],
+            "two/78": [5, 5],
+            "three/q": [1, 1],
+        }
+    )
+    found = clean(photos, embeddings, same_person=0.5, join=0.9)
+    assert {person: len(kept) for person, kept in found.people.items()} == {
+        ("one", "a"): 7, ("one", "b"): 2, ("one", "b2"): 3, ("two", "78"): 2,
+    }  # fmt: skip
+    assert len(found.joined) == 2
+    assert [(first, second) for first, second, _ in found.alike] == [(("one", "b"), ("one", "b2"))]
+
+
+@pytest.mark.skipif(not SFACE.is_file(), reason="no SFace in ../shared")
+def test_a_real_recogniser_finds_the_wrong_photo_and_the_same_person(tmp_path: Path) -> None:
+    lfw = SHARED / "faces" / "lfw"
+    names = [path.name for path in sorted(lfw.iterdir()) if len(list(path.iterdir())) == 6][:5]
+    for name in names:
+        for at, photo in enumerate(sorted((lfw / name).iterdir())):
+            place = ("first", name) if at < 3 else ("second", name[::-1])
+            if place[0] == "first" or name == names[0]:
+                (tmp_path / place[0] / place[1]).mkdir(parents=True, exist_ok=True)
+                shutil.copy(photo, tmp_path / place[0] / place[1])
+    (tmp_path / "second" / "Somebody").mkdir()
+    for photo in sorted((lfw / names[4]).iterdir())[3:5]:
+        shutil.copy(photo, tmp_path / "second" / "Somebody")
+    wrong = sorted((lfw / names[1]).iterdir())[4]
+    shutil.copy(wrong, tmp_path / "first" / names[2] / "wrong.jpg")
+    recogniser = {"name": "sface", "weights": str(SFACE), "same_person": 0.35, "join": 0.65}
+    options = {"frame": TIGHT, "recogniser": recogniser, "split": split_rule("few_photos", 0, 0)}
+    roots = (tmp_path / "first", tmp_path / "second")
+    made = prepare_options(tmp_path, tmp_path / "set", **options)
+    result = prepare(type(made)(**{**vars(made), "sources": roots}))
+    assert {reject.path: reject.kind for reject in result.rejects} == {f"first/{names[2]}/wrong.jpg": "other person"}
+    assert {(first[1], second[1]) for first, second, _ in result.identities.joined} == {
+        (names[0], names[0][::-1]), (names[4], "Somebody"),
+    }  # fmt: skip
+    index = read_index(FolderSource(tmp_path / "set"), "train")
+    assert len(index.references[names[0]]) == 6
+    assert names[0][::-1] not in index.references
+
+
+def test_recognisers_that_cannot_work(raw: Path, tmp_path: Path) -> None:
+    for recogniser, frame, says in (
+        ({"name": "eigenfaces"}, TIGHT, "not known; there are: none, facenet, sface"),
+        ({"name": "sface", "weights": None}, TIGHT, "no weights; give recogniser.weights"),
+        ({"name": "facenet", "weights": "nowhere.pt"}, TIGHT, "no file nowhere.pt"),
+        ({"name": "sface", "weights": "x"}, FrameKind("none"), "needs faces to be found"),
+    ):
+        with pytest.raises(TwoFaceError, match=says):
+            prepare(prepare_options(raw, tmp_path / "set", frame=frame, recogniser=recogniser))
+    (tmp_path / "bad.onnx").write_bytes(b"no model")
+    bad = {"name": "sface", "weights": str(tmp_path / "bad.onnx"), "same_person": 0.3, "join": 0.6}
+    with pytest.raises(TwoFaceError, match="is not an ONNX model"):
+        prepare(prepare_options(raw, tmp_path / "set", **FACED, recogniser=bad))
+
+
+def test_k_folds_share_everybody_out_once() -> None:
+    rules = [
+        SplitRule.build({"name": "kfold", "folds": 4, "fold": fold, "validation": 0.2, "seed": 0}) for fold in range(4)
+    ]
+    people = [f"person {number}" for number in range(400)]
+    tests = [{person for person in people if rule.splitting.split_of(person) == "test"} for rule in rules]
+    assert set().union(*tests) == set(people)
+    assert sum(map(len, tests)) == 400
+    assert all(70 < len(test) < 130 for test in tests)
+    rest = [person for person in people if person not in tests[0]]
+    share = sum(rules[0].splitting.split_of(person) == "validation" for person in rest) / len(rest)
+    assert share == pytest.approx(0.2, abs=0.07)
+
+
+def test_lists_say_who_goes_where(photos: Path, tmp_path: Path) -> None:
+    names = sorted(path.name for path in photos.iterdir() if path.is_dir())
+    for split, members in (("train", names[:8]), ("validation", names[8:11]), ("test", names[11:13])):
+        (tmp_path / f"{split}.txt").write_text("\n".join(members) + "\n\n")
+    lists = {split: str(tmp_path / f"{split}.txt") for split in SPLITS}
+    result = prepare(prepare_options(photos, tmp_path / "set", SplitRule.build({"name": "lists", **lists})))
+    assert result.people == {"train": 8, "validation": 3, "test": 2}
+    assert set(read_index(FolderSource(tmp_path / "set"), "test").references) == set(names[11:13])
+    assert sum(reject.kind == "not listed" for reject in result.rejects) == (24 - 13) * 5  # people and their photos
+    rest = SplitRule.build({"name": "lists", **lists, "rest": "train"})
+    assert rest.splitting.split_of("a stranger") == "train"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"name": "random"}, "not known; there are: classic2018, few_photos, kfold, lists"),
+        ({"name": "kfold", "folds": 1, "fold": 0, "validation": 0, "seed": 0}, "folds=1"),
+        ({"name": "kfold", "folds": 3, "fold": 3, "validation": 0, "seed": 0}, "fold=3 is not one of 0 to 2"),
+        ({"name": "few_photos", "validation": 1.5, "test": 0, "seed": 0}, "validation=1.5 is not a share"),
+        ({"name": "few_photos", "share": 1}, "share"),
+        ({"name": "lists"}, "give split.train"),
+        ({"name": "lists", "train": "nowhere.txt"}, "nowhere.txt: cannot be read"),
+        ({"name": "lists", "train": "x", "rest": "bin"}, "rest=bin"),
+    ],
+)
+def test_splits_that_make_no_sense(options: dict, says: str) -> None:
+    with pytest.raises(TwoFaceError, match=says):
+        SplitRule.build(options)
+
+
+def test_somebody_in_two_lists(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("x\ny\n")
+    path = str(tmp_path / "a.txt")
+    with pytest.raises(TwoFaceError, match="'x' is in the lists of train and of test"):
+        SplitRule.build({"name": "lists", "train": path, "test": path})
+
+
+def test_the_same_bytes_for_any_number_of_workers(raw: Path, tmp_path: Path) -> None:
+    for workers in (1, 3):
+        prepare(prepare_options(raw, tmp_path / str(workers), **FACED, workers=workers, zip=True, same_picture=0.9))
+    one, three = (_bytes(tmp_path / name) for name in ("1", "3"))
+    assert one == three
+    assert Path("data.zip") in one
+
+
+def _stamps(work: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in work.rglob("*.jpg")}
+
+
+def _results(work: Path) -> int:
+    with sqlite3.connect(work / "results.sqlite") as results:
+        return results.execute("SELECT count(*) FROM results").fetchone()[0]
+
+
+def test_killed_and_started_again_it_redoes_nothing(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    write_synthetic_photos(raw, people=12, photos=4, size=512)  # large: they take their time
+    command = [
+        sys.executable, "-m", "twoface_pl.cli", "prepare", f"source.root={raw}", f"root={tmp_path}/set",
+        "image_size=64", "min_face=10", "workers=1", "split.validation=0.2", "split.test=0.2",
+        "same_picture=2", "too_alike=2",
+    ]  # fmt: skip
+    work = tmp_path / "set.work"
+    process = subprocess.Popen(command, cwd=tmp_path, start_new_session=True, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not ((work / "results.sqlite").is_file() and 0 < _count(work) < 48):
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "set").exists()
+    done = _results(work)
+    assert 0 < done < 96
+    with sqlite3.connect(work / "results.sqlite") as results:  # a result that is taken over keeps what is in it
+        results.execute("UPDATE results SET value = replace(value, '{', '{\"kept\": 1, ')")
+    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    with sqlite3.connect(work / "results.sqlite") as results:
+        kept = results.execute("SELECT count(*) FROM results WHERE value LIKE '%kept%'").fetchone()[0]
+    assert kept == done
+    prepare(prepare_options(raw, tmp_path / "straight", **{**FACED, "min_face": 10}))
+    whole, resumed = _bytes(tmp_path / "straight"), _bytes(tmp_path / "set")
+    assert whole == resumed
+    assert not list(tmp_path.glob("*.partial"))
+    # A third run over a grown source looks at what is new alone.
+    before = _stamps(work)
+    shutil.copytree(raw / "person_0003", raw / "newcomer")
+    assert subprocess.run([*command, "force=true"], cwd=tmp_path, capture_output=True, check=False).returncode == 0
+    after = _stamps(work)
+    assert len(after) == len(before) + 4
+    assert after.items() >= before.items()
+
+
+def _count(work: Path) -> int:
+    try:
+        return _results(work)
+    except sqlite3.OperationalError:  # not made yet
+        return 0
+
+
+def test_each_step_alone_makes_what_all_of_them_make(raw: Path, tmp_path: Path) -> None:
+    options = {**FACED, "same_picture": 0.9}
+    with pytest.raises(
+        TwoFaceError, match=r"results of step detect are missing; run `twoface prepare step=detect` first"
+    ):
+        prepare(prepare_options(raw, tmp_path / "set", **options, step="align"))
+    for step in ("detect", "align", "deduplicate", "split", "report", "zip"):
+        assert (tmp_path / "set").exists() == (step in ("report", "zip"))
+        prepare(prepare_options(raw, tmp_path / "set", **options, step=step))
+    prepare(prepare_options(raw, tmp_path / "whole", **options, zip=True))
+    assert _bytes(tmp_path / "set") == _bytes(tmp_path / "whole")
+    with pytest.raises(TwoFaceError, match="step=clean needs a recogniser"):
+        prepare(prepare_options(raw, tmp_path / "set", **options, step="clean"))
+    with pytest.raises(TwoFaceError, match="step=dance is not one of all, detect"):
+        prepare_options(raw, tmp_path / "set", **options, step="dance")
+
+
+def test_the_report_says_what_happened(raw: Path, tmp_path: Path) -> None:
+    _troubled(tmp_path / "photos")
+    for person in ("person_0003", "person_0005"):
+        shutil.copytree(raw / person, tmp_path / "photos" / person)
+    options = {"same_picture": 0.9, "split": split_rule("few_photos", 0, 0)}
+    result = prepare(prepare_options(tmp_path / "photos", tmp_path / "set", **FACED | options))
+    figures = json.loads((tmp_path / "set" / "report.json").read_text())
+    assert figures["frame"]["name"] == "tight"
+    assert figures["photos_found"] == len(result.listing.photos)
+    assert sum(figures["rejects"].values()) == len(result.rejects)
+    assert figures["photos"]["train"] == result.photos["train"]
+    assert sum(int(count) * people for count, people in figures["people_by_photos"].items()) == result.photos["train"]
+    page = (tmp_path / "set" / "report.html").read_text()
+    for kind in figures["rejects"]:
+        assert kind in page
+    sheets = sorted((tmp_path / "set" / "sheets").iterdir())
+    assert {sheet.name for sheet in sheets} >= {"train-1.jpg", "no-face-1.jpg", "several-faces-1.jpg"}
+    for sheet in sheets:
+        assert f"sheets/{sheet.name}" in page
+        assert decode_image(sheet).std() > 10
+
+
+def test_links_that_lead_out_are_rejected(photos: Path, tmp_path: Path) -> None:
+    source = tmp_path / "photos"
+    shutil.copytree(photos, source)
+    outside = tmp_path / "outside"
+    shutil.copytree(photos / "person_0001", outside)
+    (source / "linked").symlink_to(outside)
+    (source / "person_0002" / "linked.png").symlink_to(outside / "000.png")
+    (source / "person_0002" / "dangling.png").symlink_to(tmp_path / "nothing.png")
+    (source / "person_0002" / "inside.png").symlink_to(source / "person_0002" / "000.png")
+    (tmp_path / "link to photos").symlink_to(source)  # the source itself may be one
+    result = prepare(prepare_options(tmp_path / "link to photos", tmp_path / "set"))
+    kinds = _kinds(result)
+    assert kinds == {"linked": "link", "person_0002/linked.png": "link", "person_0002/dangling.png": "link"}
+
+
+def test_very_long_names(tmp_path: Path) -> None:
+    person, stem = "p" * 250, "é" * 125  # 250 bytes each: with what is added to them they are too long
+    for number in range(2):
+        write_image(tmp_path / "photos" / person / f"{stem[:-1]}{number}.png", synthetic_photo(1, number, SIZE))
+    prepare(prepare_options(tmp_path / "photos", tmp_path / "set", split_rule("few_photos", 0, 0)))
+    index = read_index(FolderSource(tmp_path / "set"), "train")
+    assert len(index.masked) == 2
+    assert len(safe_name("x" * 500).encode()) <= 180
+    assert safe_name("x" * 500) != safe_name("x" * 501)
+
+
+def test_sources_of_one_name_and_identities_of_one_name(photos: Path, tmp_path: Path) -> None:
+    for source in ("first", "second"):
+        for at, person in enumerate(("same", source)):
+            for number in range(2):
+                whose = 10 * (source == "second") + at
+                write_image(tmp_path / source / person / f"{number}.png", synthetic_photo(whose, number, SIZE))
+    made = prepare_options(tmp_path, tmp_path / "set", split_rule("few_photos", 0, 0))
+    prepare(type(made)(**{**vars(made), "sources": (tmp_path / "first", tmp_path / "second")}))
+    index = read_index(FolderSource(tmp_path / "set"), "train")
+    assert set(index.references) == {"first", "same", "second", "second-same"}
+    (tmp_path / "else").mkdir()
+    shutil.copytree(tmp_path / "first", tmp_path / "else" / "first")
+    with pytest.raises(TwoFaceError, match="two folders have one name"):
+        list_sources([tmp_path / "first", tmp_path / "else" / "first"])
+
+
+def _limited(megabytes: float) -> None:
+    """As on a disk that is full: no file may grow beyond this."""
+    limit = int(megabytes * 2**20)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("kilobytes", [1, 6, 60])
+def test_a_full_disk_is_a_sentence_and_loses_nothing(kilobytes: int, workers: int, raw: Path, tmp_path: Path) -> None:
+    """The limits hit the results' file, a framed photo, and the zip or a contact sheet."""
+    command = [
+        sys.executable, "-m", "twoface_pl.cli", "prepare", f"source.root={raw}", "root=set", "min_face=10", "zip=true",
+        f"workers={workers}", "split.validation=0.2", "split.test=0.2",
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
+        preexec_fn=lambda: _limited(kilobytes / 1024),
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "twoface prepare:" in done.stderr
+    assert not (tmp_path / "set").exists()
+    assert not list(tmp_path.rglob(".twoface-*"))
+    assert not list(tmp_path.glob("*.partial"))
+    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    assert again.returncode == 0, again.stderr
+    read_index(FolderSource(tmp_path / "set"), "train")
+
+
+def test_the_command_takes_several_sources_and_says_what_it_did(twoface: Run, raw: Path, tmp_path: Path) -> None:
+    shutil.copytree(raw, tmp_path / "a")
+    write_synthetic_photos(tmp_path / "b", people=6, photos=3, size=96, seed=5)
+    done = twoface(
+        "prepare", "source.root=[a,b]", "min_face=10", "split.validation=0.2", "split.test=0.2", "zip=true",
+        "workers=2", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "frame tight" in done.stdout
+    assert "identities were not cleaned: no recogniser was given" in done.stdout
+    assert "look at data/prepared/report.html" in done.stdout
+    assert (tmp_path / "data" / "prepared" / "data.zip").is_file()
+    lost = twoface("prepare", "source.root=[a,nowhere]", "root=other", cwd=tmp_path)
+    assert lost.returncode == 1
+    assert "no folder nowhere" in lost.stderr
