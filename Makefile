@@ -53,7 +53,7 @@ export-detector: $(STAMP) ## make the face detector's ONNX files again from face
 	$(BIN)/python -m twoface_pl.export.detector
 
 mask-picture: $(STAMP) ## draw every mask policy into docs/masks.png
-	$(BIN)/twoface masks output=docs/masks.png force=true
+	$(BIN)/twoface masks output=docs/masks.png samples=7 seed=2 force=true
 
 bench: $(STAMP) ## speed of both generators, in one run
 	$(BIN)/python benchmarks/speed.py $(ARGS)

@@ -14,6 +14,7 @@ from twoface_pl.errors import TwoFaceError
 from twoface_pl.export.export import PARITY_BATCHES, check_parity, export, next_version
 from twoface_pl.export.graph import ExportGraph
 from twoface_pl.faces.frame import FrameKind
+from twoface_pl.model_file import FORMAT
 from twoface_pl.networks.checkpoint import TrainedGenerator, load_generator
 from twoface_pl.networks.generator import build_generator
 from twoface_pl.serving.session import FillSession, find_model
@@ -24,7 +25,7 @@ def test_one_file_with_metadata_and_a_dynamic_batch(model: Path) -> None:
     assert model.parent.name == "1"
     graph = onnx.load(model)
     metadata = {entry.key: entry.value for entry in graph.metadata_props}
-    assert metadata["format"] == "twoface-generator/1"
+    assert metadata["format"] == FORMAT
     assert metadata["image_size"] == str(SIZE)
     assert json.loads(metadata["frame"]) == {"name": "none"}
     assert metadata["mask_polarity"] == "1 = hole"

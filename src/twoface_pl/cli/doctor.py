@@ -17,7 +17,7 @@ from twoface_pl.errors import TwoFaceError
 GROUPS = {
     "base": ("numpy", "pillow", "opencv-python-headless", "tqdm"),
     "train": (
-        "torch", "torchvision", "pytorch-lightning", "torchmetrics", "facenet-pytorch",
+        "torch", "torchvision", "pytorch-lightning", "torchmetrics", "facenet-pytorch", "albumentations",
         "hydra-core", "tensorboard", "onnx", "onnxscript",
     ),
     "serve": ("fastapi", "uvicorn", "orjson"),
