@@ -20,7 +20,7 @@ from twoface_pl.data_prep.sources import Photo, Reject
 SAME_PICTURE = 0.9
 TOO_ALIKE = 0.7  # for a target and its reference
 SHADING = 3.0  # pixels of the thumbnail
-BLOCK = 2048  # photos compared at once
+BLOCK = 512  # photos compared at once
 
 
 class Likeness:

@@ -11,6 +11,7 @@ from twoface_pl.data_prep.sources import Photo, Reject
 Person = tuple[str, str]  # source and identity
 People = dict[Person, list[Photo]]
 Match = tuple[Person, Person, float]  # two people, and the cosine of their means
+BLOCK = 1024  # people compared at once
 SMALLEST_FRACTION = 0.5  # of a person's photos must agree, or nobody knows who is meant
 
 
@@ -76,10 +77,13 @@ def _clean_person(photos: list[Photo], embeddings: np.ndarray, same_person: floa
 
 def _matches(people: list[Person], means: np.ndarray, join: float) -> list[Match]:
     """Pairs of people whose means match, the best first."""
-    cosines = np.triu(means @ means.T, k=1)
-    rows, columns = np.nonzero(cosines >= join)
-    order = np.argsort(-cosines[rows, columns], kind="stable")
-    return [(people[rows[at]], people[columns[at]], float(cosines[rows[at], columns[at]])) for at in order]
+    found: list[Match] = []
+    for start in range(0, len(people), BLOCK):
+        cosines = means[start : start + BLOCK] @ means.T
+        for row, column in zip(*np.nonzero(cosines >= join), strict=True):
+            if start + row < column:
+                found.append((people[start + row], people[column], float(cosines[row, column])))
+    return sorted(found, key=lambda match: (-match[2], match[:2]))
 
 
 def clean(people: People, embeddings: dict[str, np.ndarray], same_person: float, join: float) -> Identities:

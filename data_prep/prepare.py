@@ -160,9 +160,10 @@ def _look(work: Work, options: PrepareOptions, digest: str, result: PrepareResul
     return recognise(work, photos, result.found, options.recogniser, digest, options.computes("clean"))
 
 
-def _compare(options: PrepareOptions, embeddings: dict[str, np.ndarray], result: PrepareResult) -> People:
+def _compare(
+    options: PrepareOptions, embeddings: dict[str, np.ndarray], likeness: Likeness, result: PrepareResult
+) -> People:
     """What compares photos with each other: copies, and whose they are. Returns who is left."""
-    likeness = Likeness(result.framed, options.same_picture)
     kept = [photo for photo in result.listing.photos if photo.key in result.framed]
     people, rejects = drop_copies(_by_person(kept), likeness)
     result.rejects += rejects
@@ -177,9 +178,9 @@ def _compare(options: PrepareOptions, embeddings: dict[str, np.ndarray], result:
     return {person: photos for person, photos in people.items() if photos}
 
 
-def _place(options: PrepareOptions, people: People, result: PrepareResult) -> None:
+def _place(options: PrepareOptions, people: People, likeness: Likeness, result: PrepareResult) -> None:
     """Who goes into which split, and which of their photos are too alike."""
-    alike = too_alike(people, Likeness(result.framed), options.too_alike)
+    alike = too_alike(people, likeness, options.too_alike)
     result.placed = place(result.listing.people, people, alike, options.split, options.min_photos)
     result.rejects += result.placed.rejects
     result.rejects.sort(key=lambda reject: reject.path)
@@ -192,6 +193,8 @@ def _check_people(options: PrepareOptions, result: PrepareResult) -> None:
         raise TwoFaceError(f"{shown}: no person is left for training\n{_reasons(result)}")
     wanted = options.split.options.get("validation")
     if wanted and result.people["validation"] < MIN_VALIDATION:
+        if isinstance(wanted, str):
+            raise TwoFaceError(f"{wanted}: {result.people['validation']} of these people can be used; name at least 2")
         raise TwoFaceError(
             f"of {sum(result.people.values())} people {result.people['validation']} fell into validation, which needs "
             f"{MIN_VALIDATION} for its wrong references; raise split.validation (it is {wanted}), "
@@ -248,10 +251,11 @@ def prepare(options: PrepareOptions) -> PrepareResult:
         embeddings = _look(work, options, digest, result)
     if options.step in ("detect", "align"):
         return result
-    people = _compare(options, embeddings, result)
+    likeness = Likeness(result.framed, options.same_picture)
+    people = _compare(options, embeddings, likeness, result)
     if options.step in ("deduplicate", "clean"):
         return result
-    _place(options, people, result)
+    _place(options, people, likeness, result)
     if options.step in ("all", "split"):
         _write(options, result)
     elif options.step == "zip":

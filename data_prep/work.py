@@ -6,7 +6,9 @@ import hashlib
 import json
 import multiprocessing
 import os
+import signal
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -16,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 from tqdm import tqdm
 
 from twoface_pl.errors import TwoFaceError
@@ -149,7 +152,7 @@ class Work:
             return
         # Fresh processes: onnxruntime and torch do not outlive a fork.
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(self.workers, context, initializer=_one_thread)
+        pool = ProcessPoolExecutor(self.workers, context, initializer=_start_worker)
         running: dict[Future[list[Any]], tuple[Item, ...]] = {}
         try:
             while True:
@@ -170,13 +173,18 @@ class Work:
             pool.shutdown(cancel_futures=True)
 
 
-def _one_thread() -> None:
-    """Each worker has one core: libraries that start threads of their own would fight over them."""
-    import signal
-
-    import cv2
-
+def _start_worker() -> None:
+    """Each worker has one core, since libraries that start threads of their own would fight over them; and an end."""
     cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process stops the workers
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
+    threading.Thread(target=_end_with_the_main_process, daemon=True).start()
+
+
+def _end_with_the_main_process() -> None:
+    """Killed, it cannot stop its workers, and they would wait for work forever."""
+    main = multiprocessing.parent_process()
+    if main is not None:
+        main.join()
+        os._exit(1)

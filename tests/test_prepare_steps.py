@@ -336,6 +336,35 @@ def test_killed_and_started_again_it_redoes_nothing(tmp_path: Path) -> None:
     assert after.items() >= before.items()
 
 
+def test_workers_end_with_the_main_process(tmp_path: Path) -> None:
+    write_synthetic_photos(tmp_path / "raw", people=12, photos=4, size=512)
+    command = [sys.executable, "-m", "twoface_pl.cli", "prepare", "source.root=raw", "root=set", "workers=2"]
+    process = subprocess.Popen(command, cwd=tmp_path, start_new_session=True, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not _count(tmp_path / "set.work"):
+        time.sleep(0.05)
+    assert process.poll() is None
+    assert len(_session(process.pid)) >= 3
+    process.kill()  # the main process alone
+    process.wait()
+    while time.monotonic() < deadline and _session(process.pid):
+        time.sleep(0.1)
+    assert not _session(process.pid)
+
+
+def _session(leader: int) -> list[str]:
+    """The processes of a session."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rpartition(")")[2].split()
+        except OSError:  # it ended meanwhile
+            continue
+        if fields[3] == str(leader) and fields[0] != "Z":
+            found.append(status.parent.name)
+    return found
+
+
 def _count(work: Path) -> int:
     try:
         return _results(work)
