@@ -23,6 +23,7 @@ class Identities:
     rejects: list[Reject]
     joined: list[Match]
     alike: list[Match]
+    kin: dict[Person, Person]  # of people who may be one, the first
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
@@ -90,7 +91,8 @@ def clean(people: People, embeddings: dict[str, np.ndarray], same_person: float,
     """Reject photos far from their person's mean; join people of different sources whose means match.
 
     Within one source nobody is joined: its folders are somebody's decision. Each person joins at most one
-    of each other source, the best match first. The joined person keeps the first source's name.
+    of each other source, the best match first. The joined person keeps the first source's name. All that match
+    and are not joined are ``alike``, and kin: they must not be parted by a split.
 
     Args:
         people: photos by source and identity, the sources in their order.
@@ -105,6 +107,8 @@ def clean(people: People, embeddings: dict[str, np.ndarray], same_person: float,
         rejects += gone
         if stay:
             kept[person] = stay
+    if not kept:
+        return Identities({}, rejects, [], [], {})
     names = list(kept)
     means = _unit(np.stack([np.mean([embeddings[photo.key] for photo in kept[name]], axis=0) for name in names]))
     joined: list[Match] = []
@@ -116,7 +120,10 @@ def clean(people: People, embeddings: dict[str, np.ndarray], same_person: float,
             alike.append((first, second, cosine))
             continue
         keeper, comer = root[first], root[second]
-        if keeper == comer or sources_of[keeper] & sources_of[comer]:
+        if keeper == comer:
+            continue
+        if sources_of[keeper] & sources_of[comer]:
+            alike.append((first, second, cosine))
             continue
         if names.index(comer) < names.index(keeper):
             keeper, comer = comer, keeper
@@ -128,4 +135,15 @@ def clean(people: People, embeddings: dict[str, np.ndarray], same_person: float,
     together: People = {}
     for name in names:
         together.setdefault(root[name], []).extend(kept[name])
-    return Identities(together, rejects, joined, alike)
+    return Identities(together, rejects, joined, alike, _kin(list(together), root, alike))
+
+
+def _kin(people: list[Person], root: dict[Person, Person], alike: list[Match]) -> dict[Person, Person]:
+    """The first of each group of people who may be one, by each of them."""
+    first_of = {person: person for person in people}
+    for one, other, _ in alike:
+        leaders = sorted((first_of[root[one]], first_of[root[other]]), key=people.index)
+        for person, leader in first_of.items():
+            if leader == leaders[1]:
+                first_of[person] = leaders[0]
+    return {person: leader for person, leader in first_of.items() if person != leader}

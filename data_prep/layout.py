@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -24,12 +25,13 @@ from twoface_pl.data.index import (
     write_landmarks,
 )
 from twoface_pl.data_prep.identities import Person
-from twoface_pl.data_prep.sources import Photo, Reject
-from twoface_pl.data_prep.split import Roles, SplitRule
+from twoface_pl.data_prep.sources import Photo, Reject, safe_name
+from twoface_pl.data_prep.split import Lists, Roles, SplitRule
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.files import write_atomically
 
 ZIP_FILE = "data.zip"
+NO_HARD_LINKS = (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS)
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the same bytes whenever it is made
 
 
@@ -66,18 +68,31 @@ def _names(people: Iterable[Person]) -> dict[Person, str]:
     names: dict[Person, str] = {}
     taken: set[str] = set()
     for source, identity in people:
-        name = identity if identity not in taken else f"{source}-{identity}"
-        taken.add(name)
-        names[source, identity] = name
+        free = identity.casefold() not in taken
+        names[source, identity] = _unique(identity if free else safe_name(f"{source}-{identity}"), "", taken)
     return names
+
+
+def _unique(stem: str, suffix: str, taken: set[str]) -> str:
+    """A name that nobody has yet, on file systems too that do not tell large letters from small ones."""
+    name, number = stem + suffix, 1
+    while name.casefold() in taken:
+        number += 1
+        name = f"{stem}-{number}{suffix}"
+    taken.add(name.casefold())
+    return name
 
 
 def _photo_names(person: Person, photos: list[Photo]) -> dict[str, Photo]:
     """Each photo's file; those that came from another source have its name before theirs."""
-    return {
-        photo.name if photo.person == person else f"{photo.source}-{photo.identity}-{photo.name}": photo
-        for photo in photos
-    }
+    taken: set[str] = set()
+    names = {}
+    for photo in sorted(photos, key=lambda photo: photo.person != person):
+        stem = photo.name.removesuffix(".jpg")
+        if photo.person != person:
+            stem = safe_name(f"{photo.source}-{photo.identity}-{stem}")
+        names[_unique(stem, ".jpg", taken)] = photo
+    return names
 
 
 def place(
@@ -86,6 +101,7 @@ def place(
     alike: dict[Person, dict[str, list[str]]],
     rule: SplitRule,
     min_photos: int,
+    kin: dict[Person, Person],
 ) -> Placed:
     """Each person's split and their photos' roles.
 
@@ -95,6 +111,7 @@ def place(
         alike: by person and photo, the photos that must not be its reference.
         rule: of splits and roles.
         min_photos: people with fewer are rejected.
+        kin: of people who may be one, the one whose split all of them go to; lists by hand count for more.
     """
     placed = Placed()
     names = _names(listed)
@@ -113,7 +130,8 @@ def place(
             found = f"{len(files)} usable photo{'s' * (len(files) != 1)}" if files else "no usable photo"
             reject(person, "few photos", f"{found}; a person needs at least {min_photos}")
             continue
-        split = rule.splitting.split_of(person[1])
+        leader = person if isinstance(rule.splitting, Lists) else kin.get(person, person)
+        split = rule.splitting.split_of(leader[1])
         if split is None:
             reject(person, "not listed", "in none of the split's lists")
             continue
@@ -140,7 +158,9 @@ def _link(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source, target)
-    except OSError:
+    except OSError as error:
+        if error.errno not in NO_HARD_LINKS:
+            raise
         shutil.copyfile(source, target)
 
 
@@ -192,6 +212,8 @@ def write_zip(root: Path) -> Path:
     Raises:
         TwoFaceError: it cannot be written.
     """
+    if not (root / FACTS_FILE).is_file():
+        raise TwoFaceError(f"no prepared data set {root}; run `twoface prepare` first")
     path = root / ZIP_FILE
     members = [root / FACTS_FILE, *(root / name for name in INDEX_FILES.values())]
     for split in SPLITS:
@@ -205,7 +227,5 @@ def write_zip(root: Path) -> Path:
                     entry.external_attr = 0o644 << 16
                     archive.writestr(entry, member.read_bytes())
 
-    if not root.is_dir():
-        raise TwoFaceError(f"no prepared data set {root}; run `twoface prepare` first")
     write_atomically(path, write)
     return path

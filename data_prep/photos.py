@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from twoface_pl.data_prep.sources import Photo
-from twoface_pl.data_prep.work import Item, Work, stamp
+from twoface_pl.data_prep.work import AGAIN, Item, Work, stamp
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.detector import FaceDetector
 from twoface_pl.faces.face import Face, describe_boxes, subject
@@ -31,6 +31,15 @@ def rejected(kind: str, reason: str) -> Values:
     return {"reject": [kind, reason]}
 
 
+def file_marks(path: Path) -> list[Any]:
+    """What changes when a file does."""
+    try:
+        status = path.stat()
+    except OSError:
+        return [str(path), "gone"]
+    return [str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+
+
 @cache
 def _detector() -> FaceDetector:
     return FaceDetector(threads=1)
@@ -39,13 +48,6 @@ def _detector() -> FaceDetector:
 def to_face(value: Values) -> Face:
     """The face of a detection's result."""
     return Face(tuple(value["box"]), np.array(value["landmarks"], np.float64), value["confidence"])
-
-
-def _read(path: str) -> np.ndarray:
-    try:
-        return decode_image(Path(path))
-    except TwoFaceError as error:
-        raise TwoFaceError(str(error).removeprefix(f"{path}: ")) from None
 
 
 def _choose_face(pixels: np.ndarray, min_face: float) -> Values:
@@ -71,12 +73,17 @@ def detect_photos(arguments: list[tuple[str, bool, float]]) -> list[Values]:
     values = []
     for path, find, min_face in arguments:
         try:
-            pixels = _read(path)
+            content = Path(path).read_bytes()
+            pixels = decode_image(content, "it")
+        except OSError as error:  # perhaps not for ever: the next run looks again
+            values.append({**rejected("unreadable", f"cannot be read ({error.strerror})"), AGAIN: True})
+            continue
         except TwoFaceError as error:
-            values.append(rejected("unreadable", str(error)))
+            values.append(rejected("unreadable", str(error).removeprefix("it: ")))
             continue
         face = _choose_face(pixels, min_face) if find else {}
-        values.append({"size": [pixels.shape[1], pixels.shape[0]], **face})
+        digest = hashlib.sha256(content).hexdigest()[:24]
+        values.append({"size": [pixels.shape[1], pixels.shape[0]], "digest": digest, **face})
     return values
 
 
@@ -84,10 +91,9 @@ def detect(work: Work, photos: list[Photo], find: bool, min_face: float, compute
     """Step: each photo's face."""
     items = []
     for photo in photos:
-        status = photo.path.stat()
-        marks = stamp("detect 1", status.st_size, status.st_mtime_ns, find, min_face)
+        marks = stamp("detect 1", file_marks(photo.path), find, min_face)
         items.append(Item(photo.key, marks, (str(photo.path), find, min_face)))
-    return work.run("detect" if find else "read", items, detect_photos, compute)
+    return work.run("detect", "detect" if find else "read", items, detect_photos, compute)
 
 
 def sharpness(pixels: np.ndarray) -> float:
@@ -110,7 +116,7 @@ def align_photos(arguments: list[tuple[str, Values, dict[str, Any], int, str]]) 
     values = []
     for path, found, frame_options, size, target in arguments:
         kind = FrameKind.build(frame_options)
-        pixels = _read(path)
+        pixels = decode_image(Path(path))
         face = to_face(found) if kind.aligned else None
         frame = kind.place(face) if face else Frame.centred(*pixels.shape[:2])
         cropped = frame.crop(pixels, size)
@@ -138,7 +144,9 @@ def align(
     items = []
     for photo in photos:
         value = found[photo.key]
-        marks = stamp("align 1", photo.path.stat().st_mtime_ns, value, options, size)
+        marks = stamp("align 1", value, options, size)
         items.append(Item(photo.key, marks, (str(photo.path), value, options, size, str(files[photo.key]))))
-    values = work.run("align " + folder.name, items, align_photos, compute, lambda item: files[item.key].is_file())
+    values = work.run(
+        "align", f"align {folder.name}", items, align_photos, compute, lambda item: files[item.key].is_file()
+    )
     return values, files

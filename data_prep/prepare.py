@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import shutil
 from collections import Counter
 from contextlib import closing
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from twoface_pl.data.index import INDEX_FILES, SPLITS
+from twoface_pl.data.index import FACTS_FILE, INDEX_FILES, SPLITS
 from twoface_pl.data_prep.duplicates import SAME_PICTURE, TOO_ALIKE, Likeness, drop_copies, drop_shared, too_alike
 from twoface_pl.data_prep.identities import Identities, People, clean
 from twoface_pl.data_prep.layout import ZIP_FILE, Placed, place, write_layout, write_zip
@@ -58,6 +59,9 @@ class PrepareOptions:
         for name, least in (("image_size", MIN_SIDE), ("min_photos", 1), ("workers", 0)):
             value = getattr(self, name)
             require(isinstance(value, int) and value >= least, f"{name}={value} is not a whole number from {least}")
+        for name in ("min_face", "same_picture", "too_alike"):
+            value = getattr(self, name)
+            require(isinstance(value, int | float) and value >= 0, f"{name}={value} is not a number from 0")
         require(self.step in ("all", *STEPS), f"step={self.step} is not one of all, {', '.join(STEPS)}")
         require(
             self.frame.aligned or self.recogniser["name"] == "none",
@@ -110,6 +114,9 @@ def check_root(options: PrepareOptions) -> None:
                 raise TwoFaceError(
                     f"{key}={folder} and the photos in {source} lie in each other; choose another {key}="
                 )
+    work = options.work_folder.resolve()
+    if work == root or root in work.parents:
+        raise TwoFaceError(f"work={work} lies in {root}, which is replaced as a whole; choose another work=")
     if not root.exists() or options.step not in ("all", "split"):
         return
     if not options.force:
@@ -181,7 +188,8 @@ def _compare(
 def _place(options: PrepareOptions, people: People, likeness: Likeness, result: PrepareResult) -> None:
     """Who goes into which split, and which of their photos are too alike."""
     alike = too_alike(people, likeness, options.too_alike)
-    result.placed = place(result.listing.people, people, alike, options.split, options.min_photos)
+    kin = result.identities.kin if result.identities else {}
+    result.placed = place(result.listing.people, people, alike, options.split, options.min_photos, kin)
     result.rejects += result.placed.rejects
     result.rejects.sort(key=lambda reject: reject.path)
     _check_people(options, result)
@@ -209,16 +217,47 @@ def _rejects_text(rejects: list[Reject]) -> str:
     return stream.getvalue()
 
 
+def _facts(options: PrepareOptions) -> dict[str, Any]:
+    """What the set's own file says of it."""
+    return {
+        "frame": options.frame.options(),
+        "image_size": options.image_size,
+        "split": options.split.options,
+        "recogniser": options.recogniser["name"],
+        "min_photos": options.min_photos,
+        "min_face": float(options.min_face),
+        "same_picture": float(options.same_picture),
+        "too_alike": float(options.too_alike),
+    }
+
+
+def _check_facts(options: PrepareOptions) -> None:
+    """Refuse to add to a set that was made otherwise than this run would make it."""
+    path = options.root / FACTS_FILE
+    if not path.is_file():
+        raise TwoFaceError(f"no prepared data set {options.root}; run `twoface prepare step=split` first")
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except ValueError:
+        found = {}
+    wanted = json.loads(json.dumps(_facts(options)))
+    differing = [key for key, value in wanted.items() if found.get(key) != value]
+    if differing:
+        raise TwoFaceError(
+            f"{options.root} was made with other options ({', '.join(differing)}); "
+            "give the same ones, or run step=split with force=true first"
+        )
+
+
 def _write(options: PrepareOptions, result: PrepareResult) -> None:
     """The prepared set, under its name only when it is whole."""
     root = options.root
     building = root.with_name(f"{root.name}.partial")
     shutil.rmtree(building, ignore_errors=True)
-    facts = {"frame": options.frame.options(), "image_size": options.image_size, "split": options.split.options}
     with new_folders(root.parent):
         try:
             building.mkdir()
-            write_layout(result.placed, result.files, result.framed, facts, building)
+            write_layout(result.placed, result.files, result.framed, _facts(options), building)
             write_text(building / REJECTS_FILE, _rejects_text(result.rejects))
             if options.step == "all":
                 write_report(building, result, options)
@@ -259,9 +298,10 @@ def prepare(options: PrepareOptions) -> PrepareResult:
     if options.step in ("all", "split"):
         _write(options, result)
     elif options.step == "zip":
+        _check_facts(options)
         write_zip(options.root)
     else:
-        require(options.root.is_dir(), f"no prepared data set {options.root}; run `twoface prepare step=split` first")
+        _check_facts(options)
         write_report(options.root, result, options)
     return result
 

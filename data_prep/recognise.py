@@ -44,6 +44,10 @@ def check_recogniser(options: dict[str, Any]) -> str:
             f"recogniser {name}: {'no file ' + str(weights) if weights else 'no weights'}; "
             "give recogniser.weights=<file>, or recogniser=none to keep every photo under the name it has"
         )
+    for key in ("same_person", "join"):
+        value = options.get(key)
+        if not isinstance(value, int | float) or not -1 <= value <= 1:
+            raise TwoFaceError(f"recogniser.{key}={value} is not a cosine, -1 to 1")
     return hashlib.sha256(Path(weights).read_bytes()).hexdigest()
 
 
@@ -78,7 +82,10 @@ def _sface(weights: str) -> Embed:
 
     def embed(pixels: np.ndarray, value: Values) -> np.ndarray:
         face = fit_frame(SFACE_LANDMARKS, to_face(value).landmarks).crop(pixels, SFACE_SIZE)
-        found = session.run(None, {name: face.transpose(2, 0, 1)[None].astype(np.float32)})[0][0]
+        try:
+            found = session.run(None, {name: face.transpose(2, 0, 1)[None].astype(np.float32)})[0][0]
+        except Exception as error:
+            raise TwoFaceError(f"recogniser sface: {weights} is another model: {str(error)[:200]}") from None
         return np.asarray(found / np.linalg.norm(found))
 
     return embed
@@ -104,11 +111,11 @@ def recognise(
     """Step: unit embeddings (D,) by photo."""
     items = []
     for photo in photos:
-        marks = stamp("recognise 1", photo.path.stat().st_mtime_ns, found[photo.key], digest)
+        marks = stamp("recognise 1", found[photo.key], digest)
         items.append(
             Item(photo.key, marks, (str(photo.path), found[photo.key], options["name"], str(options["weights"])))
         )
-    values = work.run(f"recognise {options['name']}", items, embed_photos, compute)
+    values = work.run("clean", f"recognise {options['name']}", items, embed_photos, compute)
     embeddings = {}
     for key, value in values.items():
         embedding = np.frombuffer(base64.b64decode(value), np.float16).astype(np.float32)

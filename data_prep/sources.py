@@ -67,11 +67,11 @@ def _output_names(photos: list[Path]) -> dict[Path, str]:
     taken: set[str] = set()
     for photo in photos:
         name = f"{safe_name(photo.stem)}.jpg"
-        if name in taken:
+        if name.casefold() in taken:
             name = f"{safe_name(photo.stem)}-{photo.suffix[1:].lower()}.jpg"
-        if name in taken:
+        if name.casefold() in taken:
             name = f"{safe_name(photo.name)}-{len(taken)}.jpg"
-        taken.add(name)
+        taken.add(name.casefold())
         names[photo] = name
     return names
 
@@ -92,7 +92,10 @@ def _check_people(root: Path) -> list[Path]:
 
 
 def _leads_out(path: Path, root: Path) -> bool:
-    return not path.resolve().is_relative_to(root)
+    try:
+        return not path.resolve().is_relative_to(root)
+    except (OSError, RuntimeError):  # a link to itself
+        return True
 
 
 def _list_root(source: str, root: Path, listing: Listing) -> None:
@@ -108,7 +111,12 @@ def _list_root(source: str, root: Path, listing: Listing) -> None:
             continue
         listing.people.append((source, identity))
         photos = []
-        for path in sorted(person.iterdir()):
+        try:
+            entries = sorted(person.iterdir())
+        except OSError as error:
+            reject(person, "unreadable", f"cannot be read ({error.strerror})")
+            continue
+        for path in entries:
             if path.name.startswith("."):
                 continue
             if path.suffix.lower() not in PHOTO_SUFFIXES or path.is_dir():
@@ -136,5 +144,5 @@ def list_sources(roots: list[Path]) -> Listing:
         raise TwoFaceError(f"sources {', '.join(map(str, roots))}: two folders have one name; rename one")
     listing = Listing([], [], [])
     for name, root in zip(names, roots, strict=True):
-        _list_root(printable(name), root, listing)
+        _list_root(safe_name(name), root, listing)
     return listing

@@ -24,6 +24,7 @@ from tqdm import tqdm
 from twoface_pl.errors import TwoFaceError
 
 CHUNK = 8  # items a worker takes at once
+AGAIN = "again"  # in a result that the next run is to find out anew
 SAVE_EVERY = 1.0  # seconds of work that a kill may cost
 
 
@@ -104,6 +105,7 @@ class Work:
     def run(
         self,
         step: str,
+        stored_as: str,
         items: list[Item],
         function: Callable[[list[Any]], list[Any]],
         compute: bool,
@@ -112,7 +114,8 @@ class Work:
         """Each item's result, plain values, in the items' order: what is known already, the rest anew.
 
         Args:
-            step: its name.
+            step: its name, as users give it.
+            stored_as: the name that its results are kept under.
             items: what to do.
             function: at a module's top; takes items' arguments to results, one for one.
             compute: False: a result that is missing is an error.
@@ -121,25 +124,29 @@ class Work:
         Raises:
             TwoFaceError: results that are missing, a full disk, a worker that was killed.
         """
-        found = self._found(step, items, still_there)
+        found = self._found(stored_as, items, still_there)
         todo = [item for item in items if item.key not in found]
         if todo and not compute:
             raise TwoFaceError(
                 f"{len(todo)} results of step {step} are missing; run `twoface prepare step={step}` first"
             )
-        with tqdm(total=len(items), initial=len(found), desc=f"{step:11}", unit="", mininterval=1) as bar:
+        with tqdm(total=len(items), initial=len(found), desc=f"{stored_as:11}", unit="", mininterval=1) as bar:
             saved, unsaved = time.monotonic(), list[tuple[Item, Any]]()
             try:
                 for chunk, values in self._compute(todo, function):
-                    unsaved += zip(chunk, values, strict=True)
+                    unsaved += [
+                        (item, value)
+                        for item, value in zip(chunk, values, strict=True)
+                        if not (isinstance(value, dict) and value.get(AGAIN))
+                    ]
                     bar.update(len(chunk))
                     if time.monotonic() - saved > SAVE_EVERY:
-                        self._save(step, unsaved)
+                        self._save(stored_as, unsaved)
                         saved, unsaved = time.monotonic(), []
                     found.update({item.key: value for item, value in zip(chunk, values, strict=True)})
             finally:
                 if unsaved:
-                    self._save(step, unsaved)
+                    self._save(stored_as, unsaved)
         return {item.key: found[item.key] for item in items}
 
     def _compute(

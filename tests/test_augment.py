@@ -102,6 +102,8 @@ def test_landmarks_go_with_the_picture() -> None:
         ({"flip": 2}, "flip=2 is no chance"),
         ({"blur_sigma": 3}, "smallest,largest"),
         ({"jpeg_quality": [90, 50]}, "smallest,largest"),
+        ({"jpeg_quality": [50, 200]}, "beyond 100"),
+        ({"degrees": "abc"}, "degrees=abc is not a number from 0 to 180"),
         ({"zoom": 1}, "zoom"),
     ],
 )

@@ -43,6 +43,7 @@ def test_the_index_comes_from_the_split_then_the_root_then_the_folders(prepared:
         ("masked-files.txt", "nobody/0.jpg", r"names 1 files that are not there.*nobody"),
         ("masked-files.txt", "no slash", "line 1: 'no slash' is not identity/file"),
         ("real-files.txt", "../../secret.jpg", "is not identity/file"),
+        ("real-files.txt", "a/..\\..\\secret.jpg", "is not identity/file"),
         ("reference-files.txt", "no colon", "is not identity:file,file"),
         ("masked-files.txt", "", "each must be at least 1"),
     ],

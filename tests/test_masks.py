@@ -178,6 +178,7 @@ def test_a_curriculum_goes_by_epochs() -> None:
         ({"name": "face_parts", "parts": []}, "there are: eyes"),
         ({"name": "face_parts", "jitter": 2}, "jitter=2"),
         ({"name": "mixture", "parts": {}}, "no part has a weight"),
+        ({"name": "mixture", "parts": [1]}, "parts must be policies by name, not list"),
         ({"name": "mixture", "parts": {"a": {"weight": 1}}}, "parts.a must have just weight and mask"),
         ({"name": "mixture", "parts": {"a": {"weight": -1, "mask": {"name": "center"}}}}, "not a number from 0"),
         ({"name": "mixture", "parts": {"a": {"weight": 1, "mask": {"name": "donut"}}}}, "'donut' is not known"),

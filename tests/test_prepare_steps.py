@@ -497,3 +497,117 @@ def test_the_command_takes_several_sources_and_says_what_it_did(twoface: Run, ra
     lost = twoface("prepare", "source.root=[a,nowhere]", "root=other", cwd=tmp_path)
     assert lost.returncode == 1
     assert "no folder nowhere" in lost.stderr
+
+
+def _draw(folder: Path, person: int, count: int = 2, size: int = SIZE) -> None:
+    for number in range(count):
+        write_image(folder / f"{number}.png", synthetic_photo(person, number, size))
+
+
+def _prepare_from(tmp_path: Path, *sources: str, root: str = "set", **changes) -> PrepareResult:
+    made = prepare_options(tmp_path, tmp_path / root, split_rule("few_photos", 0, 0), **changes)
+    return prepare(type(made)(**{**vars(made), "sources": tuple(tmp_path / source for source in sources)}))
+
+
+def test_names_that_would_meet_are_kept_apart(tmp_path: Path) -> None:
+    for person, folder in enumerate(("a/b-X", "a/X", "a/x", "b/X", "two:2,x/X")):
+        _draw(tmp_path / folder, person)
+    result = _prepare_from(tmp_path, "a", "b", "two:2,x")
+    index = read_index(FolderSource(tmp_path / "set"), "train")
+    assert len(index.references) == result.people["train"] == 5
+    assert len({name.casefold() for name in index.references}) == 5
+    pictures = {path.read_bytes() for path in (tmp_path / "set" / "train" / "masked").rglob("*.jpg")}
+    assert len(pictures) == 10
+
+
+def test_another_source_of_the_same_names_and_times_is_looked_at_anew(tmp_path: Path) -> None:
+    for place, first in (("x", 0), ("y", 50)):
+        for person in ("p", "q"):
+            _draw(tmp_path / place / "photos" / person, first + ord(person))
+        for path in (tmp_path / place).rglob("*.png"):
+            os.utime(path, (1_000_000, 1_000_000))
+    _prepare_from(tmp_path, "x/photos")
+    before = _bytes(tmp_path / "set" / "train" / "masked")
+    _prepare_from(tmp_path, "y/photos", force=True)
+    after = _bytes(tmp_path / "set" / "train" / "masked")
+    assert before.keys() == after.keys()
+    assert not set(before.values()) & set(after.values())
+
+
+def test_a_photo_that_cannot_be_read_today_is_tried_again(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(photos, tmp_path / "photos")
+    read = Path.read_bytes
+
+    def fails(path: Path) -> bytes:
+        if path.name == "001.png":
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", fails)
+    result = _prepare_from(tmp_path, "photos")
+    assert sum(reject.reason == "cannot be read (Permission denied)" for reject in result.rejects) == 24
+    monkeypatch.setattr(Path, "read_bytes", read)
+    assert not _prepare_from(tmp_path, "photos", force=True).rejects
+
+
+def test_who_may_be_one_person_is_not_parted_by_the_split() -> None:
+    people = {"a/A": [1, 1], "b/B1": [1, 1], "b/B2": [1, 1], "b/C": [2, 2]}
+    photos, embeddings = _embeddings(people)
+    found = clean(photos, embeddings, same_person=0.5, join=0.85)
+    assert set(found.people) == {("a", "A"), ("b", "B2"), ("b", "C")} or set(found.people) == {
+        ("a", "A"), ("b", "B1"), ("b", "C"),
+    }  # fmt: skip
+    assert len(found.joined) == 1
+    assert found.alike
+    (other,) = set(found.people) - {("a", "A"), ("b", "C")}
+    assert found.kin == {other: ("a", "A")}
+    from twoface_pl.data_prep.layout import place
+
+    for seed in range(20):
+        placed = place(list(photos), found.people, {}, split_rule("few_photos", 0.3, 0.3, seed), 2, found.kin)
+        splits = {identity.name: identity.split for identity in placed.identities}
+        assert splits["A"] == splits[other[1]]
+
+
+def test_nobody_left_after_cleaning_is_a_sentence() -> None:
+    photos, embeddings = _embeddings({"a/z": [4, 5]})
+    found = clean(photos, embeddings, same_person=0.5, join=0.9)
+    assert found.people == {}
+    assert len(found.rejects) == 2
+
+
+def test_a_link_to_itself_is_rejected(photos: Path, tmp_path: Path) -> None:
+    shutil.copytree(photos, tmp_path / "photos")
+    (tmp_path / "photos" / "person_0000" / "loop.png").symlink_to("loop.png")
+    assert _kinds(_prepare_from(tmp_path, "photos")) == {"person_0000/loop.png": "link"}
+
+
+def test_report_and_zip_belong_to_the_set_they_are_put_into(photos: Path, tmp_path: Path) -> None:
+    prepare(prepare_options(photos, tmp_path / "set"))
+    for step in ("report", "zip"):
+        with pytest.raises(TwoFaceError, match=r"made with other options \(split\); give the same ones"):
+            prepare(prepare_options(photos, tmp_path / "set", "classic2018", step=step))
+        with pytest.raises(TwoFaceError, match="no prepared data set"):
+            prepare(prepare_options(photos, tmp_path / "else", step=step, work=tmp_path / "set.work"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"min_face": "small"}, "min_face=small is not a number"),
+        ({"same_picture": "high"}, "same_picture=high is not a number"),
+        ({"too_alike": None}, "too_alike=None is not a number"),
+        ({"workers": -1}, "workers=-1"),
+    ],
+)
+def test_options_that_make_no_sense(changes: dict, says: str, photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(TwoFaceError, match=says):
+        prepare_options(photos, tmp_path / "set", **changes)
+
+
+def test_work_within_the_set_would_be_lost_with_it(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(TwoFaceError, match="which is replaced as a whole; choose another work="):
+        prepare(prepare_options(photos, tmp_path / "set", work=tmp_path / "set" / "work"))
+    assert not (tmp_path / "set").exists()

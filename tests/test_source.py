@@ -40,7 +40,7 @@ def test_a_zip_gives_what_its_folder_gives(
 ) -> None:
     path = zipped
     if kind != "prepared":
-        path = _pack(tmp_path / "data.zip", prepared, "my faces/" if kind == "in a folder" else "")
+        path = _pack(tmp_path / "data.zip", prepared, "my faces_train/x/" if kind == "in a folder" else "")
     folder, source = FolderSource(prepared), open_source(path, in_memory)
     assert read_frame(source) == read_frame(folder)
     for split in SPLITS:
@@ -120,6 +120,11 @@ def test_a_cut_or_damaged_zip(in_memory: bool, zipped: Path, tmp_path: Path) -> 
     content[place : place + 4] = b"XXXX"
     damaged.write_bytes(content)
     with pytest.raises(TwoFaceError, match="the zip is damaged"):
+        open_source(damaged, in_memory).read(name)
+    content[place : place + 4] = b"PK\x03\x04"
+    content[place + 30 + len(name) + 400] ^= 1  # one bit of the photo
+    damaged.write_bytes(content)
+    with pytest.raises(TwoFaceError, match=r"damaged \(checksum\)"):
         open_source(damaged, in_memory).read(name)
     with pytest.raises(TwoFaceError, match="no such file"):
         source.read("train/nothing.jpg")

@@ -11,6 +11,10 @@ import numpy as np
 
 from twoface_pl.errors import TwoFaceError, require
 
+STRENGTHS = {
+    "degrees": 180, "shift": 0.5, "scale": 0.9, "brightness": 1, "contrast": 1, "saturation": 1, "hue": 0.5,
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class AugmentOptions:
@@ -39,6 +43,11 @@ class AugmentOptions:
             value = getattr(self, name)
             pair = isinstance(value, list | tuple) and len(value) == 2 and 0 < value[0] <= value[1]
             require(pair, f"augment: {name}={value} is not [smallest,largest]")
+        require(self.jpeg_quality[1] <= 100, f"augment: jpeg_quality={self.jpeg_quality} goes beyond 100")
+        for name, most in STRENGTHS.items():
+            value = getattr(self, name)
+            good = isinstance(value, int | float) and 0 <= value <= most
+            require(good, f"augment: {name}={value} is not a number from 0 to {most}")
 
     @classmethod
     def build(cls, options: dict[str, Any]) -> AugmentOptions:

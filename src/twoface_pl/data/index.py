@@ -56,7 +56,12 @@ def _lines(source: Source, name: str) -> list[str]:
 
 def _is_entry(entry: str) -> bool:
     identity, file = split_name(entry)
-    return bool(identity and file) and "/" not in file and not {identity, file} & {".", ".."}
+    return (
+        bool(identity and file)
+        and not {"/", "\\"} & set(file)
+        and "\\" not in identity
+        and not {identity, file} & {".", ".."}
+    )
 
 
 def _read_entries(source: Source, name: str) -> tuple[str, ...]:
@@ -75,7 +80,7 @@ def _read_lists(source: Source, name: str, form: str) -> dict[str, tuple[str, ..
             continue
         key, colon, rest = line.partition(":")
         parts = tuple(part for part in rest.split(",") if part)
-        if not colon or not key or not parts or any("/" in part or part in (".", "..") for part in parts):
+        if not colon or not key or not parts or any({"/", "\\"} & set(part) or part in (".", "..") for part in parts):
             raise TwoFaceError(f"{source.shown(name)}, line {number}: '{line[:80]}' is not {form}")
         lists[key] = parts
     return lists
@@ -85,7 +90,7 @@ def _read_references(source: Source, name: str) -> dict[str, tuple[str, ...]]:
     form = "identity:file,file"
     references = _read_lists(source, name, form)
     for identity in references:
-        if "/" in identity or identity in (".", ".."):
+        if {"/", "\\"} & set(identity) or identity in (".", ".."):
             raise TwoFaceError(f"{source.shown(name)}: '{identity[:80]}' is not the identity of {form}")
     return references
 

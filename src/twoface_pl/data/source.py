@@ -99,6 +99,7 @@ class _Member:
     packed: int  # bytes in the zip
     size: int  # bytes unpacked
     method: int
+    checksum: int
 
 
 class ZipSource:
@@ -140,7 +141,9 @@ class ZipSource:
         members = {}
         for info in infos:
             self._check(info)
-            members[info.filename] = _Member(info.header_offset, info.compress_size, info.file_size, info.compress_type)
+            members[info.filename] = _Member(
+                info.header_offset, info.compress_size, info.file_size, info.compress_type, info.CRC
+            )
         return self._without_wrapper(members)
 
     def _check(self, info: zipfile.ZipInfo) -> None:
@@ -163,7 +166,8 @@ class ZipSource:
         """Names as from the folder that holds ``train``."""
         if any(name.startswith("train/") for name in members):
             return members
-        wrapper = next((name.partition("train/")[0] for name in members if "/train/" in f"/{name}"), "")
+        inside = next((name.split("/") for name in members if "train" in name.split("/")[:-1]), [])
+        wrapper = "".join(f"{folder}/" for folder in inside[: inside.index("train")]) if inside else ""
         return {name.removeprefix(wrapper): member for name, member in members.items() if name.startswith(wrapper)}
 
     def read(self, name: str) -> bytes:
@@ -178,13 +182,18 @@ class ZipSource:
         if header[:4] != b"PK\x03\x04" or len(packed) != member.packed:
             raise TwoFaceError(f"{self.shown(name)}: the zip is damaged; copy or make it again")
         if member.method == zipfile.ZIP_STORED:
-            return bytes(packed)
+            return self._whole(bytes(packed), member, name)
         try:  # never more than it says: a member may lie about its size
             content = zlib.decompressobj(-15).decompress(packed, member.size + 1)
         except zlib.error as error:
             raise TwoFaceError(f"{self.shown(name)}: damaged ({error}); copy or make the zip again") from None
+        return self._whole(content, member, name)
+
+    def _whole(self, content: bytes, member: _Member, name: str) -> bytes:
         if len(content) != member.size:
             raise TwoFaceError(f"{self.shown(name)}: of another size than the zip says; make it again")
+        if zlib.crc32(content) != member.checksum:
+            raise TwoFaceError(f"{self.shown(name)}: damaged (checksum); copy or make the zip again")
         return content
 
     def has(self, name: str) -> bool:

@@ -21,6 +21,12 @@ def _part(whole: str, label: str, options: Any, number: str) -> tuple[Any, dict[
     return options[number], dict(options["mask"])
 
 
+def _named(whole: str, key: str, parts: Any) -> Mapping[str, Any]:
+    if parts is not None and not isinstance(parts, Mapping):
+        raise TwoFaceError(f"mask '{whole}': {key} must be policies by name, not {type(parts).__name__}")
+    return parts or {}
+
+
 @dataclass(frozen=True)
 class Mixture(MaskPolicy):
     """Each sample's policy is drawn by weight."""
@@ -33,7 +39,7 @@ class Mixture(MaskPolicy):
     def build(cls, build: Build, parts: Mapping[str, Any]) -> Mixture:
         """From parts by any name, each ``{"weight": ..., "mask": {...}}``; weight 0 leaves one out."""
         found = []
-        for label, options in (parts or {}).items():
+        for label, options in _named(cls.name, "parts", parts).items():
             weight, mask = _part(cls.name, f"parts.{label}", options, "weight")
             if not isinstance(weight, int | float) or weight < 0:
                 raise TwoFaceError(f"mask '{cls.name}': parts.{label}.weight={weight} is not a number from 0")
@@ -71,7 +77,7 @@ class Curriculum(MaskPolicy):
     def build(cls, build: Build, stages: Mapping[str, Any]) -> Curriculum:
         """From stages in their order, each ``{"before_epoch": ..., "mask": {...}}``; null for the last."""
         found = []
-        for label, options in (stages or {}).items():
+        for label, options in _named(cls.name, "stages", stages).items():
             end, mask = _part(cls.name, f"stages.{label}", options, "before_epoch")
             found.append((build(mask), end))
         ends = [end for _, end in found]

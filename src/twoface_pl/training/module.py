@@ -110,9 +110,11 @@ class InpaintingModule(L.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["batches_done"] = self.batches_done
+        checkpoint["broken_photos"] = int(self.broken_photos)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.batches_done = checkpoint["batches_done"]
+        self.broken_photos = torch.tensor(checkpoint.get("broken_photos", 0))
 
     def training_step(self, batch: Triple, batch_idx: int) -> None:
         photo, reference, real = (to_float(batch[key]) for key in ("photo", "reference", "real"))
@@ -206,6 +208,7 @@ class InpaintingModule(L.LightningModule):
         return to_uint8(self.generator(photo * (1 - mask), mask, reference))
 
     def validation_step(self, batch: Triple, batch_idx: int) -> None:
+        self.broken_photos = self.broken_photos.to(self.device) + torch.as_tensor(batch["broken"]).sum()
         photos, masks = batch["photo"].cpu().numpy(), batch["mask"].cpu().numpy()
         filled = self.fill(batch)
         psnr = psnr_in_hole(filled, photos, masks)
