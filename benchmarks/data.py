@@ -33,7 +33,8 @@ from twoface_pl.data.source import FolderSource, open_source
 from twoface_pl.data.synthetic import write_synthetic_photos
 from twoface_pl.data.triples import TripleOptions, Triples
 from twoface_pl.data_prep.layout import write_zip
-from twoface_pl.data_prep.prepare import PrepareOptions, prepare
+from twoface_pl.data_prep.options import PrepareOptions
+from twoface_pl.data_prep.prepare import prepare
 from twoface_pl.data_prep.split import SplitRule
 from twoface_pl.faces.frame import FrameKind
 from twoface_pl.faces.image import decode_image

@@ -23,7 +23,8 @@ from twoface_pl.faces.frame import resize
 from twoface_pl.faces.image import decode_image, write_image
 
 if TYPE_CHECKING:
-    from twoface_pl.data_prep.prepare import PrepareOptions, PrepareResult
+    from twoface_pl.data_prep.options import PrepareOptions
+    from twoface_pl.data_prep.prepare import PrepareResult
 
 SHEETS = "sheets"
 TILE = 72  # pixels a side

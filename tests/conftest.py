@@ -12,7 +12,8 @@ import pytest
 
 from twoface_pl.data.datamodule import DataOptions, TripleDataModule
 from twoface_pl.data.synthetic import write_synthetic_photos
-from twoface_pl.data_prep.prepare import PrepareOptions, prepare
+from twoface_pl.data_prep.options import PrepareOptions
+from twoface_pl.data_prep.prepare import prepare
 from twoface_pl.data_prep.split import SplitRule
 from twoface_pl.export.export import export
 from twoface_pl.faces.frame import FrameKind
