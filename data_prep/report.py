@@ -175,7 +175,7 @@ td:nth-child(2) { text-align: right } i { display: block; height: .7rem; backgro
 img { display: block; max-width: 100%; margin: .4rem 0 } h2 { margin-top: 2rem } .note { color: #555 }
 """
 NOTES = {
-    "alike": "Within one source nobody is joined. If these are one person, put their photos into one folder.",
+    "alike": "Not joined, but kept in one split. If these are one person, put their photos into one folder.",
     "joined": "One person in two sources; they stand under the first name.",
 }
 
