@@ -1,0 +1,64 @@
+"""Splits: folds and lists."""
+
+from pathlib import Path
+
+import pytest
+from conftest import prepare_options
+
+from twoface_pl.data.index import SPLITS, read_index
+from twoface_pl.data.source import FolderSource
+from twoface_pl.data_prep.prepare import prepare
+from twoface_pl.data_prep.split import SplitRule
+from twoface_pl.errors import TwoFaceError
+
+
+def test_k_folds_share_everybody_out_once() -> None:
+    rules = [
+        SplitRule.build({"name": "kfold", "folds": 4, "fold": fold, "validation": 0.2, "seed": 0}) for fold in range(4)
+    ]
+    people = [f"person {number}" for number in range(400)]
+    tests = [{person for person in people if rule.splitting.split_of(person) == "test"} for rule in rules]
+    assert set().union(*tests) == set(people)
+    assert sum(map(len, tests)) == 400
+    assert all(70 < len(test) < 130 for test in tests)
+    rest = [person for person in people if person not in tests[0]]
+    share = sum(rules[0].splitting.split_of(person) == "validation" for person in rest) / len(rest)
+    assert share == pytest.approx(0.2, abs=0.07)
+
+
+def test_lists_say_who_goes_where(photos: Path, tmp_path: Path) -> None:
+    names = sorted(path.name for path in photos.iterdir() if path.is_dir())
+    for split, members in (("train", names[:8]), ("validation", names[8:11]), ("test", names[11:13])):
+        (tmp_path / f"{split}.txt").write_text("\n".join(members) + "\n\n")
+    lists = {split: str(tmp_path / f"{split}.txt") for split in SPLITS}
+    result = prepare(prepare_options(photos, tmp_path / "set", SplitRule.build({"name": "lists", **lists})))
+    assert result.people == {"train": 8, "validation": 3, "test": 2}
+    assert set(read_index(FolderSource(tmp_path / "set"), "test").references) == set(names[11:13])
+    assert sum(reject.kind == "not listed" for reject in result.rejects) == (24 - 13) * 5  # people and their photos
+    rest = SplitRule.build({"name": "lists", **lists, "rest": "train"})
+    assert rest.splitting.split_of("a stranger") == "train"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"name": "random"}, "not known; there are: classic2018, few_photos, kfold, lists"),
+        ({"name": "kfold", "folds": 1, "fold": 0, "validation": 0, "seed": 0}, "folds=1"),
+        ({"name": "kfold", "folds": 3, "fold": 3, "validation": 0, "seed": 0}, "fold=3 is not one of 0 to 2"),
+        ({"name": "few_photos", "validation": 1.5, "test": 0, "seed": 0}, "validation=1.5 is not a share"),
+        ({"name": "few_photos", "share": 1}, "share"),
+        ({"name": "lists"}, "give split.train"),
+        ({"name": "lists", "train": "nowhere.txt"}, "nowhere.txt: cannot be read"),
+        ({"name": "lists", "train": "x", "rest": "bin"}, "rest=bin"),
+    ],
+)
+def test_splits_that_make_no_sense(options: dict, says: str) -> None:
+    with pytest.raises(TwoFaceError, match=says):
+        SplitRule.build(options)
+
+
+def test_somebody_in_two_lists(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("x\ny\n")
+    path = str(tmp_path / "a.txt")
+    with pytest.raises(TwoFaceError, match="'x' is in the lists of train and of test"):
+        SplitRule.build({"name": "lists", "train": path, "test": path})
