@@ -40,6 +40,17 @@ NETWORKS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 
+LOSSES: dict[str, dict[str, Any]] = {
+    "reconstruction": {"weight": 1.0, "kind": "l1", "rim_weight": 0.0, "rim_width": 0},
+    "perceptual": {"weight": 0.0, "size": 64, "margin": 0.125, "vgg_weights": "random", "vgg_preprocess": "raw"},
+    "adversarial": {
+        "kind": "non_saturating", "global_weight": 0.005, "local_weight": 0.01, "discriminator_weight": 1.0,
+        "r1_weight": 0.0, "r1_every": 16, "start": 0,
+    },
+    "identity": {"weight": 0.1, "kind": "cosine", "truth": 1.0, "reference": 0.0, "hardened": False},
+}  # fmt: skip
+
+
 class _StepTimes(Callback):
     def __init__(self) -> None:
         self.ends = [0.0]
@@ -56,15 +67,10 @@ class _StepTimes(Callback):
 
 def _module(name: str) -> InpaintingModule:
     generator, discriminator = NETWORKS[name]
-    weights = {"global_weight": 0.005, "local_weight": 0.01, "discriminator_weight": 1.0}
     return InpaintingModule(
         generator=generator,
         discriminator=discriminator,
-        losses={
-            "reconstruction": {"weight": 1.0, "kind": "l1"},
-            "adversarial": weights,
-            "identity": {"weight": 0.1, "kind": "cosine", "against": "reference"},
-        },
+        losses=LOSSES,
         optimizer={"generator_lr": 1e-4, "discriminator_lr": 1e-4, "betas": [0.5, 0.99], "decay_batches": None},
         facts={"image_size": SIZE, "frame": {"name": "none"}, "mask": MASK, "run": "benchmark"},
         identity_network=FaceNet(InceptionResnetV1(pretrained=None), "facenet"),
@@ -72,9 +78,8 @@ def _module(name: str) -> InpaintingModule:
 
 
 def _sample() -> dict[str, torch.Tensor]:
-    photos = {
-        name: torch.randint(0, 256, (SIZE, SIZE, 3), dtype=torch.uint8) for name in ("photo", "reference", "real")
-    }
+    photos = {name: torch.randint(0, 256, (SIZE, SIZE, 3), dtype=torch.uint8) for name in ("photo", "real")}
+    photos["references"] = torch.randint(0, 256, (1, SIZE, SIZE, 3), dtype=torch.uint8)
     mask = torch.zeros(SIZE, SIZE, dtype=torch.bool)
     mask[48:80, 48:80] = True
     return {**photos, "mask": mask, "broken": torch.tensor(0)}

@@ -15,14 +15,12 @@ from twoface_pl.data_prep.photos import Values, to_face
 from twoface_pl.data_prep.sources import Photo
 from twoface_pl.data_prep.work import Item, Work, stamp
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.faces.frame import FrameKind, fit_frame
+from twoface_pl.faces.frame import FrameKind
 from twoface_pl.faces.image import decode_image
+from twoface_pl.faces.recogniser import SFace
 
 FACENET_FRAME = FrameKind("facenet", eye_distance=39, eye_line=53)  # about the crops it was trained on
 FACENET_SIZE = 160
-# ArcFace's five points (Deng et al. 2019), on which SFace was trained.
-SFACE_LANDMARKS = np.array([(38.29, 51.70), (73.53, 51.50), (56.03, 71.74), (41.55, 92.37), (70.73, 92.20)]) / 112
-SFACE_SIZE = 112
 
 Embed = Callable[[np.ndarray, Values], np.ndarray]  # a photo and its face to an embedding
 RECOGNISERS = ("facenet", "sface")
@@ -69,26 +67,8 @@ def _facenet(weights: str) -> Embed:
 
 
 def _sface(weights: str) -> Embed:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises classes of its own, with no common base
-        raise TwoFaceError(f"recogniser sface: {weights} is not an ONNX model: {str(error)[:200]}") from None
-    name = session.get_inputs()[0].name
-
-    def embed(pixels: np.ndarray, value: Values) -> np.ndarray:
-        face = fit_frame(SFACE_LANDMARKS, to_face(value).landmarks).crop(pixels, SFACE_SIZE)
-        try:
-            found = session.run(None, {name: face.transpose(2, 0, 1)[None].astype(np.float32)})[0][0]
-        except Exception as error:
-            raise TwoFaceError(f"recogniser sface: {weights} is another model: {str(error)[:200]}") from None
-        return np.asarray(found / np.linalg.norm(found))
-
-    return embed
+    network = SFace(Path(weights))
+    return lambda pixels, value: network.embed(pixels, to_face(value).landmarks)
 
 
 @cache

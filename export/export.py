@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import warnings
@@ -23,8 +24,10 @@ from twoface_pl.model_file import FORMAT, INPUTS, OUTPUT
 from twoface_pl.networks.checkpoint import TrainedGenerator
 
 PARITY_BATCHES = (1, 2, 5)
+PARITY_REFERENCES = (1, 2, 3)
 PARITY_LIMIT = 1e-3
 TRACED_BATCH = 2  # a batch of 1 would be frozen into the graph
+TRACED_REFERENCES = 3  # not the batch's number, which would make the two one
 OPSET = 18
 
 
@@ -33,7 +36,7 @@ class ExportResult:
     """Where the file is and how far it is from torch."""
 
     path: Path
-    parity: dict[int, float]  # largest absolute difference, by batch size
+    parity: dict[tuple[int, int], float]  # largest absolute difference, by batch size and number of references
     metadata: dict[str, str]
 
 
@@ -55,6 +58,7 @@ def _metadata(trained: TrainedGenerator) -> dict[str, str]:
         "default_mask": json.dumps(_default_mask(trained)),
         "mask_polarity": "1 = hole",
         "only_default_mask": json.dumps(only is not None),
+        "references": str(trained.generator.only_references or "any"),
         "image_range": "float32 RGB in [0, 1]",
         "architecture": json.dumps({key: value for key, value in trained.options.items() if key != "vgg_weights"}),
         "run": trained.run,
@@ -62,27 +66,30 @@ def _metadata(trained: TrainedGenerator) -> dict[str, str]:
     }
 
 
-def _example(trained: TrainedGenerator, batch: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Real-valued pictures, the default hole and a reference."""
+def _example(trained: TrainedGenerator, batch: int, references: int) -> tuple[torch.Tensor, ...]:
+    """Real-valued pictures, the default hole and references."""
     source = torch.Generator().manual_seed(batch)
     size = trained.image_size
-    image, reference = (torch.rand(batch, size, size, 3, generator=source) for _ in range(2))
+    image = torch.rand(batch, size, size, 3, generator=source)
+    others = torch.rand(batch, references, size, size, 3, generator=source)
     hole = build_mask_policy(_default_mask(trained)).draw(np.random.default_rng(0), size)
     mask = torch.from_numpy(hole).float()[None, :, :, None].repeat(batch, 1, 1, 1)
-    return image, mask, reference
+    return image, mask, others
 
 
 def _write_graph(graph: ExportGraph, trained: TrainedGenerator, path: Path, metadata: dict[str, str]) -> None:
     batch = torch.export.Dim("batch", min=1, max=1024)
+    only = trained.generator.only_references
+    of_references = {0: batch} if only else {0: batch, 1: torch.export.Dim("references", min=1, max=64)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             graph,
-            _example(trained, TRACED_BATCH),
+            _example(trained, TRACED_BATCH, only or TRACED_REFERENCES),
             path,
             input_names=INPUTS,
             output_names=[OUTPUT],
-            dynamic_shapes=tuple({0: batch} for _ in INPUTS),
+            dynamic_shapes=({0: batch}, {0: batch}, of_references),
             opset_version=OPSET,
             dynamo=True,
             external_data=False,
@@ -94,26 +101,28 @@ def _write_graph(graph: ExportGraph, trained: TrainedGenerator, path: Path, meta
     onnx.save(model, path)
 
 
-def check_parity(path: Path, graph: ExportGraph, trained: TrainedGenerator) -> dict[int, float]:
-    """The largest absolute difference between onnxruntime and torch, by batch size.
+def check_parity(path: Path, graph: ExportGraph, trained: TrainedGenerator) -> dict[tuple[int, int], float]:
+    """The largest absolute difference between onnxruntime and torch, by batch size and number of references.
 
     Raises:
         TwoFaceError: one is above the limit.
     """
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    only = trained.generator.only_references
     parity = {}
-    for batch in PARITY_BATCHES:
-        inputs = _example(trained, batch)
+    for batch, references in itertools.product(PARITY_BATCHES, (only,) if only else PARITY_REFERENCES):
+        inputs = _example(trained, batch, references)
         with torch.inference_mode():
             expected = graph(*inputs).numpy()
         feeds = {name: tensor.numpy() for name, tensor in zip(INPUTS, inputs, strict=True)}
         (found,) = session.run([OUTPUT], feeds)
-        parity[batch] = float(np.abs(found - expected).max())
-        if not parity[batch] <= PARITY_LIMIT:
+        difference = float(np.abs(found - expected).max())
+        if not difference <= PARITY_LIMIT:
             raise TwoFaceError(
-                f"the ONNX graph differs from torch by {parity[batch]:.2e} at batch {batch}, more than "
-                f"{PARITY_LIMIT:.0e}; nothing was written"
+                f"the ONNX graph differs from torch by {difference:.2e} at batch {batch} with {references} "
+                f"reference(s), more than {PARITY_LIMIT:.0e}; nothing was written"
             )
+        parity[batch, references] = difference
     return parity
 
 
@@ -138,7 +147,7 @@ def export(trained: TrainedGenerator, output: Path) -> ExportResult:
         raise TwoFaceError(f"{path} exists and is kept; give another output, or a folder for numbered versions")
     graph = ExportGraph(trained.generator.cpu().float()).eval()
     metadata = _metadata(trained)
-    parity: dict[int, float] = {}
+    parity: dict[tuple[int, int], float] = {}
     for name in ("torch.onnx", "onnxscript", "onnx_ir"):  # each tells every step it takes
         logging.getLogger(name).setLevel(logging.ERROR)
 

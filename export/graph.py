@@ -11,8 +11,9 @@ from twoface_pl.networks.generator import Generator
 class ExportGraph(nn.Module):
     """Channels last, as the 2018 protocol has it.
 
-    ``masked_image`` and ``reference_image`` are float32 (N, H, W, 3) in [0, 1], ``mask`` is float32
-    (N, H, W, 1) with 1 = hole. What the picture holds in the hole is set to zero, so it cannot leak.
+    ``masked_image`` is float32 (N, H, W, 3) in [0, 1], ``mask`` is float32 (N, H, W, 1) with 1 = hole,
+    ``reference_images`` are float32 (N, R, H, W, 3) in [0, 1]. What the picture holds in the hole is set to
+    zero, so it cannot leak.
     Returns ``filled_image``, float32 (N, H, W, 3) in [0, 1].
     """
 
@@ -20,7 +21,7 @@ class ExportGraph(nn.Module):
         super().__init__()
         self.generator = generator
 
-    def forward(self, masked_image: Tensor, mask: Tensor, reference_image: Tensor) -> Tensor:
-        image, hole, reference = (tensor.permute(0, 3, 1, 2) for tensor in (masked_image, mask, reference_image))
-        filled = self.generator(image * (1 - hole), hole, reference)
+    def forward(self, masked_image: Tensor, mask: Tensor, reference_images: Tensor) -> Tensor:
+        image, hole, references = (tensor.movedim(-1, -3) for tensor in (masked_image, mask, reference_images))
+        filled = self.generator(image * (1 - hole), hole, references)
         return torch.clamp(filled, 0, 1).permute(0, 2, 3, 1)

@@ -122,11 +122,21 @@ class FillSession:
         Args:
             images: float32 (N, H, W, 3) in [0, 1]; what is in the hole does not matter.
             masks: bool or float32 (N, H, W), 1 = hole.
-            references: float32 (N, H, W, 3) in [0, 1].
+            references: float32 (N, R, H, W, 3) in [0, 1], or (N, H, W, 3) for one of each.
 
         Returns:
             float32 (N, H, W, 3) in [0, 1]; outside the hole just ``images``.
+
+        Raises:
+            TwoFaceError: a number of references that this model cannot take.
         """
+        if references.ndim == 4:
+            references = references[:, None]
+        wanted = self.metadata["references"]
+        if references.shape[1] == 0 or wanted not in ("any", str(references.shape[1])):
+            raise TwoFaceError(
+                f"{references.shape[1]} references; this model takes {wanted.replace('any', '1 or more')}"
+            )
         holes = masks.astype(np.float32)[..., None]
         feeds = dict(zip(INPUTS, (images * (1 - holes), holes, references), strict=True))
         (filled,) = self.session.run(None, feeds)

@@ -27,7 +27,7 @@ SIZE = 64
 HOLE = 16
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 MASK = {"name": "center", "size": HOLE}
-GENERATOR = {"name": "ours", "width": 16, "depth": 1, "blocks": 1, "heads": 2}
+GENERATOR = {"name": "ours", "width": 32, "fine_width": 16, "depth": 1, "blocks": 1, "heads": 2}
 DISCRIMINATOR = {"name": "conv", "width": 8, "local_size": 16}
 OPTIMIZER = {"generator_lr": 1e-3, "discriminator_lr": 1e-3, "betas": [0.5, 0.99], "decay_batches": None}
 CPU = {"accelerator": "cpu", "devices": 1, "precision": "32-true"}
@@ -35,12 +35,20 @@ CPU = {"accelerator": "cpu", "devices": 1, "precision": "32-true"}
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def losses(reconstruction: float = 1.0, adversarial: float = 0.01, identity: float = 0.0) -> dict:
-    return {
-        "reconstruction": {"weight": reconstruction, "kind": "l1"},
-        "adversarial": {"global_weight": adversarial, "local_weight": adversarial, "discriminator_weight": 1.0},
-        "identity": {"weight": identity, "kind": "cosine", "against": "truth"},
-    }
+def losses(reconstruction: float = 1.0, adversarial: float = 0.01, identity: float = 0.0, **changes) -> dict:
+    """Options of every loss; ``changes`` replaces some, as ``perceptual={"weight": 1.0}``."""
+    options = {
+        "reconstruction": {"weight": reconstruction, "kind": "l1", "rim_weight": 0.0, "rim_width": 0},
+        "perceptual": {
+            "weight": 0.0, "size": 32, "margin": 0.125, "vgg_weights": "random", "vgg_preprocess": "auto",
+        },
+        "adversarial": {
+            "kind": "non_saturating", "global_weight": adversarial, "local_weight": adversarial,
+            "discriminator_weight": 1.0, "r1_weight": 0.0, "r1_every": 1, "start": 0,
+        },
+        "identity": {"weight": identity, "kind": "cosine", "truth": 1.0, "reference": 0.0, "hardened": False},
+    }  # fmt: skip
+    return {name: {**values, **changes.get(name, {})} for name, values in options.items()}
 
 
 def split_rule(name: str = "few_photos", validation: float = 0.2, test: float = 0.2, seed: int = 0) -> SplitRule:

@@ -107,7 +107,10 @@ def test_a_batch_is_a_function_of_seed_and_number(prepared: Path) -> None:
         sampler = TrainingBatches(len(triples), 8, seed=0, start=start)
         loader = iter(DataLoader(triples, batch_sampler=sampler, num_workers=workers))
         drawn = [next(loader) for _ in range(count - start)]
-        return [np.concatenate([batch[key].numpy() for key in ("photo", "reference", "real")]) for batch in drawn]
+        return [
+            np.concatenate([batch["photo"].numpy(), batch["references"][:, 0].numpy(), batch["real"].numpy()])
+            for batch in drawn
+        ]
 
     alone = batches(0)
     for other in (batches(2), batches(0, start=3)):
@@ -122,9 +125,9 @@ def test_evaluation_takes_the_next_photo_and_somebody_else(prepared: Path) -> No
     reference = next_reference(triples.index, identity, file)
     assert triples.positions[triples.targets[0]] in range(4)
     expected = decode_image(prepared / "test" / "reference" / identity / reference)
-    assert np.array_equal(triple["reference"], expected)
+    assert np.array_equal(triple["references"][0], expected)
     own = [decode_image(path) for path in (prepared / "test" / "reference" / identity).iterdir()]
-    assert not any(np.array_equal(triple["wrong_reference"], photo) for photo in own)
+    assert not any(np.array_equal(triple["wrong_references"][0], photo) for photo in own)
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 3])
@@ -146,4 +149,4 @@ def test_a_photo_is_never_its_own_reference(split: str, photos: Path, tmp_path: 
     for epoch in range(3):
         for position in range(len(triples)):
             triple = triples[(epoch, position)]
-            assert not np.array_equal(triple["photo"], triple["reference"])
+            assert not np.array_equal(triple["photo"], triple["references"][0])

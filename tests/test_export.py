@@ -1,5 +1,6 @@
 """The exported file is self-contained, says what it is, and is checked against torch."""
 
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from conftest import HOLE, SIZE
 
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.export.export import PARITY_BATCHES, check_parity, export, next_version
+from twoface_pl.export.export import PARITY_BATCHES, PARITY_REFERENCES, check_parity, export, next_version
 from twoface_pl.export.graph import ExportGraph
 from twoface_pl.faces.frame import FrameKind
 from twoface_pl.model_file import FORMAT
@@ -38,7 +39,7 @@ def test_one_file_with_metadata_and_a_dynamic_batch(model: Path) -> None:
         entry.name: [dim.dim_param or dim.dim_value for dim in entry.type.tensor_type.shape.dim]
         for entry in (*graph.graph.input, *graph.graph.output)
     }
-    assert list(shapes) == ["masked_image", "mask", "reference_image", "filled_image"]
+    assert list(shapes) == ["masked_image", "mask", "reference_images", "filled_image"]
     assert {str(shape[0]) for shape in shapes.values()} == {"batch"}
     assert shapes["mask"][1:] == [SIZE, SIZE, 1]
 
@@ -47,8 +48,9 @@ def test_onnxruntime_fills_as_torch_does(model: Path, checkpoint: Path) -> None:
     trained = load_generator(checkpoint)
     session = FillSession(model, "cpu")
     rng = np.random.default_rng(0)
-    for batch in PARITY_BATCHES:
-        image, reference = rng.random((2, batch, SIZE, SIZE, 3), np.float32)
+    for batch, references in itertools.product(PARITY_BATCHES, PARITY_REFERENCES):
+        image = rng.random((batch, SIZE, SIZE, 3), np.float32)
+        reference = rng.random((batch, references, SIZE, SIZE, 3), np.float32)
         masks = np.zeros((batch, SIZE, SIZE), bool)
         masks[:, 5:30, 9:50] = True  # not the default one
         found = session.fill(image, masks, reference)
@@ -63,7 +65,7 @@ def _broken(trained: TrainedGenerator) -> ExportGraph:
     generator = build_generator(trained.options)
     generator.load_state_dict(trained.generator.state_dict())
     with torch.no_grad():
-        generator.to_pixels[-2].bias[0] += 1.0
+        generator.decoder[-2].bias[0] += 1.0
     return ExportGraph(generator.eval().requires_grad_(False))
 
 
@@ -110,6 +112,9 @@ def test_seed_exports_and_refuses_other_holes(tmp_path: Path) -> None:
     assert max(result.parity.values()) <= 1e-3
     session = FillSession(result.path, "cpu")
     session.check_mask(session.default_mask)
+    pictures = np.zeros((1, 128, 128, 3), np.float32)
+    with pytest.raises(TwoFaceError, match="2 references; this model takes 1"):
+        session.fill(pictures, session.default_mask[None], np.zeros((1, 2, 128, 128, 3), np.float32))
     with pytest.raises(TwoFaceError, match="generator 'seed' fills only its default mask"):
         session.check_mask(np.roll(session.default_mask, 1, axis=0))
 

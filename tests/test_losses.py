@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.losses.adversarial import discriminator_loss, generator_loss
-from twoface_pl.losses.identity import identity_loss
-from twoface_pl.losses.reconstruction import reconstruction_loss
+from twoface_pl.losses.adversarial import discriminator_loss, generator_loss, r1_penalty
+from twoface_pl.losses.identity import identity_loss, random_view
+from twoface_pl.losses.perceptual import perceptual_loss
+from twoface_pl.losses.reconstruction import reconstruction_loss, rim_of
 
 
 @pytest.mark.parametrize(("kind", "value"), [("l1", 0.5), ("squared", 0.25), ("squared_2018", 2 * 0.25 * 4 * 3 / 48)])
@@ -18,6 +19,57 @@ def test_reconstruction(kind: str, value: float) -> None:
     mask[..., :2, :2] = 1
     filled = truth + 0.5 * mask
     assert reconstruction_loss(filled, truth, mask, kind).item() == pytest.approx(value)
+
+
+def test_the_rim_weighs_more() -> None:
+    mask = torch.zeros(1, 1, 12, 12)
+    mask[..., 2:10, 2:10] = 1
+    rim = rim_of(mask, 2)
+    assert rim.sum() == 64 - 16
+    assert rim[0, 0, 4:8, 4:8].sum() == 0
+    truth = torch.zeros(1, 3, 12, 12)
+    at_rim, inside = rim.expand_as(truth), (mask - rim).expand_as(truth)
+    weighted = [reconstruction_loss(fill, truth, mask, "l1", 2.0, 2).item() for fill in (at_rim, inside)]
+    assert weighted == pytest.approx([48 * 3 / (64 + 2 * 48), 16 / (64 + 2 * 48)])
+    assert reconstruction_loss(at_rim, truth, mask, "l1").item() == pytest.approx(48 / 64)
+
+
+@pytest.mark.parametrize(("kind", "undecided"), [("hinge", (2.0, 0.0)), ("least_squares", (0.5, 0.5))])
+def test_other_adversarial_losses(kind: str, undecided: tuple[float, float]) -> None:
+    zero = torch.zeros(3, 1)
+    assert discriminator_loss(zero, zero, kind).item() == pytest.approx(undecided[0])
+    assert generator_loss(zero, kind).item() == pytest.approx(undecided[1])
+    assert discriminator_loss(zero + 1, zero - 1, kind) < discriminator_loss(zero, zero, kind) or kind != "hinge"
+    assert generator_loss(zero + 1, kind) < generator_loss(zero, kind)
+
+
+def test_r1_is_half_the_squared_slope() -> None:
+    real = torch.rand(2, 3, 4, 4, requires_grad=True)
+    logits = [(2 * real).flatten(1).sum(dim=1, keepdim=True), real.flatten(1)[:, :1]]
+    expected = (47 * 2**2 + 3**2) / 2
+    assert r1_penalty(logits, real).item() == pytest.approx(expected)
+
+
+def test_perceptual_counts_each_layer_in_its_own_units() -> None:
+    truth, filled = torch.full((1, 3, 8, 8), 0.5), torch.full((1, 3, 8, 8), 0.75)
+    assert perceptual_loss(truth, truth, lambda image: [image, 100 * image]).item() == 0
+    assert perceptual_loss(filled, truth, lambda image: [image, 100 * image]).item() == pytest.approx(0.5)
+
+
+def test_a_view_keeps_the_face_and_breaks_pixel_patterns() -> None:
+    rows = torch.linspace(0, 1, 64)
+    face = (rows[:, None] + rows[None]).expand(2, 3, 64, 64) / 2
+    pattern = 0.2 * (torch.arange(64)[:, None] + torch.arange(64)[None]).remainder(2).mul(2).sub(1)
+    seen = random_view(face, torch.Generator().manual_seed(1))
+    assert seen.shape == face.shape
+    assert (seen.mean(dim=(1, 2, 3)) - 0.5).abs().max() < 0.1
+    left = random_view(face + pattern, torch.Generator().manual_seed(1)) - seen
+    assert left.abs().mean() < 0.05
+    assert not torch.equal(seen, random_view(face, torch.Generator().manual_seed(2)))
+    leaf = face.clone().requires_grad_()
+    random_view(leaf, torch.Generator().manual_seed(1)).sum().backward()
+    assert leaf.grad is not None
+    assert leaf.grad.abs().sum() > 0
 
 
 def test_adversarial() -> None:
@@ -40,5 +92,8 @@ def test_unknown_kinds() -> None:
     pair = torch.zeros(1, 3, 4, 4)
     with pytest.raises(TwoFaceError, match=r"reconstruction\.kind=l3"):
         reconstruction_loss(pair, pair, pair[:, :1], "l3")
+    for loss in (lambda: discriminator_loss(pair, pair, "wasserstein"), lambda: generator_loss(pair, "wasserstein")):
+        with pytest.raises(TwoFaceError, match=r"adversarial\.kind=wasserstein"):
+            loss()
     with pytest.raises(TwoFaceError, match=r"identity\.kind=angle"):
         identity_loss(pair[0, 0], pair[0, 0], "angle")

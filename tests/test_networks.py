@@ -12,17 +12,20 @@ from twoface_pl.masks import CenterSquare, RandomBox
 from twoface_pl.networks.discriminators import build_discriminators, hole_boxes, hole_crop
 from twoface_pl.networks.generator import build_generator, count_parameters
 from twoface_pl.networks.identity import load_identity
-from twoface_pl.networks.vgg import FrozenVGG16
+from twoface_pl.networks.reference import ReferenceWarp
+from twoface_pl.networks.vgg import FIRST_WEIGHT, FrozenVGG16
 
 SEED = {"name": "seed", "vgg_weights": "random"}
 
 
 def _inputs(size: int, hole: int, batch: int = 2) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    image, reference = torch.rand(2, batch, 3, size, size, generator=torch.Generator().manual_seed(0))
+    source = torch.Generator().manual_seed(0)
+    image = torch.rand(batch, 3, size, size, generator=source)
+    references = torch.rand(batch, 1, 3, size, size, generator=source)
     mask = torch.zeros(batch, 1, size, size)
     start = (size - hole) // 2
     mask[..., start : start + hole, start : start + hole] = 1
-    return image, mask, reference
+    return image, mask, references
 
 
 @pytest.mark.parametrize(("options", "size", "hole"), [(GENERATOR, 64, 20), (GENERATOR, 96, 50), (SEED, 128, 32)])
@@ -36,6 +39,56 @@ def test_generators_fill_the_hole_and_keep_the_rest(options: dict, size: int, ho
     assert filled.max() <= 1
     other = generator(image * (1 - mask), mask, 1 - reference)
     assert not torch.allclose(filled, other)  # it looks at the reference
+
+
+def test_references_are_a_set_and_may_be_none() -> None:
+    torch.manual_seed(0)
+    generator = build_generator(GENERATOR).eval()
+    for module in generator.modules():  # residual blocks and so on start as the identity
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.normal_(module.weight, std=0.1)
+    image, mask, _ = _inputs(64, 30)
+    references = torch.rand(2, 3, 3, 64, 64)
+    fills = {count: generator(image * (1 - mask), mask, references[:, :count]) for count in range(4)}
+    assert all(torch.isfinite(fill).all() for fill in fills.values())
+    for count in range(3):
+        assert not torch.allclose(fills[count], fills[count + 1], atol=1e-3)
+    assert torch.allclose(generator(image * (1 - mask), mask, references.flip(1)), fills[3], atol=1e-5)
+    twice = generator(image * (1 - mask), mask, references[:, :1].repeat(1, 2, 1, 1, 1))
+    assert torch.allclose(twice, fills[1], atol=1e-5)  # the same photo twice says nothing new
+    none = generator.no_references(image)
+    assert torch.equal(generator(image * (1 - mask), mask, none), fills[0])
+
+
+def test_a_warp_at_first_shows_the_same_place() -> None:
+    torch.manual_seed(0)
+    warp = ReferenceWarp(8, 4)
+    torch.nn.init.zeros_(warp.query.weight)  # nothing is like anything
+    torch.nn.init.zeros_(warp.query.bias)
+    rows = torch.linspace(0, 1, 64)
+    pictures = rows[None].expand(64, 64).expand(1, 2, 3, 64, 64)
+    warped = warp(torch.rand(1, 8, 8, 8), torch.rand(2, 8, 8, 8), pictures)
+    assert (warped - pictures[:, 0])[..., 16:48].abs().max() < 0.02
+    assert warp(torch.rand(1, 8, 8, 8), torch.rand(0, 8, 8, 8), pictures[:, :0]).abs().max() == 0
+
+
+def test_our_generator_works_at_256() -> None:
+    image, mask, references = _inputs(256, 90, batch=1)
+    filled = build_generator(GENERATOR)(image * (1 - mask), mask, references)
+    assert torch.isfinite(filled).all()
+
+
+def test_seed64_fills_the_centre_64_and_takes_one_reference() -> None:
+    generator = build_generator({**SEED, "hole": 64}).eval()
+    generator.check(128, CenterSquare(64))
+    image, mask, references = _inputs(128, 64)
+    filled = generator(image * (1 - mask), mask, references)
+    assert not torch.allclose(filled[..., 40:88, 40:88], image[..., 40:88, 40:88])
+    assert generator.no_references(image).shape == (2, 1, 3, 128, 128)
+    with pytest.raises(TwoFaceError, match="'seed' takes 1 reference, not 2"):
+        generator.check_references(2)
+    with pytest.raises(TwoFaceError, match=r"generator\.hole=48"):
+        build_generator({**SEED, "hole": 48})
 
 
 def test_seed_is_the_2018_network_in_size() -> None:
@@ -90,6 +143,21 @@ def test_vgg_preprocessing() -> None:
         FrozenVGG16("random", "bgr")
 
 
+def test_vgg_weights_say_how_they_were_trained(tmp_path: Path) -> None:
+    for name, first in FIRST_WEIGHT.items():
+        state = {f"features.{key}": value for key, value in FrozenVGG16("random").features.state_dict().items()}
+        state["features.0.weight"][0, 0, 0, 0] = first
+        path = tmp_path / f"{name}.pt"
+        torch.save(state, path)
+        assert FrozenVGG16(str(path), "auto").preprocess == name
+        assert FrozenVGG16(str(path), "raw").preprocess == "raw"  # as in 2018
+        other = next(entry for entry in FIRST_WEIGHT if entry != name)
+        with pytest.raises(TwoFaceError, match=f"trained with preprocessing '{name}', not '{other}'"):
+            FrozenVGG16(str(path), other)
+    layers = FrozenVGG16(str(path), "auto").layers(torch.rand(1, 3, 32, 32))
+    assert [layer.shape[1:] for layer in layers] == [(64, 32, 32), (128, 16, 16), (256, 8, 8)]
+
+
 def test_vgg_file_of_another_network(tmp_path: Path) -> None:
     torch.save({"features.0.weight": torch.zeros(1)}, tmp_path / "other.pt")
     with pytest.raises(TwoFaceError, match=r"not VGG16 weights, features\.0\.weight"):
@@ -113,6 +181,15 @@ def test_discriminators_judge_the_image_and_the_hole(options: dict) -> None:
 def test_a_square_hole_is_cropped_pixel_by_pixel() -> None:
     image, mask, _ = _inputs(128, 32)
     assert torch.equal(hole_crop(image, mask, 32), image[..., 48:80, 48:80])
+
+
+def test_a_box_with_a_margin_stays_in_the_picture() -> None:
+    mask = torch.zeros(3, 1, 64, 64)
+    mask[0, :, 20:40, 20:40] = 1
+    mask[1, :, :20, 44:] = 1
+    mask[2] = 1
+    boxes = hole_boxes(mask, 0.25)
+    assert boxes.tolist() == [[15, 15, 45, 45], [34, 0, 64, 30], [0, 0, 64, 64]]
 
 
 def test_the_box_around_a_long_hole_is_a_square_about_its_middle() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import SHARED, prepare_options, tiny_module, tiny_options
+from conftest import GENERATOR, SHARED, losses, prepare_options, tiny_module, tiny_options
 
 from twoface_pl.data.datamodule import DataOptions, TripleDataModule
 from twoface_pl.data_prep.prepare import prepare
@@ -61,13 +61,9 @@ def test_the_whole_path_on_real_faces(name: str, tmp_path: Path) -> None:
     vgg = {"vgg_weights": str(VGG16)}
     identity = _facenet()
     module = tiny_module(
-        generator={"name": "seed", **vgg} if name == "seed" else {"name": "ours", "width": 32, "depth": 1, "blocks": 1},
+        generator={"name": "seed", **vgg} if name == "seed" else GENERATOR,
         discriminator={"name": "seed", **vgg} if name == "seed" else {"name": "conv", "width": 16},
-        losses={
-            "reconstruction": {"weight": 1.0, "kind": "l1"},
-            "adversarial": {"global_weight": 0.01, "local_weight": 0.01, "discriminator_weight": 1.0},
-            "identity": {"weight": 0.1, "kind": "cosine", "against": "reference"},
-        },
+        losses=losses(identity=0.1, perceptual={"weight": 0.1, "vgg_weights": str(VGG16)}),
         facts={"image_size": 128, "frame": frame.options(), "mask": {"name": "center", "size": 32}, "run": "real"},
         identity_network=identity,
     )

@@ -102,7 +102,7 @@ def test_the_identity_network_is_used_and_stays_out_of_checkpoints(
     assert not any("identity" in name for name in read_checkpoint(result.last)["state_dict"])
     logged = (tmp_path / "csv" / "metrics.csv").read_text()
     for name in (
-        "generator/identity",
+        "generator/identity_truth",
         "generator/adversarial_global",
         "discriminator/local",
         "validation/psnr_in_hole",
@@ -235,8 +235,12 @@ def test_bad_options(changes: dict, says: str, tmp_path: Path) -> None:
 
 def test_bad_losses() -> None:
     bad = losses()
-    bad["identity"]["against"] = "truht"
-    with pytest.raises(TwoFaceError, match="against=truht is not truth or reference"):
+    bad["identity"]["against"] = "truth"
+    with pytest.raises(TwoFaceError, match=r"losses\.identity: not just its options: against"):
+        tiny_module(losses=bad)
+    bad = losses(reconstruction=1.0)
+    bad["identity"] |= {"weight": 0.5, "truth": 0.0}
+    with pytest.raises(TwoFaceError, match="one of truth and reference must be above 0"):
         tiny_module(losses=bad)
 
 

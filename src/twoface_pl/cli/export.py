@@ -11,6 +11,9 @@ def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.networks.checkpoint import load_generator
 
     result = export(load_generator(Path(config["checkpoint"])), Path(config["output"]))
-    parity = ", ".join(f"{difference:.1e} at batch {batch}" for batch, difference in result.parity.items())
-    print(f"{result.path} ({result.path.stat().st_size / 1e6:.1f} MB); largest difference to torch: {parity}")
+    batches, references = (sorted(set(numbers)) for numbers in zip(*result.parity, strict=True))
+    print(
+        f"{result.path} ({result.path.stat().st_size / 1e6:.1f} MB); largest difference to torch "
+        f"{max(result.parity.values()):.1e}, at batches {batches} with {references} references"
+    )
     print(f"next: twoface inpaint --model {result.path} --image <photo> --reference <photo> --output filled.png")

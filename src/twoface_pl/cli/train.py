@@ -28,6 +28,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
     data = TripleDataModule(
         DataOptions(
             **data_options,
+            references=config["references"]["most"],
             image_size=config["image_size"],
             seed=config["seed"],
             augment_photo=AugmentOptions.build(config["augment"]["photo"]),
@@ -50,10 +51,12 @@ def run(config: dict[str, Any], folder: Path) -> None:
             "run": folder.name,
         },
         identity_network=identity_from_config(config["identity"]) if needs_identity else None,
+        without_reference=config["references"]["none"],
         channels_last=config["channels_last"],
         log_every=config["log_every"],
     )
     module.generator.check(config["image_size"], policy)
+    module.generator.check_references(config["references"]["most"])
     result = train(
         module,
         data,

@@ -28,12 +28,19 @@ class DataOptions:
     workers: int
     seed: int
     validation_photos: int  # photos used in each validation; 0: all
+    references: int = 1  # photos of the person in a training sample
     zip_in_memory: bool = True  # a zip is held in memory; else mapped
     augment_photo: AugmentOptions = field(default_factory=AugmentOptions)  # in training only
     augment_reference: AugmentOptions = field(default_factory=AugmentOptions)
 
     def __post_init__(self) -> None:
-        for name, least in (("image_size", 16), ("batch_size", 1), ("workers", 0), ("validation_photos", 0)):
+        for name, least in (
+            ("image_size", 16),
+            ("batch_size", 1),
+            ("workers", 0),
+            ("validation_photos", 0),
+            ("references", 1),
+        ):
             value = getattr(self, name)
             require(isinstance(value, int) and value >= least, f"{name}={value} is not a whole number from {least}")
 
@@ -53,6 +60,7 @@ class TripleDataModule(L.LightningDataModule):
         training = TripleOptions(
             **drawn,
             training=True,
+            references=options.references,
             augment_photo=options.augment_photo,
             augment_reference=options.augment_reference,
         )

@@ -1,4 +1,4 @@
-"""Triples: a photo with a hole, the same photo whole, and a reference of the same person."""
+"""Triples: a photo with a hole, the same photo whole, and references of the same person."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Triple(TypedDict):
     """One sample, or a batch of them with a leading N; photos are uint8 RGB (H, W, 3)."""
 
     photo: Tensor
-    reference: Tensor
+    references: Tensor  # (R, H, W, 3): one or several photos of the person
     real: Tensor  # another photo, for the discriminators
     mask: Tensor  # bool (H, W), True = hole
     broken: Tensor | int  # how many photos could not be read before these
-    wrong_reference: NotRequired[Tensor]  # somebody else's, in evaluation only
+    wrong_references: NotRequired[Tensor]  # (R, H, W, 3): somebody else's, in evaluation only
 
 
 class BrokenPhotoError(TwoFaceError):
@@ -53,16 +53,24 @@ def reference_candidates(index: SplitIndex, identity: str, target: str) -> list[
     return [file for file in index.references.get(identity, ()) if file != target and file not in alike]
 
 
-def next_reference(index: SplitIndex, identity: str, target: str, position: int = 0) -> str:
-    """The reference used in evaluation.
+def next_references(index: SplitIndex, identity: str, target: str, position: int = 0) -> list[str]:
+    """The references used in evaluation, all that can be, in order; the first is the one where one is used.
 
-    The person's next photo after the target, in the order of names; where targets are no references
-    (the 2018 split), the references in turn by the target's ``position`` among the person's targets.
+    They start with the person's next photo after the target, in the order of names; where targets are no
+    references (the 2018 split), with the reference whose turn it is by the target's ``position`` among the
+    person's targets.
     """
     candidates = sorted(reference_candidates(index, identity, target))
     if target not in index.references[identity]:
-        return candidates[position % len(candidates)]
-    return next((file for file in candidates if file > target), candidates[0])
+        start = position % len(candidates)
+    else:
+        start = next((number for number, file in enumerate(candidates) if file > target), 0)
+    return candidates[start:] + candidates[:start]
+
+
+def next_reference(index: SplitIndex, identity: str, target: str, position: int = 0) -> str:
+    """The one reference used in evaluation: the first of :func:`next_references`."""
+    return next_references(index, identity, target, position)[0]
 
 
 def _positions(targets: list[str]) -> dict[str, int]:
@@ -83,6 +91,7 @@ class TripleOptions:
     image_size: int  # side of the photos, in pixels; others are an error
     seed: int  # with epoch and index it decides everything that is drawn
     training: bool  # draw the reference and the real photo at random; else the next in the list
+    references: int = 1  # photos of the person in each sample; who has fewer has some of them twice
     skip_broken: bool = False  # take another sample for a photo that cannot be read, and count it
     augment_photo: AugmentOptions = field(default_factory=AugmentOptions)  # photo and truth alike; real photos too
     augment_reference: AugmentOptions = field(default_factory=AugmentOptions)
@@ -157,23 +166,30 @@ class Triples(Dataset[Triple]):
             )
         return pixels
 
-    def _wrong_reference(self, identity: str, rng: np.random.Generator) -> tuple[str, str]:
-        """A reference of somebody else."""
+    def _several(self, files: list[str]) -> list[str]:
+        return [files[number % len(files)] for number in range(self.options.references)]
+
+    def _wrong_references(self, identity: str, rng: np.random.Generator) -> tuple[str, list[str]]:
+        """References of somebody else."""
         others = [person for person in self.people if person != identity]
         wrong = others[rng.integers(len(others))]
-        return wrong, self.index.references[wrong][0]
+        return wrong, self._several(list(self.index.references[wrong]))
 
-    def _reference(self, position: int, rng: np.random.Generator) -> tuple[str, str]:
+    def _references(self, position: int, rng: np.random.Generator) -> tuple[str, list[str]]:
         identity, file = split_name(self.targets[position])
         if not self.options.training:
-            return identity, next_reference(self.index, identity, file, self.positions[self.targets[position]])
+            return identity, self._several(
+                next_references(self.index, identity, file, self.positions[self.targets[position]])
+            )
         candidates = reference_candidates(self.index, identity, file)
-        return identity, candidates[rng.integers(len(candidates))]
+        if self.options.references == 1:
+            return identity, [candidates[rng.integers(len(candidates))]]
+        return identity, self._several([candidates[number] for number in rng.permutation(len(candidates))])
 
     def _draw(self, epoch: int, position: int, rng: np.random.Generator) -> Triple:
         options = self.options
         target = self.targets[position]
-        reference = self._reference(position, rng)
+        identity, references = self._references(position, rng)
         real = split_name(self.index.real[rng.integers(len(self.index.real))])
         drawn = random.Random(int(rng.integers(2**62)))
         photo, landmarks = self._augment_photo(
@@ -182,14 +198,23 @@ class Triples(Dataset[Triple]):
         mask = self.policy.draw(rng, options.image_size, landmarks, epoch if options.training else None)
         triple = Triple(
             photo=torch.from_numpy(photo),
-            reference=torch.from_numpy(self._augment_reference(self._load("reference", *reference), rng, drawn)[0]),
+            references=torch.from_numpy(
+                np.stack(
+                    [
+                        self._augment_reference(self._load("reference", identity, file), rng, drawn)[0]
+                        for file in references
+                    ]
+                )
+            ),
             real=torch.from_numpy(self._augment_photo(self._load("real", *real), rng, drawn)[0]),
             mask=torch.from_numpy(mask),
             broken=0,
         )
         if not options.training:
-            wrong = self._wrong_reference(split_name(target)[0], rng)
-            triple["wrong_reference"] = torch.from_numpy(self._load("reference", *wrong))
+            wrong, files = self._wrong_references(identity, rng)
+            triple["wrong_references"] = torch.from_numpy(
+                np.stack([self._load("reference", wrong, file) for file in files])
+            )
         return triple
 
     def __getitem__(self, key: Key) -> Triple:

@@ -68,9 +68,9 @@ def _fills(trained: TrainedGenerator, batch: Triple, device: torch.device) -> It
     mask = batch["mask"][:, None].to(device, photo.dtype)
     masked = photo * (1 - mask)
     references = {
-        RIGHT: to_float(batch["reference"].to(device)),
-        WRONG: to_float(batch["wrong_reference"].to(device)),
-        NONE: trained.generator.no_reference(masked),
+        RIGHT: to_float(batch["references"].to(device)),
+        WRONG: to_float(batch["wrong_references"].to(device)),
+        NONE: trained.generator.no_references(masked),
     }
     for name, reference in references.items():
         yield name, to_uint8(trained.generator(masked, mask, reference))
@@ -89,7 +89,7 @@ def _measure(fills: dict[str, np.ndarray], batch: Triple, embed_faces: Embed | N
     others = {}
     if embed_faces is not None:
         others["identity_to_truth"] = embed_faces(truth)
-        others["identity_to_reference"] = embed_faces(batch["reference"].numpy())
+        others["identity_to_reference"] = embed_faces(batch["references"][:, 0].numpy())
     for name, filled in fills.items():
         yield name, "psnr_db", psnr_in_hole(filled, truth, mask)
         yield name, "ssim", ssim_in_hole(filled, truth, mask)
@@ -174,9 +174,9 @@ def _keep_examples(examples: dict[str, np.ndarray], fills: dict[str, np.ndarray]
     truth, mask = batch["photo"].numpy(), batch["mask"].numpy()
     shown = {
         "masked": show_hole(truth, mask),
-        "reference": batch["reference"].numpy(),
+        "reference": batch["references"][:, 0].numpy(),
         "filled": fills[RIGHT],
-        "wrong reference": batch["wrong_reference"].numpy(),
+        "wrong reference": batch["wrong_references"][:, 0].numpy(),
         "filled from it": fills[WRONG],
         "no reference": fills[NONE],
         "opencv": fills["opencv telea"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch.nn.functional as F
 from torch import Tensor
 
 from twoface_pl.errors import TwoFaceError
@@ -9,14 +10,25 @@ from twoface_pl.errors import TwoFaceError
 KINDS = ("l1", "squared", "squared_2018")
 
 
-def reconstruction_loss(filled: Tensor, truth: Tensor, mask: Tensor, kind: str = "l1") -> Tensor:
+def rim_of(mask: Tensor, width: int) -> Tensor:
+    """The hole's pixels that are at most ``width`` pixels from what is seen; like ``mask``, (N, 1, H, W)."""
+    if width == 0:
+        return mask.new_zeros(mask.shape)
+    return mask * F.max_pool2d(1 - mask, 2 * width + 1, stride=1, padding=width)
+
+
+def reconstruction_loss(
+    filled: Tensor, truth: Tensor, mask: Tensor, kind: str = "l1", rim_weight: float = 0.0, rim_width: int = 0
+) -> Tensor:
     """Distance of the filled image to the truth.
 
     Args:
         filled, truth: (N, 3, H, W) in [0, 1], alike outside the hole.
         mask: (N, 1, H, W), 1 = hole.
-        kind: ``l1`` or ``squared``: the mean over the hole's pixels; ``squared_2018``: the 2018
-            system's sum over the batch divided by the pixels of one image.
+        kind: ``l1`` or ``squared``: the weighted mean over the hole's pixels; ``squared_2018``: the 2018
+            system's sum over the batch divided by the values of one image.
+        rim_weight: added to the weight 1 of pixels in the rim, where a seam would show.
+        rim_width: pixels that the rim reaches into the hole.
 
     Raises:
         TwoFaceError: no such kind.
@@ -24,9 +36,10 @@ def reconstruction_loss(filled: Tensor, truth: Tensor, mask: Tensor, kind: str =
     difference = filled - truth
     if kind == "squared_2018":
         return difference.square().sum() / truth[0].numel()
-    pixels = mask.sum().clamp(min=1) * truth.shape[1]
+    weight = mask + rim_weight * rim_of(mask, rim_width) if rim_weight else mask
+    total = weight.sum().clamp(min=1) * truth.shape[1]
     if kind == "l1":
-        return (difference.abs() * mask).sum() / pixels
+        return (difference.abs() * weight).sum() / total
     if kind == "squared":
-        return (difference.square() * mask).sum() / pixels
+        return (difference.square() * weight).sum() / total
     raise TwoFaceError(f"losses.reconstruction.kind={kind} is not one of {', '.join(KINDS)}")

@@ -36,23 +36,30 @@ class ConvDiscriminator(nn.Module):
         return self.head(self.body(image * 2 - 1).mean(dim=(2, 3)))
 
 
-def hole_boxes(mask: Tensor) -> Tensor:
-    """The smallest square around each hole: (N, 4) of x1, y1, x2, y2 in pixels, for a mask (N, 1, H, W)."""
+def hole_boxes(mask: Tensor, margin: float = 0.0) -> Tensor:
+    """The smallest square around each hole: (N, 4) of x1, y1, x2, y2 in pixels, for a mask (N, 1, H, W).
+
+    Args:
+        mask: (N, 1, H, W), 1 = hole.
+        margin: added on each side, as a share of the square's; then it is moved into the image.
+    """
     height, width = mask.shape[-2:]
     rows, columns = mask.amax(dim=(1, 3)), mask.amax(dim=(1, 2))
     top, bottom = rows.argmax(1), height - rows.flip(1).argmax(1)
     left, right = columns.argmax(1), width - columns.flip(1).argmax(1)
-    half = torch.maximum(bottom - top, right - left) / 2
-    middle_y, middle_x = (top + bottom) / 2, (left + right) / 2
+    half = torch.maximum(bottom - top, right - left) * (0.5 + margin)
+    half = half.clamp(max=min(height, width) / 2)
+    middle_y = torch.minimum(torch.maximum((top + bottom) / 2, half), height - half)
+    middle_x = torch.minimum(torch.maximum((left + right) / 2, half), width - half)
     return torch.stack([middle_x - half, middle_y - half, middle_x + half, middle_y + half], dim=1)
 
 
-def hole_crop(image: Tensor, mask: Tensor, size: int) -> Tensor:
+def hole_crop(image: Tensor, mask: Tensor, size: int, margin: float = 0.0) -> Tensor:
     """The square around the hole, at (N, 3, size, size), by RoIAlign (He et al. 2017).
 
-    A square hole of just ``size`` pixels is cropped exactly, pixel by pixel.
+    A square hole of just ``size`` pixels is cropped exactly without a margin, pixel by pixel.
     """
-    boxes = hole_boxes(mask)
+    boxes = hole_boxes(mask, margin)
     index = torch.arange(len(boxes), device=boxes.device, dtype=boxes.dtype)[:, None]
     # float32 whatever autocast says: RoIAlign has no half-precision kernel on a CPU
     with torch.autocast(image.device.type, enabled=False):
@@ -65,14 +72,15 @@ class Discriminators(nn.Module):
     ``forward(image, mask)`` gives their logits, (N, 1) each.
     """
 
-    def __init__(self, global_: nn.Module, local: nn.Module, local_size: int) -> None:
+    def __init__(self, global_: nn.Module, local: nn.Module, local_size: int, margin: float = 0.0) -> None:
         super().__init__()
         self.global_discriminator = global_
         self.local_discriminator = local
         self.local_size = local_size
+        self.margin = margin
 
     def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        crop = hole_crop(image, mask, self.local_size)
+        crop = hole_crop(image, mask, self.local_size, self.margin)
         return self.global_discriminator(image), self.local_discriminator(crop)
 
 
@@ -86,9 +94,9 @@ def build_discriminators(options: dict[str, Any]) -> Discriminators:
     name = arguments.pop("name", None)
     try:
         if name == "seed":
-            return Discriminators(
-                SeedGlobalDiscriminator(**arguments), SeedLocalDiscriminator(**arguments), local_size=32
-            )
+            hole = arguments.pop("hole", 32)
+            local = SeedLocalDiscriminator(hole, **arguments)
+            return Discriminators(SeedGlobalDiscriminator(**arguments), local, local_size=hole)
         if name == "conv":
             return _build_conv(**arguments)
     except TypeError as error:
@@ -96,5 +104,5 @@ def build_discriminators(options: dict[str, Any]) -> Discriminators:
     raise TwoFaceError(f"discriminator '{name}' is not known; there are: conv, seed")
 
 
-def _build_conv(width: int = 48, local_size: int = 32) -> Discriminators:
-    return Discriminators(ConvDiscriminator(width, 5), ConvDiscriminator(width, 3), local_size)
+def _build_conv(width: int = 48, local_size: int = 48, margin: float = 0.125) -> Discriminators:
+    return Discriminators(ConvDiscriminator(width, 5), ConvDiscriminator(width, 4), local_size, margin)

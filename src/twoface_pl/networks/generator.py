@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from twoface_pl.errors import TwoFaceError
@@ -24,25 +23,28 @@ def composite(image: Tensor, fill: Tensor, mask: Tensor) -> Tensor:
 
 
 class Generator(nn.Module, ABC):
-    """A network that fills the hole of a picture from a reference.
+    """A network that fills the hole of a picture from references.
 
-    ``forward(masked_image, mask, reference)`` takes (N, 3, H, W) in [0, 1] with zeros in the hole,
-    (N, 1, H, W) with 1 = hole, and (N, 3, H, W) in [0, 1]; it returns the whole image (N, 3, H, W)
-    in [0, 1], composited: outside the hole it is the masked image itself.
+    ``forward(masked_image, mask, references)`` takes (N, 3, H, W) in [0, 1] with zeros in the hole,
+    (N, 1, H, W) with 1 = hole, and (N, R, 3, H, W) in [0, 1], R photos of the person, whose order does
+    not matter; it returns the whole image (N, 3, H, W) in [0, 1], composited: outside the hole it is the
+    masked image itself.
     """
 
     name: ClassVar[str]
     only_hole: CenterSquare | None = None  # the one hole it can fill; None: any
     only_size: int | None = None  # the one image size it works at; None: any multiple of size_step
+    only_references: int | None = None  # the one number of references it takes; None: any, none included
     size_step: int = 1
 
     @abstractmethod
-    def forward(self, masked_image: Tensor, mask: Tensor, reference: Tensor) -> Tensor:
+    def forward(self, masked_image: Tensor, mask: Tensor, references: Tensor) -> Tensor:
         """As the class says."""
 
-    def no_reference(self, masked_image: Tensor) -> Tensor:
-        """What stands for "no reference": mid-grey, (N, 3, H, W)."""
-        return torch.full_like(masked_image, 0.5)
+    def no_references(self, masked_image: Tensor) -> Tensor:
+        """What stands for "no reference": the empty set, or mid-grey pictures where there must be some."""
+        batch, *picture = masked_image.shape
+        return masked_image.new_full((batch, self.only_references or 0, *picture), 0.5)
 
     def check(self, image_size: int, policy: MaskPolicy) -> None:
         """Refuse a size or hole this generator cannot do.
@@ -62,7 +64,19 @@ class Generator(nn.Module, ABC):
         if self.only_hole is not None and policy != self.only_hole:
             raise TwoFaceError(
                 f"generator '{self.name}' fills only the centre {self.only_hole.size}x{self.only_hole.size} "
-                f"hole, not mask policy {policy}; set mask=center or choose generator=ours"
+                f"hole, not mask policy {policy}; set mask.name=center mask.size={self.only_hole.size} "
+                "or choose generator=ours"
+            )
+
+    def check_references(self, count: int) -> None:
+        """Refuse a number of references this generator cannot take.
+
+        Raises:
+            TwoFaceError: says how many it takes.
+        """
+        if self.only_references not in (None, count):
+            raise TwoFaceError(
+                f"generator '{self.name}' takes {self.only_references} reference, not {count}; choose generator=ours"
             )
 
 

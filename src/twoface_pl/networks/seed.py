@@ -8,12 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from twoface_pl.errors import require
 from twoface_pl.masks import CenterSquare
 from twoface_pl.networks.generator import Generator, composite
 from twoface_pl.networks.vgg import FrozenVGG16
 
 IMAGE_SIZE = 128
-HOLE = 32
+HOLES = (32, 64)
 ENCODED = 8  # side of the encodings
 
 
@@ -56,19 +57,30 @@ def _encoder(vgg: FrozenVGG16) -> nn.Sequential:
     return nn.Sequential(vgg, *_conv(256, 512), *_conv(512, 512), nn.MaxPool2d(2))
 
 
+def _up(in_channels: int, out_channels: int) -> list[nn.Module]:
+    convolution = nn.ConvTranspose2d(in_channels, out_channels, 3, padding=1, bias=False)
+    return [convolution, _keras_norm(out_channels), nn.LeakyReLU(0.3)]
+
+
 class SeedGenerator(Generator):
-    """Two VGG16 encoders, a channel-wise fully connected layer, a decoder for the centre 32x32 patch.
+    """Two VGG16 encoders, a channel-wise fully connected layer, a decoder for the patch in the centre.
 
     Args:
+        hole: side of the patch: 32 as in 2018, or 64 by one more doubling and 3x3 stage.
         vgg_weights, vgg_preprocess: see :class:`FrozenVGG16`.
+
+    Raises:
+        TwoFaceError: another hole, or weights that cannot be had.
     """
 
     name: ClassVar[str] = "seed"
-    only_hole = CenterSquare(HOLE)
     only_size = IMAGE_SIZE
+    only_references = 1
 
-    def __init__(self, vgg_weights: str = "torchvision", vgg_preprocess: str = "raw") -> None:
+    def __init__(self, hole: int = 32, vgg_weights: str = "torchvision", vgg_preprocess: str = "raw") -> None:
         super().__init__()
+        require(hole in HOLES, f"generator.hole={hole}: 'seed' makes a patch of {HOLES[0]} or {HOLES[1]} pixels")
+        self.only_hole = CenterSquare(hole)
         self.encoder = _encoder(FrozenVGG16(vgg_weights, vgg_preprocess))
         self.reference_encoder = _encoder(FrozenVGG16(vgg_weights, vgg_preprocess))
         self.channelwise = ChannelwiseLinear(1024, ENCODED**2)
@@ -76,22 +88,19 @@ class SeedGenerator(Generator):
             nn.ConvTranspose2d(1024, 512, 3, padding=1, bias=False),
             nn.ConvTranspose2d(512, 256, 3, padding=1, bias=False),
             nn.Upsample(scale_factor=2),
-            nn.ConvTranspose2d(256, 128, 3, padding=1, bias=False),
-            _keras_norm(128),
-            nn.LeakyReLU(0.3),
-            nn.ConvTranspose2d(128, 64, 3, padding=1, bias=False),
-            _keras_norm(64),
-            nn.LeakyReLU(0.3),
+            *_up(256, 128),
+            *_up(128, 64),
             nn.Upsample(scale_factor=2),
+            *([*_up(64, 64), nn.Upsample(scale_factor=2)] if hole == HOLES[1] else []),
             nn.ConvTranspose2d(64, 3, 3, padding=1, bias=False),
             nn.Sigmoid(),
         )
         self.apply(_glorot)
 
-    def forward(self, masked_image: Tensor, mask: Tensor, reference: Tensor) -> Tensor:
-        encoded = torch.cat([self.encoder(masked_image), self.reference_encoder(reference)], dim=1)
+    def forward(self, masked_image: Tensor, mask: Tensor, references: Tensor) -> Tensor:
+        encoded = torch.cat([self.encoder(masked_image), self.reference_encoder(references[:, 0])], dim=1)
         patch = self.decoder(self.channelwise(encoded))
-        margin = (IMAGE_SIZE - HOLE) // 2
+        margin = (IMAGE_SIZE - patch.shape[-1]) // 2
         return composite(masked_image, F.pad(patch, (margin,) * 4), mask)
 
 
@@ -116,14 +125,14 @@ class SeedGlobalDiscriminator(nn.Sequential):
 
 
 class SeedLocalDiscriminator(nn.Sequential):
-    """The patch (N, 3, 32, 32) in [0, 1] to logits (N, 1)."""
+    """The patch (N, 3, hole, hole) in [0, 1] to logits (N, 1)."""
 
-    def __init__(self, vgg_weights: str = "torchvision", vgg_preprocess: str = "raw") -> None:
+    def __init__(self, hole: int = 32, vgg_weights: str = "torchvision", vgg_preprocess: str = "raw") -> None:
         super().__init__(
             FrozenVGG16(vgg_weights, vgg_preprocess),
             *_conv(256, 128),
             *_conv(128, 64),
             nn.MaxPool2d(2),
-            *_head(4),
+            *_head((hole // 16) ** 2),
         )
         self.apply(_glorot)

@@ -8,8 +8,8 @@ from torch import Tensor
 
 
 def to_float(images: Tensor) -> Tensor:
-    """uint8 (N, H, W, 3) to float32 (N, 3, H, W) in [0, 1], in channels_last memory."""
-    return images.permute(0, 3, 1, 2).to(torch.float32) / 255
+    """uint8 (..., H, W, 3) to float32 (..., 3, H, W) in [0, 1], in channels_last memory."""
+    return images.movedim(-1, -3).to(torch.float32) / 255
 
 
 def to_uint8(images: Tensor) -> np.ndarray:

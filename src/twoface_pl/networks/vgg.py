@@ -14,7 +14,10 @@ from twoface_pl.errors import TwoFaceError
 from twoface_pl.networks.weights import load_state, offline_error
 
 TO_POOL3: list[str | int] = [64, 64, "M", 128, 128, "M", 256, 256, 256, "M"]  # channels; M: max-pool
-PREPROCESSING = ("raw", "caffe", "torchvision")
+PREPROCESSING = ("raw", "caffe", "torchvision", "auto")
+TAPS = (3, 8, 15)  # after each block's last ReLU
+# The first weight of the first filter tells the two published sets of ImageNet weights apart.
+FIRST_WEIGHT = {"caffe": 0.4295, "torchvision": -0.5537}
 
 
 class FrozenVGG16(nn.Module):
@@ -24,10 +27,11 @@ class FrozenVGG16(nn.Module):
         weights: a local file with torchvision's keys (``features.N.weight``), ``"torchvision"`` for
             its ImageNet download, or ``"random"`` for tests.
         preprocess: ``raw`` feeds [0, 1] RGB as it is, like the 2018 system; ``caffe`` feeds BGR
-            0..255 minus the channel means; ``torchvision`` normalises by ImageNet's mean and deviation.
+            0..255 minus the channel means; ``torchvision`` normalises by ImageNet's mean and deviation;
+            ``auto`` takes the one of the two that the weights were trained with.
 
     Raises:
-        TwoFaceError: weights that are missing or of another network.
+        TwoFaceError: weights that are missing, of another network, or trained with another preprocessing.
     """
 
     mean: Tensor
@@ -37,8 +41,8 @@ class FrozenVGG16(nn.Module):
         super().__init__()
         if preprocess not in PREPROCESSING:
             raise TwoFaceError(f"vgg.preprocess={preprocess} is not one of {', '.join(PREPROCESSING)}")
-        self.preprocess = preprocess
         self.features = self._load(weights).requires_grad_(False).eval()
+        self.preprocess = preprocess = self._fitting(preprocess, weights)
         mean, scale = {
             "raw": ([0.0, 0.0, 0.0], [1.0, 1.0, 1.0]),
             "caffe": ([103.939 / 255, 116.779 / 255, 123.68 / 255], [255.0, 255.0, 255.0]),
@@ -46,6 +50,19 @@ class FrozenVGG16(nn.Module):
         }[preprocess]
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("scale", torch.tensor(scale).view(1, 3, 1, 1), persistent=False)
+
+    def _fitting(self, preprocess: str, weights: str) -> str:
+        """The preprocessing that is asked for, if the weights were trained with it."""
+        first = float(next(self.features.parameters())[0, 0, 0, 0])
+        trained = next((name for name, value in FIRST_WEIGHT.items() if abs(first - value) < 1e-3), None)
+        if preprocess == "auto":
+            return trained or "torchvision"
+        if preprocess != "raw" and trained not in (None, preprocess):
+            raise TwoFaceError(
+                f"VGG16 weights {weights} were trained with preprocessing '{trained}', not '{preprocess}'; "
+                f"set vgg_preprocess={trained} (or auto)"
+            )
+        return preprocess
 
     @staticmethod
     def _load(weights: str) -> nn.Sequential:
@@ -71,7 +88,19 @@ class FrozenVGG16(nn.Module):
         """Stays in eval mode whatever its parent does."""
         return super().train(False)
 
-    def forward(self, image: Tensor) -> Tensor:
+    def _prepared(self, image: Tensor) -> Tensor:
         if self.preprocess == "caffe":
             image = image.flip(1)
-        return self.features((image - self.mean) * self.scale)
+        return (image - self.mean) * self.scale
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.features(self._prepared(image))
+
+    def layers(self, image: Tensor) -> list[Tensor]:
+        """The features of each block's last ReLU: (N, 64, H, W), (N, 128, H/2, W/2), (N, 256, H/4, W/4)."""
+        features, found = self._prepared(image), []
+        for number, layer in enumerate(self.features[: TAPS[-1] + 1]):
+            features = layer(features)
+            if number in TAPS:
+                found.append(features)
+        return found

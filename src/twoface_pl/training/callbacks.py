@@ -83,9 +83,9 @@ class PictureGrid(Callback):
         picture = picture_grid(
             {
                 "masked": show_hole(photos, masks),
-                "reference": batch["reference"].cpu().numpy(),
+                "reference": batch["references"][:, 0].cpu().numpy(),
                 "filled": module.fill(batch),
-                "filled, wrong reference": module.fill(batch, "wrong_reference"),
+                "filled, wrong reference": module.fill(batch, "wrong_references"),
                 "truth": photos,
             }
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,16 +14,15 @@ import torch
 from torch import Tensor
 
 from twoface_pl.data.triples import Triple
-from twoface_pl.errors import require
 from twoface_pl.evaluation.controls import OPENCV_METHODS, opencv_fill
 from twoface_pl.evaluation.metrics import psnr_in_hole, ssim_in_hole
-from twoface_pl.losses import adversarial
-from twoface_pl.losses.identity import identity_loss
-from twoface_pl.losses.reconstruction import reconstruction_loss
 from twoface_pl.networks.discriminators import build_discriminators
 from twoface_pl.networks.generator import build_generator
 from twoface_pl.networks.identity import IdentityNetwork
 from twoface_pl.networks.tensors import to_float, to_uint8
+from twoface_pl.training.objective import Objective, weighted_sum
+
+log = logging.getLogger(__name__)
 
 FIGURES = (
     "validation/psnr_in_hole",
@@ -40,17 +41,17 @@ class InpaintingModule(L.LightningModule):
     Args:
         generator: options of :func:`build_generator`.
         discriminator: options of :func:`build_discriminators`; unused where both adversarial weights are 0.
-        losses: ``reconstruction {weight, kind}``, ``adversarial {global_weight, local_weight,
-            discriminator_weight}``, ``identity {weight, kind, against}``.
+        losses: options by loss, as :class:`Objective` takes them.
         optimizer: ``{generator_lr, discriminator_lr, betas, decay_batches}`` of the two Adams; the
             rates fall to zero along a cosine over ``decay_batches``, or stay where that is None.
         facts: ``{image_size, frame, mask, run}``, written into checkpoints and exports.
         identity_network: frozen; its weights stay out of checkpoints.
+        without_reference: share of batches in which the generator gets no reference, if it can do without.
         channels_last: memory format; faster on CPUs and on GPUs with AMP.
         log_every: batches between logged losses.
 
     Raises:
-        TwoFaceError: options that are not known, an identity loss without an identity network.
+        TwoFaceError: options that are not known, a loss without the network it needs.
     """
 
     def __init__(
@@ -61,35 +62,26 @@ class InpaintingModule(L.LightningModule):
         optimizer: dict[str, Any],
         facts: dict[str, Any],
         identity_network: IdentityNetwork | None = None,
+        without_reference: float = 0.0,
         channels_last: bool = True,
         log_every: int = 20,
     ) -> None:
         super().__init__()
         self.save_hyperparameters(ignore=["identity_network"])
         self.automatic_optimization = False
-        self.losses = losses
         self.optimizer_options = optimizer
+        self.without_reference = without_reference
         self.log_every = log_every
         self.batches_done = 0
+        self.seconds_before = 0.0  # of training, before this process took over
+        self.started = time.monotonic()
         # A tensor, not a number: reading it back at each step would stall a GPU.
         self.broken_photos = torch.tensor(0)
         self.generator = build_generator(generator)
-        weights = losses["adversarial"]
-        adversary = weights["global_weight"] > 0 or weights["local_weight"] > 0
-        self.discriminators = build_discriminators(discriminator) if adversary else None
-        require(
-            losses["identity"]["weight"] == 0 or identity_network is not None,
-            "the identity loss has a weight but there is no identity network; "
-            "choose identity=facenet or set losses.identity.weight=0",
-        )
-        against = losses["identity"]["against"]
-        require(against in ("truth", "reference"), f"losses.identity.against={against} is not truth or reference")
-        # Kept out of the module tree: neither saved, nor synchronised, nor trained.
-        object.__setattr__(self, "identity_network", identity_network)
+        self.objective = Objective(losses, identity_network)
+        self.discriminators = build_discriminators(discriminator) if self.objective.adversary else None
         if channels_last:
             self.to(memory_format=torch.channels_last)
-
-    identity_network: IdentityNetwork | None
 
     def configure_optimizers(self) -> Sequence[torch.optim.Optimizer]:
         options = self.optimizer_options
@@ -105,26 +97,57 @@ class InpaintingModule(L.LightningModule):
         return optimizers
 
     def on_fit_start(self) -> None:
-        if self.identity_network is not None:
-            self.identity_network.to(self.device)
+        self.objective.to(self.device)
+        self.started = time.monotonic()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["batches_done"] = self.batches_done
         checkpoint["broken_photos"] = int(self.broken_photos)
+        checkpoint["seconds"] = self.seconds
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.batches_done = checkpoint["batches_done"]
         self.broken_photos = torch.tensor(checkpoint.get("broken_photos", 0))
+        self.seconds_before = checkpoint.get("seconds", 0.0)
+
+    @property
+    def seconds(self) -> float:
+        """How long the training has taken, over resumes, validations included."""
+        return self.seconds_before + time.monotonic() - self.started
+
+    def _used_references(self, references: Tensor, random: torch.Generator) -> Tensor:
+        """As many of the references as this batch is to see: any number, now and then none."""
+        if self.generator.only_references is not None:
+            return references
+        drawn = torch.rand(2, generator=random).tolist()
+        if drawn[0] < self.without_reference:
+            return references[:, :0]
+        return references[:, : 1 + int(drawn[1] * references.shape[1])]
 
     def training_step(self, batch: Triple, batch_idx: int) -> None:
-        photo, reference, real = (to_float(batch[key]) for key in ("photo", "reference", "real"))
+        # Of its own seed at each batch, so that a training that goes on draws as one that never stopped.
+        random = torch.Generator().manual_seed(self.batches_done)
+        photo, references, real = (to_float(batch[key]) for key in ("photo", "references", "real"))
+        references = self._used_references(references, random)
         mask = batch["mask"][:, None].to(photo.dtype)
         self._set_rates()
-        filled = self.generator(photo * (1 - mask), mask, reference)
+        filled = self.generator(photo * (1 - mask), mask, references)
         logged: dict[str, Tensor] = {}
-        if self.discriminators is not None:
-            logged |= self._step_discriminators(real, filled.detach(), mask)
-        logged |= self._step_generator(filled, photo, reference, mask)
+        opponents = self.discriminators
+        if opponents is not None and self.batches_done < self.objective.losses["adversarial"]["start"]:
+            opponents = None
+        if opponents is not None:
+            parts = self.objective.discriminator_parts(opponents, real, filled.detach(), mask, self.batches_done)
+            self._step(1, weighted_sum(parts))
+            logged |= {f"discriminator/{name}": loss.detach() for name, (_, loss) in parts.items()}
+        optimizer = self._optimizers()[0]
+        self.toggle_optimizer(optimizer)  # no gradients for the discriminators
+        parts = self.objective.generator_parts(opponents, filled, photo, references, mask, random)
+        total = weighted_sum(parts)
+        self._step(0, total)
+        self.untoggle_optimizer(optimizer)
+        logged |= {f"generator/{name}": loss.detach() for name, (_, loss) in parts.items()}
+        logged["generator/total"] = total.detach()
         self.batches_done += 1
         self.broken_photos = self.broken_photos.to(self.device) + torch.as_tensor(batch["broken"]).sum()
         if self.batches_done % self.log_every == 0 and self.logger is not None:
@@ -145,74 +168,27 @@ class InpaintingModule(L.LightningModule):
         found = self.optimizers()
         return found if isinstance(found, list) else [found]
 
-    def _step_discriminators(self, real: Tensor, filled: Tensor, mask: Tensor) -> dict[str, Tensor]:
-        assert self.discriminators is not None
-        optimizer = self._optimizers()[1]
-        self.toggle_optimizer(optimizer)
-        real_global, real_local = self.discriminators(real, mask)
-        fake_global, fake_local = self.discriminators(filled, mask)
-        weights = self.losses["adversarial"]
-        loss_global = adversarial.discriminator_loss(real_global, fake_global)
-        loss_local = adversarial.discriminator_loss(real_local, fake_local)
-        optimizer.zero_grad()
-        self.manual_backward(weights["discriminator_weight"] * (loss_global + loss_local))
-        optimizer.step()
-        self.untoggle_optimizer(optimizer)
-        return {
-            "discriminator/global": loss_global.detach(),
-            "discriminator/local": loss_local.detach(),
-        }
-
-    def _step_generator(self, filled: Tensor, photo: Tensor, reference: Tensor, mask: Tensor) -> dict[str, Tensor]:
-        optimizer = self._optimizers()[0]
-        self.toggle_optimizer(optimizer)
-        parts = self._generator_losses(filled, photo, reference, mask)
-        total = torch.stack([weight * loss for weight, loss in parts.values()]).sum()
+    def _step(self, number: int, total: Tensor) -> None:
+        """One step of the generator's (0) or the discriminators' (1) optimizer."""
+        optimizer = self._optimizers()[number]
         optimizer.zero_grad()
         self.manual_backward(total)
         optimizer.step()
-        self.untoggle_optimizer(optimizer)
-        logged = {f"generator/{name}": loss.detach() for name, (_, loss) in parts.items()}
-        return {**logged, "generator/total": total.detach()}
-
-    def _generator_losses(
-        self, filled: Tensor, photo: Tensor, reference: Tensor, mask: Tensor
-    ) -> dict[str, tuple[float, Tensor]]:
-        """Weight and value of each part of the generator's loss, by name."""
-        reconstruction, adversary, identity = (
-            self.losses[key] for key in ("reconstruction", "adversarial", "identity")
-        )
-        parts = {
-            "reconstruction": (
-                reconstruction["weight"],
-                reconstruction_loss(filled, photo, mask, reconstruction["kind"]),
-            )
-        }
-        if self.discriminators is not None:
-            fake_global, fake_local = self.discriminators(filled, mask)
-            parts["adversarial_global"] = (adversary["global_weight"], adversarial.generator_loss(fake_global))
-            parts["adversarial_local"] = (adversary["local_weight"], adversarial.generator_loss(fake_local))
-        if identity["weight"] > 0 and self.identity_network is not None:
-            with torch.no_grad():
-                against = self.identity_network(photo if identity["against"] == "truth" else reference)
-            embedding = self.identity_network(filled)
-            parts["identity"] = (identity["weight"], identity_loss(embedding, against, identity["kind"]))
-        return parts
 
     @torch.no_grad()
-    def fill(self, batch: Triple, reference_key: str = "reference") -> np.ndarray:
+    def fill(self, batch: Triple, references_key: str = "references") -> np.ndarray:
         """The generator's fills of a batch, as uint8 (N, H, W, 3)."""
         photo = to_float(batch["photo"])
         mask = batch["mask"][:, None].to(photo.dtype)
-        reference = to_float(batch[reference_key])  # type: ignore[literal-required]
-        return to_uint8(self.generator(photo * (1 - mask), mask, reference))
+        references = to_float(batch[references_key])  # type: ignore[literal-required]
+        return to_uint8(self.generator(photo * (1 - mask), mask, references))
 
     def validation_step(self, batch: Triple, batch_idx: int) -> None:
         self.broken_photos = self.broken_photos.to(self.device) + torch.as_tensor(batch["broken"]).sum()
         photos, masks = batch["photo"].cpu().numpy(), batch["mask"].cpu().numpy()
         filled = self.fill(batch)
         psnr = psnr_in_hole(filled, photos, masks)
-        wrong = psnr_in_hole(self.fill(batch, "wrong_reference"), photos, masks)
+        wrong = psnr_in_hole(self.fill(batch, "wrong_references"), photos, masks)
         opencv = [psnr_in_hole(opencv_fill(photos, masks, method), photos, masks).mean() for method in OPENCV_METHODS]
         values = (
             psnr.mean(),

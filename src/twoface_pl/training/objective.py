@@ -1,0 +1,169 @@
+"""What the networks minimise: each loss with its weight, by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from twoface_pl.errors import TwoFaceError, require
+from twoface_pl.losses.adversarial import discriminator_loss, generator_loss, r1_penalty
+from twoface_pl.losses.identity import identity_loss, random_view
+from twoface_pl.losses.perceptual import perceptual_loss
+from twoface_pl.losses.reconstruction import reconstruction_loss
+from twoface_pl.networks.discriminators import Discriminators, hole_crop
+from twoface_pl.networks.identity import IdentityNetwork
+from twoface_pl.networks.vgg import FrozenVGG16
+
+Parts = dict[str, tuple[float, Tensor]]  # weight and value by name
+KEYS = {
+    "reconstruction": {"weight", "kind", "rim_weight", "rim_width"},
+    "perceptual": {"weight", "size", "margin", "vgg_weights", "vgg_preprocess"},
+    "adversarial": {
+        "kind", "global_weight", "local_weight", "discriminator_weight", "r1_weight", "r1_every", "start",
+    },
+    "identity": {"weight", "kind", "truth", "reference", "hardened"},
+}  # fmt: skip
+
+
+def check_losses(losses: dict[str, dict[str, Any]]) -> None:
+    """Refuse losses that are not known, or lack an option.
+
+    Raises:
+        TwoFaceError: names it.
+    """
+    for name in sorted(set(KEYS) | set(losses)):
+        if set(losses.get(name, ())) != KEYS.get(name):
+            wrong = set(losses.get(name, ())) ^ KEYS.get(name, set())
+            raise TwoFaceError(f"losses.{name}: not just its options: {', '.join(sorted(wrong))} (known: {KEYS})")
+    identity = losses["identity"]
+    require(
+        identity["weight"] == 0 or identity["truth"] + identity["reference"] > 0,
+        "losses.identity: one of truth and reference must be above 0, or weight=0",
+    )
+
+
+class Objective:
+    """The losses of generator and discriminators.
+
+    The frozen networks are kept here, outside of the module tree: neither saved, nor synchronised, nor trained.
+
+    Args:
+        losses: options by loss, as in ``conf/losses``.
+        identity_network: needed where the identity loss has a weight.
+
+    Raises:
+        TwoFaceError: options that are not known, a loss without its network, weights that cannot be had.
+    """
+
+    def __init__(self, losses: dict[str, dict[str, Any]], identity_network: IdentityNetwork | None) -> None:
+        check_losses(losses)
+        self.losses = losses
+        self.identity_network = identity_network
+        require(
+            losses["identity"]["weight"] == 0 or identity_network is not None,
+            "the identity loss has a weight but there is no identity network; "
+            "choose identity=facenet or set losses.identity.weight=0",
+        )
+        perceptual = losses["perceptual"]
+        self.vgg = None
+        if perceptual["weight"] > 0:
+            try:
+                self.vgg = FrozenVGG16(perceptual["vgg_weights"], perceptual["vgg_preprocess"])
+            except TwoFaceError as error:
+                raise TwoFaceError(f"{error}; or do without: losses.perceptual.weight=0") from None
+            self.vgg.to(memory_format=torch.channels_last)
+
+    @property
+    def adversary(self) -> bool:
+        weights = self.losses["adversarial"]
+        return weights["global_weight"] > 0 or weights["local_weight"] > 0
+
+    def to(self, device: torch.device) -> None:
+        for network in (self.identity_network, self.vgg):
+            if network is not None:
+                network.to(device)
+
+    def discriminator_parts(
+        self, discriminators: Discriminators, real: Tensor, filled: Tensor, mask: Tensor, batch: int
+    ) -> Parts:
+        """Losses of the discriminators for real pictures and detached fills, (N, 3, H, W) each, of batch ``batch``."""
+        options = self.losses["adversarial"]
+        regularised = options["r1_weight"] > 0 and batch % options["r1_every"] == 0
+        if regularised:
+            real = real.detach().requires_grad_()
+        real_logits, fake_logits = discriminators(real, mask), discriminators(filled, mask)
+        parts: Parts = {
+            name: (options["discriminator_weight"], discriminator_loss(of_real, of_fake, options["kind"]))
+            for name, of_real, of_fake in zip(("global", "local"), real_logits, fake_logits, strict=True)
+        }
+        if regularised:
+            parts["r1"] = (options["r1_weight"] * options["r1_every"], r1_penalty(list(real_logits), real))
+        return parts
+
+    def generator_parts(
+        self,
+        discriminators: Discriminators | None,
+        filled: Tensor,
+        photo: Tensor,
+        references: Tensor,
+        mask: Tensor,
+        random: torch.Generator,
+    ) -> Parts:
+        """Losses of a fill.
+
+        Args:
+            discriminators: or None before they have a say.
+            filled, photo: (N, 3, H, W).
+            references: (N, R, 3, H, W).
+            mask: (N, 1, H, W).
+            random: draws the views that the identity network gets, on the CPU.
+        """
+        options = self.losses["reconstruction"]
+        loss = reconstruction_loss(filled, photo, mask, options["kind"], options["rim_weight"], options["rim_width"])
+        parts: Parts = {"reconstruction": (options["weight"], loss)}
+        if self.vgg is not None:
+            perceptual = self.losses["perceptual"]
+            of_fill, of_truth = (
+                hole_crop(picture, mask, perceptual["size"], perceptual["margin"]) for picture in (filled, photo)
+            )
+            parts["perceptual"] = (perceptual["weight"], perceptual_loss(of_fill, of_truth, self.vgg.layers))
+        if discriminators is not None:
+            adversarial = self.losses["adversarial"]
+            logits = discriminators(filled, mask)
+            for name, of_fake in zip(("global", "local"), logits, strict=True):
+                parts[f"adversarial_{name}"] = (
+                    adversarial[f"{name}_weight"],
+                    generator_loss(of_fake, adversarial["kind"]),
+                )
+        return parts | self._identity(filled, photo, references, random)
+
+    def _identity(self, filled: Tensor, photo: Tensor, references: Tensor, random: torch.Generator) -> Parts:
+        options, network = self.losses["identity"], self.identity_network
+        if options["weight"] == 0 or network is None:
+            return {}
+        if options["hardened"]:
+            state = random.get_state()
+            filled = random_view(filled, random)
+            photo = random_view(photo, random.set_state(state))
+        embedding = network(filled)
+        parts: Parts = {}
+        with torch.no_grad():
+            of_truth = network(photo) if options["truth"] > 0 else None
+            count = references.shape[1] if options["reference"] > 0 else 0
+            of_references = [network(references[:, number]) for number in range(count)]
+        if of_truth is not None:
+            parts["identity_truth"] = (
+                options["weight"] * options["truth"],
+                identity_loss(embedding, of_truth, options["kind"]),
+            )
+        if of_references:
+            each = [identity_loss(embedding, other, options["kind"]) for other in of_references]
+            parts["identity_reference"] = (options["weight"] * options["reference"], torch.stack(each).mean())
+        return parts
+
+
+def weighted_sum(parts: Parts) -> Tensor:
+    """The one number to minimise."""
+    return torch.stack([weight * loss.float() for weight, loss in parts.values()]).sum()
