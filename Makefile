@@ -16,7 +16,7 @@ help: ## list the targets
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11 to 3.13 is needed: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[train,serve,dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[train,judge,serve,dev]'
 	touch $@
 
 demo: $(STAMP) ## the whole path on synthetic faces, and a picture to look at

@@ -1,14 +1,16 @@
 """Metrics against known values; the evaluation and its report."""
 
+import csv
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import HOLE, SIZE
 
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.evaluation.controls import OPENCV_METHODS, opencv_fill
+from twoface_pl.evaluation.controls import OPENCV_METHODS, opencv_fill, pasted_reference
 from twoface_pl.evaluation.evaluate import EvaluateOptions, evaluate
 from twoface_pl.evaluation.metrics import psnr_in_hole, ssim_in_hole
 from twoface_pl.evaluation.picture import picture_grid
@@ -48,6 +50,14 @@ def test_opencv_fills_from_the_surroundings_and_never_sees_the_hole() -> None:
         assert np.array_equal(filled[~MASKS[:1]], ramp[~MASKS[:1]])
 
 
+def test_a_pasted_reference_has_the_photos_colours() -> None:
+    ramp = np.tile(np.linspace(40, 200, 64).astype(np.uint8)[None, None, :, None], (1, 64, 1, 3))
+    darker = (ramp * 0.5 + 10).astype(np.uint8)
+    pasted = pasted_reference(ramp, MASKS[:1], darker)
+    assert psnr_in_hole(pasted, ramp, MASKS[:1])[0] > 40
+    assert np.array_equal(pasted[~MASKS[:1]], ramp[~MASKS[:1]])
+
+
 def _options(root: Path, **changes) -> EvaluateOptions:
     options = {"split": "test", "mask": None, "batch_size": 3, "photos": 0, "seed": 0, "device": "cpu"}
     return EvaluateOptions(root, **{**options, **changes})
@@ -58,26 +68,59 @@ def test_figures_with_controls_beside_them(
 ) -> None:
     identity = load_identity({"name": "synthetic", "weights": str(identity_file)})
     evaluation = evaluate(load_generator(checkpoint), _options(prepared), identity)
-    json_path, picture_path = write_report(evaluation, tmp_path)
+    json_path, page_path = write_report(evaluation, tmp_path)
     figures = json.loads(json_path.read_text())
     assert set(figures["conditions"]) == {
-        "right reference", "wrong reference", "no reference", "opencv telea", "opencv navier_stokes",
+        "right reference", "wrong reference", "nearest wrong reference", "no reference", "pasted reference",
+        figures["opencv"],
     }  # fmt: skip
     for values in figures["conditions"].values():
-        assert set(values) == {"psnr_db", "ssim", "identity_to_truth", "identity_to_reference"}
+        assert set(values) == {"psnr_db", "ssim", "st_lpips", "identity_to_truth", "identity_to_reference"}
+        assert all(figure["low"] <= figure["value"] <= figure["high"] for figure in values.values())
     heading = figures["heading"]
     assert heading["frame"] == "none"
     assert heading["mask"] == {"name": "center", "size": HOLE}
     assert heading["hole_ratio"] == pytest.approx(HOLE**2 / SIZE**2, abs=1e-4)
-    best = max(figures["conditions"][f"opencv {method}"]["psnr_db"] for method in OPENCV_METHODS)
-    assert figures["db_above_opencv"] == pytest.approx(
-        figures["conditions"]["right reference"]["psnr_db"] - best, abs=1e-3
-    )
-    assert "right reference" in table(figures)
-    assert decode_image(picture_path).shape[1] > 8 * 160
+    means = {name: values["psnr_db"]["value"] for name, values in figures["conditions"].items()}
+    assert figures["db_above_opencv"] == pytest.approx(means["right reference"] - means[figures["opencv"]], abs=1e-3)
+    shown = table(figures)
+    assert "right reference" in shown
+    assert "skipped: identity by a judge, verification: needs recogniser=sface" in shown
+    assert list(figures["buckets"]) == ["0-10%"]
+    assert decode_image(tmp_path / "evaluation.png").shape[1] > 8 * 160
+    assert '<img src="evaluation.png"' in page_path.read_text()
+    rows = list(csv.DictReader((tmp_path / "evaluation.csv").open()))
+    of_right = [float(row["psnr_db"]) for row in rows if row["condition"] == "right reference"]
+    assert np.mean(of_right) == pytest.approx(means["right reference"], abs=1e-3)
     again = evaluate(load_generator(checkpoint), _options(prepared, batch_size=2), identity)
     for name, values in again.figures["conditions"].items():
-        assert values == pytest.approx(figures["conditions"][name], abs=2e-3)
+        for figure, estimate in values.items():
+            assert estimate == pytest.approx(figures["conditions"][name][figure], abs=2e-3)
+
+
+def test_another_generator_on_the_same_photos(checkpoint: Path, prepared: Path) -> None:
+    trained = load_generator(checkpoint)
+    figures = evaluate(trained, _options(prepared), None, against=load_generator(checkpoint)).figures
+    assert figures["heading"]["compared"]["run"] == trained.run
+    same = figures["right_above"]["compared generator"]["psnr_db"]
+    assert same == {"value": 0.0, "low": 0.0, "high": 0.0, "wins": 0.0}
+    assert "nearest wrong reference" in figures["skipped"]
+    other = load_generator(checkpoint)
+    with torch.no_grad():
+        other.generator.decoder[-2].bias += 3.0  # nearly white
+    better = evaluate(trained, _options(prepared), None, against=other).figures["right_above"]["compared generator"]
+    assert better["psnr_db"]["low"] > 0
+    assert better["ssim"]["low"] > 0
+    assert better["st_lpips"]["low"] > 0  # where less is better
+
+
+def test_a_judge_that_cannot_judge_is_skipped_by_name(checkpoint: Path, prepared: Path, model: Path) -> None:
+    for weights, says in ((None, "no weights"), (str(model), "another model: its input is masked_image")):
+        options = _options(prepared, photos=3, recogniser={"name": "sface", "weights": weights})
+        skipped = evaluate(load_generator(checkpoint), options, None).figures["skipped"]
+        assert says in skipped["identity by a judge, verification"]
+    with pytest.raises(TwoFaceError, match="recogniser=arcface cannot judge"):
+        _options(prepared, recogniser={"name": "arcface"})
 
 
 def test_another_mask_and_fewer_photos(checkpoint: Path, prepared: Path) -> None:

@@ -24,9 +24,11 @@ def run(config: dict[str, Any], folder: Path) -> None:
             photos=config["photos"],
             seed=config["seed"],
             device=config["device"],
+            recogniser=config["recogniser"],
         ),
         identity_from_config(config["identity"]),
+        load_generator(Path(config["against"])) if config["against"] else None,
     )
-    figures, picture = write_report(evaluation, output)
+    figures, page = write_report(evaluation, output)
     print(table(evaluation.figures))
-    print(f"figures: {figures}\npicture: {picture}")
+    print(f"figures: {figures}\npage: {page}")

@@ -166,6 +166,14 @@ class Triples(Dataset[Triple]):
             )
         return pixels
 
+    def load_reference(self, identity: str, file: str) -> np.ndarray:
+        """A reference photo, uint8 (H, W, 3).
+
+        Raises:
+            TwoFaceError: it cannot be read.
+        """
+        return self._load("reference", identity, file)
+
     def _several(self, files: list[str]) -> list[str]:
         return [files[number % len(files)] for number in range(self.options.references)]
 

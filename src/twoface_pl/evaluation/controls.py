@@ -7,6 +7,8 @@ import numpy as np
 
 OPENCV_METHODS = {"telea": cv2.INPAINT_TELEA, "navier_stokes": cv2.INPAINT_NS}
 OPENCV_RADIUS = 3
+RIM = 0.06  # of the picture: how far around the hole colours are compared
+MOST_SPREAD = 2.0  # by which contrast is changed at the most
 
 
 def opencv_fill(photos: np.ndarray, masks: np.ndarray, method: str) -> np.ndarray:
@@ -26,3 +28,33 @@ def opencv_fill(photos: np.ndarray, masks: np.ndarray, method: str) -> np.ndarra
             for photo, mask in zip(photos, masks, strict=True)
         ]
     )
+
+
+def pasted_reference(photos: np.ndarray, masks: np.ndarray, references: np.ndarray) -> np.ndarray:
+    """The reference's own pixels in the hole, at the same place of the frame, in the photo's colours.
+
+    Each channel's mean and spread around the hole are brought to what the photo has there
+    (after Reinhard et al. 2001).
+
+    Args:
+        photos, references: uint8 (N, H, W, 3).
+        masks: bool (N, H, W), True = hole.
+
+    Returns:
+        uint8 (N, H, W, 3).
+    """
+    return np.stack([_paste(*entry) for entry in zip(photos, masks, references, strict=True)])
+
+
+def _paste(photo: np.ndarray, mask: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    reach = max(1, round(RIM * len(photo)))
+    kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    rim = cv2.dilate(mask.astype(np.uint8), kernel).astype(bool) & ~mask
+    matched = reference.astype(np.float64)
+    if rim.any():
+        wanted, found = photo[rim].astype(np.float64), reference[rim].astype(np.float64)
+        spread = np.clip((wanted.std(axis=0) + 1) / (found.std(axis=0) + 1), 1 / MOST_SPREAD, MOST_SPREAD)
+        matched = (matched - found.mean(axis=0)) * spread + wanted.mean(axis=0)
+    pasted = photo.copy()
+    pasted[mask] = np.clip(np.round(matched), 0, 255).astype(np.uint8)[mask]
+    return pasted

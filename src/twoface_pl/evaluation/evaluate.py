@@ -3,42 +3,41 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from twoface_pl.data.index import SPLITS, read_frame
+from twoface_pl.data.index import SPLITS, read_frame, split_name
 from twoface_pl.data.samplers import EvaluationKeys
 from twoface_pl.data.source import open_source
-from twoface_pl.data.triples import Triple, TripleOptions, Triples
+from twoface_pl.data.triples import Triple, TripleOptions, Triples, next_references
 from twoface_pl.errors import TwoFaceError, require
-from twoface_pl.evaluation.controls import OPENCV_METHODS, opencv_fill
+from twoface_pl.evaluation.conditions import NONE, RIGHT, WRONG, Plan, fill_conditions, make_plan
+from twoface_pl.evaluation.judge import IdentityJudge, IdentityRecord
 from twoface_pl.evaluation.metrics import psnr_in_hole, ssim_in_hole
+from twoface_pl.evaluation.perceptual import ShiftTolerantLPIPS
 from twoface_pl.evaluation.picture import show_hole
+from twoface_pl.evaluation.summary import by_bucket, summarise, verify
 from twoface_pl.masks import build_mask_policy
 from twoface_pl.networks.checkpoint import TrainedGenerator
 from twoface_pl.networks.identity import IdentityNetwork, embed
-from twoface_pl.networks.tensors import to_float, to_uint8
+from twoface_pl.networks.tensors import to_float
 
 log = logging.getLogger(__name__)
 
-RIGHT, WRONG, NONE = "right reference", "wrong reference", "no reference"
-EXAMPLES = 8
-
-Embed = Callable[[np.ndarray], Tensor]
+SHOWN = 8  # photos in the picture
 Measured = tuple[str, str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """What to evaluate on."""
+    """What to evaluate on, and by whom."""
 
     root: Path
     split: str
@@ -47,86 +46,126 @@ class EvaluateOptions:
     photos: int  # 0: all
     seed: int
     device: str
+    recogniser: dict[str, Any] = field(default_factory=lambda: {"name": "none"})  # the judge of identity
 
     def __post_init__(self) -> None:
         require(self.split in SPLITS, f"split={self.split} is not one of {', '.join(SPLITS)}")
         require(self.device in ("cpu", "cuda"), f"device={self.device} is not cpu or cuda")
         require(self.batch_size > 0, f"batch_size={self.batch_size} is not above 0")
+        name = self.recogniser["name"]
+        require(name in ("none", "sface"), f"recogniser={name} cannot judge here; choose sface or none")
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The figures, as they go into JSON, and examples for the picture."""
+    """The figures, as they go into JSON, examples for the picture, and what was measured of each photo."""
 
     figures: dict[str, Any]
     examples: dict[str, np.ndarray]
+    photos: list[dict[str, Any]]
 
 
-def _fills(trained: TrainedGenerator, batch: Triple, device: torch.device) -> Iterator[tuple[str, np.ndarray]]:
-    """Each condition's name and its fills of a batch, uint8 (N, H, W, 3)."""
-    photo = to_float(batch["photo"].to(device))
-    mask = batch["mask"][:, None].to(device, photo.dtype)
-    masked = photo * (1 - mask)
-    references = {
-        RIGHT: to_float(batch["references"].to(device)),
-        WRONG: to_float(batch["wrong_references"].to(device)),
-        NONE: trained.generator.no_references(masked),
-    }
-    for name, reference in references.items():
-        yield name, to_uint8(trained.generator(masked, mask, reference))
-    for method in OPENCV_METHODS:
-        yield f"opencv {method}", opencv_fill(batch["photo"].numpy(), batch["mask"].numpy(), method)
+class Evaluator:
+    """All that measures one split; what cannot be had is skipped, by name and with its reason."""
+
+    def __init__(
+        self, triples: Triples, options: EvaluateOptions, network: IdentityNetwork | None, device: torch.device
+    ) -> None:
+        self.skipped: dict[str, str] = {}
+        self.network = network
+        self.device = device
+        if network is not None:
+            network.to(device)
+        else:
+            self.skipped["nearest wrong reference"] = "needs an identity network (identity=facenet)"
+        self.plan: Plan = make_plan(triples, network, device)
+        self.perceptual: ShiftTolerantLPIPS | None = None
+        try:
+            self.perceptual = ShiftTolerantLPIPS(device)
+        except TwoFaceError as error:
+            self.skipped["st_lpips"] = str(error)
+        self.record: IdentityRecord | None = None
+        if options.recogniser["name"] == "none":
+            self.skipped["identity by a judge, verification"] = "needs recogniser=sface recogniser.weights=<file>"
+        else:
+            try:
+                require(
+                    bool(options.recogniser.get("weights")), "recogniser sface: no weights; give recogniser.weights"
+                )
+                judge = IdentityJudge(triples, Path(options.recogniser["weights"]))
+                self.record = IdentityRecord(judge, self.plan)
+            except TwoFaceError as error:
+                self.skipped["identity by a judge, verification"] = str(error)
+
+    def _embed(self, pictures: np.ndarray) -> np.ndarray:
+        assert self.network is not None
+        return embed(self.network, to_float(torch.from_numpy(pictures).to(self.device))).cpu().numpy()
+
+    def measure(
+        self, fills: dict[str, np.ndarray], batch: Triple, targets: list[str], references: list[str], start: int
+    ) -> Iterator[Measured]:
+        """Condition, figure and its values, photo by photo."""
+        truth, mask = batch["photo"].numpy(), batch["mask"].numpy()
+        others = {}
+        if self.network is not None:
+            others["identity_to_truth"] = self._embed(truth)
+            others["identity_to_reference"] = self._embed(batch["references"][:, 0].numpy())
+        for name, filled in fills.items():
+            yield name, "psnr_db", psnr_in_hole(filled, truth, mask)
+            yield name, "ssim", ssim_in_hole(filled, truth, mask)
+            if self.perceptual is not None:
+                yield name, "st_lpips", self.perceptual(filled, truth)
+            if self.network is not None:
+                of_fill = self._embed(filled)
+                for figure, other in others.items():
+                    yield name, figure, (of_fill * other).sum(axis=1)
+        if self.record is not None:
+            yield from self.record.add(batch, fills, targets, references, start)
+
+    def verification(self, people: np.ndarray) -> dict[str, Any] | None:
+        """Of all conditions, once every batch was measured."""
+        if self.record is None:
+            return None
+        has_gallery = np.array([file is not None for file in self.plan.galleries[: len(people)]])
+        probes = {name: np.concatenate(parts) for name, parts in self.record.probes.items()}
+        truth, gallery = np.concatenate(self.record.truth), [part for part in self.record.gallery]
+        width = truth.shape[1]
+        filled_up = [part if part.shape[1] == width else np.zeros((len(part), width), part.dtype) for part in gallery]
+        return verify(probes, truth, np.concatenate(filled_up), people, has_gallery)
 
 
-def _embedder(network: IdentityNetwork, device: torch.device) -> Embed:
-    network.to(device)
-    return lambda images: embed(network, to_float(torch.from_numpy(images).to(device))).cpu()
+def _device(name: str) -> torch.device:
+    if name == "cuda" and not torch.cuda.is_available():
+        raise TwoFaceError("device=cuda, but no GPU can be used here; set device=cpu")
+    return torch.device(name)
 
 
-def _measure(fills: dict[str, np.ndarray], batch: Triple, embed_faces: Embed | None) -> Iterator[Measured]:
-    """Condition, figure and its values, photo by photo."""
-    truth, mask = batch["photo"].numpy(), batch["mask"].numpy()
-    others = {}
-    if embed_faces is not None:
-        others["identity_to_truth"] = embed_faces(truth)
-        others["identity_to_reference"] = embed_faces(batch["references"][:, 0].numpy())
-    for name, filled in fills.items():
-        yield name, "psnr_db", psnr_in_hole(filled, truth, mask)
-        yield name, "ssim", ssim_in_hole(filled, truth, mask)
-        if embed_faces is not None:
-            of_fill = embed_faces(filled)
-            for figure, other in others.items():
-                yield name, figure, (of_fill * other).sum(dim=1).numpy()
-
-
-def _summary(measured: dict[str, dict[str, list[np.ndarray]]]) -> dict[str, Any]:
-    """Means by condition, and the two figures that say whether it fills well and listens."""
-    photos = {
-        name: {key: np.concatenate(values) for key, values in figures.items()} for name, figures in measured.items()
-    }
-    conditions = {
-        name: {key: round(float(values.mean()), 4) for key, values in figures.items()}
-        for name, figures in photos.items()
-    }
-    best_opencv = max(conditions[f"opencv {method}"]["psnr_db"] for method in OPENCV_METHODS)
-    difference = photos[RIGHT]["psnr_db"] - photos[WRONG]["psnr_db"]
-    return {
-        "conditions": conditions,
-        "db_above_opencv": round(conditions[RIGHT]["psnr_db"] - best_opencv, 4),
-        "db_right_above_wrong_reference": round(float(difference.mean()), 4),
-        "share_right_reference_wins": round(float((difference > 0).mean()), 4),
-    }
+def _check_against(trained: TrainedGenerator, against: TrainedGenerator, policy: Any) -> None:
+    require(
+        against.image_size == trained.image_size,
+        f"the compared generator works at {against.image_size} px, this one at {trained.image_size}",
+    )
+    against.generator.check(against.image_size, policy)
 
 
 def evaluate(
-    trained: TrainedGenerator, options: EvaluateOptions, identity_network: IdentityNetwork | None
+    trained: TrainedGenerator,
+    options: EvaluateOptions,
+    identity_network: IdentityNetwork | None,
+    against: TrainedGenerator | None = None,
 ) -> Evaluation:
     """Fill a split's photos under each condition and measure.
 
     The reference is the person's next photo; masks and wrong references follow from the seed.
 
+    Args:
+        trained: the generator.
+        options: of the evaluation.
+        identity_network: the one that losses use; it also finds the most similar other person.
+        against: another generator, on the same photos, holes and references.
+
     Raises:
-        TwoFaceError: data that cannot be used, a hole this generator cannot fill, a device that is not there.
+        TwoFaceError: data that cannot be used, a hole a generator cannot fill, a device that is not there.
     """
     source = open_source(options.root)
     frame = read_frame(source)
@@ -134,40 +173,72 @@ def evaluate(
         log.warning("%s is in frame %s, the generator was trained in %s", options.root, frame.name, trained.frame.name)
     policy = build_mask_policy(options.mask or trained.mask)
     trained.generator.check(trained.image_size, policy)
-    if options.device == "cuda" and not torch.cuda.is_available():
-        raise TwoFaceError("device=cuda, but no GPU can be used here; set device=cpu")
-    device = torch.device(options.device)
+    device = _device(options.device)
     trained.generator.to(device)
+    if against is not None:
+        _check_against(trained, against, policy)
+        against.generator.to(device)
     triples = Triples(source, options.split, policy, TripleOptions(trained.image_size, options.seed, training=False))
     count = min(len(triples), options.photos or len(triples))
+    evaluator = Evaluator(triples, options, identity_network, device)
     loader: DataLoader[Triple] = DataLoader(triples, options.batch_size, sampler=EvaluationKeys(count))
-    embed_faces = _embedder(identity_network, device) if identity_network is not None else None
     measured: dict[str, dict[str, list[np.ndarray]]] = {}
     examples: dict[str, np.ndarray] = {}
-    hole_ratio = []
+    ratios, start = [], 0
     with torch.inference_mode():
         for batch in tqdm(loader, desc=f"evaluating {options.split}", unit="batch", mininterval=1):
-            fills = dict(_fills(trained, batch, device))
-            for name, figure, values in _measure(fills, batch, embed_faces):
+            targets = triples.targets[start : start + len(batch["photo"])]
+            fills = dict(fill_conditions(trained, against, batch, targets, triples, evaluator.plan, device))
+            for name, figure, values in evaluator.measure(
+                fills, batch, targets, [_reference_of(triples, target) for target in targets], start
+            ):
                 measured.setdefault(name, {}).setdefault(figure, []).append(values)
-            hole_ratio.append(batch["mask"].float().mean(dim=(1, 2)).numpy())
-            if len(examples.get("truth", ())) < EXAMPLES:
+            ratios.append(batch["mask"].float().mean(dim=(1, 2)).numpy())
+            if len(examples.get("truth", ())) < SHOWN:
                 _keep_examples(examples, fills, batch)
+            start += len(targets)
+    figures = {name: {figure: np.concatenate(values) for figure, values in of.items()} for name, of in measured.items()}
+    people = np.array([split_name(target)[0] for target in triples.targets[:count]])
+    hole_ratio = np.concatenate(ratios)
     heading = {
         "split": options.split,
         "photos": count,
-        "people": len({target.partition("/")[0] for target in triples.targets[:count]}),
+        "people": len(np.unique(people)),
         "image_size": trained.image_size,
         "frame": frame.name,
         "mask": options.mask or trained.mask,
-        "hole_ratio": round(float(np.concatenate(hole_ratio).mean()), 4),
+        "hole_ratio": round(float(hole_ratio.mean()), 4),
         "generator": trained.options,
         "run": trained.run,
         "batches": trained.batches,
         "identity_network": identity_network.name if identity_network is not None else "none",
+        "judge": options.recogniser["name"],
         "seed": options.seed,
     }
-    return Evaluation({"heading": heading, **_summary(measured)}, examples)
+    if against is not None:
+        heading["compared"] = {"generator": against.options, "run": against.run, "batches": against.batches}
+    result = {
+        "heading": heading,
+        **summarise(figures, people),
+        "buckets": by_bucket(figures, people, hole_ratio),
+        "verification": evaluator.verification(people),
+        "skipped": evaluator.skipped,
+    }
+    return Evaluation(result, examples, _by_photo(figures, triples.targets[:count], hole_ratio))
+
+
+def _reference_of(triples: Triples, target: str) -> str:
+    person, file = split_name(target)
+    return f"{person}/{next_references(triples.index, person, file, triples.positions[target])[0]}"
+
+
+def _by_photo(figures: dict[str, dict[str, np.ndarray]], targets: list[str], ratio: np.ndarray) -> list[dict[str, Any]]:
+    return [
+        {"photo": target, "hole_ratio": round(float(ratio[number]), 4), "condition": name}
+        | {figure: round(float(values[number]), 4) for figure, values in of.items()}
+        for number, target in enumerate(targets)
+        for name, of in figures.items()
+    ]
 
 
 def _keep_examples(examples: dict[str, np.ndarray], fills: dict[str, np.ndarray], batch: Triple) -> None:

@@ -1,41 +1,150 @@
-"""The report of an evaluation: JSON, a picture, and a table for the terminal."""
+"""The report of an evaluation: JSON, every photo's figures, a picture, a page, and a table for the terminal."""
 
 from __future__ import annotations
 
+import csv
+import html
+import io
 import json
 from pathlib import Path
 from typing import Any
 
+from twoface_pl.evaluation.conditions import RIGHT
 from twoface_pl.evaluation.evaluate import Evaluation
 from twoface_pl.evaluation.picture import picture_grid
 from twoface_pl.faces.files import write_text
 from twoface_pl.faces.image import write_image
 
+Rows = list[list[str]]  # of a table; the first is its head
+
+
+def _interval(figure: dict[str, float]) -> str:
+    return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"
+
+
+def where(figures: dict[str, Any]) -> str:
+    """What every figure is about: photos, frame, mask policy."""
+    heading = figures["heading"]
+    return (
+        f"{heading['photos']} photos of {heading['people']} people, split {heading['split']}, "
+        f"{heading['image_size']} px, frame {heading['frame']}, mask {heading['mask']}"
+    )
+
+
+def condition_rows(summary: dict[str, Any]) -> Rows:
+    """Means of each condition."""
+    columns = list(summary["conditions"][RIGHT])
+    rows = [[name, *(f"{values[column]['value']:.3f}" for column in columns)]
+            for name, values in summary["conditions"].items()]  # fmt: skip
+    return [["", *columns], *rows]
+
+
+def difference_rows(summary: dict[str, Any]) -> Rows:
+    """How much better the right reference is, with intervals and the share of photos it wins."""
+    columns = list(summary["conditions"][RIGHT])
+    rows = [
+        [name, *(f"{_interval(values[column])} {values[column]['wins']:.0%}" for column in columns)]
+        for name, values in summary["right_above"].items()
+    ]
+    return [["right reference above", *columns], *rows]
+
+
+def verification_rows(verification: dict[str, Any]) -> Rows:
+    """Share of untouched photos' rate, and false accepts."""
+    rows = [
+        [name, _interval(values["of_untouched"]), _interval(values["false_accepts"])]
+        for name, values in verification["conditions"].items()
+    ]
+    return [["verification", "of the untouched photos' rate", "false accepts"], *rows]
+
+
+def _tables(figures: dict[str, Any]) -> list[tuple[str, Rows]]:
+    """Every table with its title."""
+    tables = []
+    for bucket, summary in figures["buckets"].items():
+        title = f"hole ratio {bucket}: {summary['photos']} photos of {summary['people']} people"
+        tables += [(title, condition_rows(summary)), ("", difference_rows(summary))]
+    verification = figures["verification"]
+    if verification and "conditions" in verification:
+        title = (
+            f"{verification['photos']} photos, threshold {verification['threshold']:.3f}, of 1 % false accepts on "
+            f"untouched photos; {verification['people_left_out']} people with too few photos left out"
+        )
+        tables.append((title, verification_rows(verification)))
+    return tables
+
+
+def skipped_lines(figures: dict[str, Any]) -> list[str]:
+    """What was not measured, and why."""
+    skipped = dict(figures["skipped"])
+    if figures["verification"] and "skipped" in figures["verification"]:
+        skipped["verification"] = figures["verification"]["skipped"]
+    return [f"skipped: {name}: {reason}" for name, reason in skipped.items()]
+
+
+def _aligned(rows: Rows) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        row[0].ljust(widths[0])
+        + "".join(cell.rjust(width + 2) for cell, width in zip(row[1:], widths[1:], strict=True))
+        for row in rows
+    ]
+
 
 def table(figures: dict[str, Any]) -> str:
-    """The figures as aligned text, one condition a line."""
-    heading = figures["heading"]
-    conditions: dict[str, dict[str, float]] = figures["conditions"]
-    columns = list(next(iter(conditions.values())))
-    lines = [
-        f"{heading['photos']} photos of {heading['people']} people, split {heading['split']}, "
-        f"{heading['image_size']} px, frame {heading['frame']}, mask {heading['mask']}",
-        f"{'':22}" + "".join(f"{column:>23}" for column in columns),
-    ]
-    for name, values in conditions.items():
-        lines.append(f"{name:22}" + "".join(f"{values[column]:23.3f}" for column in columns))
-    lines.append(
+    """The figures as aligned text."""
+    lines = [where(figures)]
+    for title, rows in _tables(figures):
+        lines += ["", *([title] if title else []), *_aligned(rows)]
+    lines += [
+        "",
+        *skipped_lines(figures),
         f"above OpenCV {figures['db_above_opencv']:+.2f} dB, "
         f"right above wrong reference {figures['db_right_above_wrong_reference']:+.2f} dB "
-        f"(better on {figures['share_right_reference_wins']:.0%} of the photos)"
-    )
+        f"(better on {figures['share_right_reference_wins']:.0%} of the photos)",
+    ]
     return "\n".join(lines)
 
 
+STYLE = """
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 1200px; padding: 0 1rem; color: #222 }
+table { border-collapse: collapse; margin: .6rem 0; font-size: 13px } td, th { padding: .15rem .8rem .15rem 0 }
+td:not(:first-child), th { text-align: right } tr:first-child { border-bottom: 1px solid #aaa }
+img { display: block; max-width: 100%; margin: .4rem 0 } .note { color: #555 }
+"""
+
+
+def _html_table(rows: Rows) -> str:
+    lines = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows]
+    return "<table>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"
+
+
+def page(figures: dict[str, Any]) -> str:
+    """The report as a page, which shows the pictures that lie beside it."""
+    parts = [f"<h1>Evaluation</h1><p>{html.escape(where(figures))}</p>"]
+    for title, rows in _tables(figures):
+        parts += [f"<h2>{html.escape(title)}</h2>" if title else "", _html_table(rows)]
+    parts += [f'<p class="note">{html.escape(line)}</p>' for line in skipped_lines(figures)]
+    parts.append('<h2>First photos</h2><img src="evaluation.png" alt="first photos">')
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Evaluation</title>'
+        f"<style>{STYLE}</style><body>{''.join(parts)}</body></html>\n"
+    )
+
+
+def _csv(photos: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(photos[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(photos)
+    return text.getvalue()
+
+
 def write_report(evaluation: Evaluation, folder: Path) -> tuple[Path, Path]:
-    """Write ``evaluation.json`` and ``evaluation.png`` into a folder; returns their paths."""
-    figures, picture = folder / "evaluation.json", folder / "evaluation.png"
-    text = json.dumps(evaluation.figures, indent=2) + "\n"
-    write_text(figures, text)
-    write_image(picture, picture_grid(evaluation.examples))
-    return figures, picture
+    """Write ``evaluation.json``, ``.csv``, ``.png`` and ``.html`` into a folder; returns figures and page."""
+    figures, shown = folder / "evaluation.json", folder / "evaluation.html"
+    write_text(figures, json.dumps(evaluation.figures, indent=2) + "\n")
+    write_text(folder / "evaluation.csv", _csv(evaluation.photos))
+    write_image(folder / "evaluation.png", picture_grid(evaluation.examples))
+    write_text(shown, page(evaluation.figures))
+    return figures, shown

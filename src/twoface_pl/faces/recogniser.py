@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.frame import Frame, fit_frame
@@ -27,6 +26,8 @@ class SFace:
     """
 
     def __init__(self, weights: Path, threads: int = 1) -> None:
+        import onnxruntime  # takes a moment, and most who come here never judge
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3

@@ -1,0 +1,60 @@
+"""Verification: is a filled photo still taken for its person, at a threshold fixed on untouched photos?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.evaluation.statistics import Estimate, bootstrap_mean, bootstrap_ratio
+
+FALSE_ACCEPTS = 0.01  # share of untouched pairs of different people that the threshold lets pass
+FEWEST_PEOPLE = 10  # below that a threshold for 1 in 100 means nothing
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What verification says of one condition."""
+
+    accepted: Estimate  # share of probes taken for their person
+    of_untouched: Estimate  # the same, as a share of what the untouched photos reach
+    false_accepts: Estimate  # share of pairs with another person's photo that pass
+
+
+class Verification:
+    """Fixes the threshold on untouched photos; then judges any condition by it.
+
+    Args:
+        probes: (n, D) unit identity embeddings of the untouched photos.
+        gallery: (n, D) of a photo of each probe's person that is neither target nor reference.
+        people: (n,) names.
+
+    Raises:
+        TwoFaceError: too few people for such a threshold.
+    """
+
+    def __init__(self, probes: np.ndarray, gallery: np.ndarray, people: np.ndarray) -> None:
+        count = len(np.unique(people))
+        if count < FEWEST_PEOPLE:
+            raise TwoFaceError(
+                f"{count} people have a photo beside target and reference; "
+                f"{FALSE_ACCEPTS:.0%} false accepts need at least {FEWEST_PEOPLE}"
+            )
+        self._gallery, self._people = gallery, people
+        self._others = people[:, None] != people[None]
+        self.threshold = float(np.quantile((probes @ gallery.T)[self._others], 1 - FALSE_ACCEPTS))
+        self._untouched = self._accepted(probes)
+
+    def _accepted(self, probes: np.ndarray) -> np.ndarray:
+        return ((probes * self._gallery).sum(axis=1) > self.threshold).astype(np.float64)
+
+    def judge(self, probes: np.ndarray) -> Verified:
+        """Of the same photos in some condition, (n, D) in the same order."""
+        accepted = self._accepted(probes)
+        passed = ((probes @ self._gallery.T > self.threshold) & self._others).sum(axis=1)
+        return Verified(
+            bootstrap_mean(accepted, self._people),
+            bootstrap_ratio(accepted, self._untouched, self._people),
+            bootstrap_ratio(passed.astype(np.float64), self._others.sum(axis=1).astype(np.float64), self._people),
+        )
