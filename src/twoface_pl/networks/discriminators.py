@@ -12,22 +12,27 @@ from torchvision.ops import roi_align
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.networks.seed import SeedGlobalDiscriminator, SeedLocalDiscriminator
 
+GLOBAL_FOLD = 4
+
 
 class ConvDiscriminator(nn.Module):
     """(N, 3, H, W) in [0, 1] to logits (N, 1); spectral norm (Miyato et al. 2018) needs no batch statistics.
 
     Args:
         width: channels of the first layer; doubled at each of the next.
-        layers: strided convolutions, each halving the size.
+        layers: convolutions, each halving the size.
+        fold: pixels a side that are folded into channels first, instead of the first layer's halving: full
+            resolution would cost more than all the rest.
     """
 
-    def __init__(self, width: int, layers: int) -> None:
+    def __init__(self, width: int, layers: int, fold: int = 1) -> None:
         super().__init__()
-        body: list[nn.Module] = []
-        channels = 3
+        body: list[nn.Module] = [nn.PixelUnshuffle(fold)] if fold > 1 else []
+        channels = 3 * fold**2
         for layer in range(layers):
             wider = width * 2 ** min(layer, 3)
-            body += [spectral_norm(nn.Conv2d(channels, wider, 4, 2, 1)), nn.LeakyReLU(0.2)]
+            kernel, stride = (3, 1) if fold > 1 and layer == 0 else (4, 2)
+            body += [spectral_norm(nn.Conv2d(channels, wider, kernel, stride, 1)), nn.LeakyReLU(0.2)]
             channels = wider
         self.body = nn.Sequential(*body)
         self.head = spectral_norm(nn.Linear(channels, 1))
@@ -105,4 +110,4 @@ def build_discriminators(options: dict[str, Any]) -> Discriminators:
 
 
 def _build_conv(width: int = 48, local_size: int = 48, margin: float = 0.125) -> Discriminators:
-    return Discriminators(ConvDiscriminator(width, 5), ConvDiscriminator(width, 4), local_size, margin)
+    return Discriminators(ConvDiscriminator(width, 4, GLOBAL_FOLD), ConvDiscriminator(width, 4), local_size, margin)
