@@ -236,12 +236,49 @@ def test_bad_options(changes: dict, says: str, tmp_path: Path) -> None:
 def test_bad_losses() -> None:
     bad = losses()
     bad["identity"]["against"] = "truth"
-    with pytest.raises(TwoFaceError, match=r"losses\.identity: not just its options: against"):
+    with pytest.raises(TwoFaceError, match=r"losses\.identity: unknown or missing: against; there are: hardened"):
         tiny_module(losses=bad)
     bad = losses(reconstruction=1.0)
     bad["identity"] |= {"weight": 0.5, "truth": 0.0}
     with pytest.raises(TwoFaceError, match="one of truth and reference must be above 0"):
         tiny_module(losses=bad)
+
+
+def test_every_loss_is_logged_and_one_option_switches_it_off(
+    prepared: Path, identity_file: Path, tmp_path: Path
+) -> None:
+    identity = load_identity({"name": "synthetic", "weights": str(identity_file)})
+    weights = {
+        "generator/perceptual": ("perceptual", {"weight": 0.1}, {"weight": 0.0}),
+        "generator/identity_truth": ("identity", {"weight": 0.1, "reference": 0.5}, {"truth": 0.0}),
+        "generator/identity_reference": ("identity", {"hardened": True}, {"reference": 0.0}),
+        "discriminator/r1": ("adversarial", {"r1_weight": 0.1, "kind": "hinge"}, {"r1_weight": 0.0}),
+        "generator/adversarial_local": ("adversarial", {}, {"global_weight": 0.0, "local_weight": 0.0}),
+    }
+    everything = losses()
+    for loss, on, _ in weights.values():
+        everything[loss] |= on
+
+    def logged(name: str, options: dict) -> str:
+        module = tiny_module(losses=options, identity_network=identity)
+        train(module, tiny_data(prepared), tiny_options(tmp_path / name, max_batches=1, validate_every=1))
+        return (tmp_path / name / "csv" / "metrics.csv").read_text().splitlines()[0]
+
+    assert all(figure in logged("all", everything) for figure in weights)
+    for number, (figure, (loss, _, off)) in enumerate(weights.items()):
+        assert figure not in logged(str(number), {**everything, loss: {**everything[loss], **off}})
+
+
+def test_a_generator_trains_with_several_references_and_with_none(prepared: Path, tmp_path: Path) -> None:
+    data = TripleDataModule(
+        DataOptions(prepared, SIZE, batch_size=4, workers=0, seed=0, validation_photos=4, references=3),
+        CenterSquare(HOLE),
+    )
+    module = tiny_module(without_reference=0.3)
+    seen = []
+    module.generator.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[2].shape[1]))
+    train(module, data, tiny_options(tmp_path, max_batches=14, validate_every=14))
+    assert set(seen) == {0, 1, 2, 3}
 
 
 def test_a_trainer_option_that_does_not_exist(prepared: Path, tmp_path: Path) -> None:

@@ -128,10 +128,8 @@ class Evaluator:
             return None
         has_gallery = np.array([file is not None for file in self.plan.galleries[: len(people)]])
         probes = {name: np.concatenate(parts) for name, parts in self.record.probes.items()}
-        truth, gallery = np.concatenate(self.record.truth), [part for part in self.record.gallery]
-        width = truth.shape[1]
-        filled_up = [part if part.shape[1] == width else np.zeros((len(part), width), part.dtype) for part in gallery]
-        return verify(probes, truth, np.concatenate(filled_up), people, has_gallery)
+        truth, gallery = np.concatenate(self.record.truth), np.concatenate(self.record.gallery)
+        return verify(probes, truth, gallery, people, has_gallery)
 
 
 def _device(name: str) -> torch.device:
@@ -211,12 +209,18 @@ def evaluate(
         "generator": trained.options,
         "run": trained.run,
         "batches": trained.batches,
+        "minutes_of_training": round(trained.seconds / 60, 1),
         "identity_network": identity_network.name if identity_network is not None else "none",
         "judge": options.recogniser["name"],
         "seed": options.seed,
     }
     if against is not None:
-        heading["compared"] = {"generator": against.options, "run": against.run, "batches": against.batches}
+        heading["compared"] = {
+            "generator": against.options,
+            "run": against.run,
+            "batches": against.batches,
+            "minutes_of_training": round(against.seconds / 60, 1),
+        }
     result = {
         "heading": heading,
         **summarise(figures, people),

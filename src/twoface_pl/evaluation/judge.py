@@ -44,15 +44,10 @@ class IdentityJudge:
             found.append(self._network.embed(pixels, landmarks * len(pixels)))
         return np.stack(found)
 
-    def embed_galleries(self, targets: list[str], galleries: list[str | None]) -> np.ndarray:
-        """Of each target's gallery photo; zeros where there is none."""
-        rows: list[np.ndarray | None] = []
-        for target, file in zip(targets, galleries, strict=True):
-            person = split_name(target)[0]
-            photo = self._triples.load_reference(person, file)[None] if file is not None else None
-            rows.append(self.embed(photo, [f"{person}/{file}"])[0] if photo is not None else None)
-        size = next((len(row) for row in rows if row is not None), 1)
-        return np.stack([row if row is not None else np.zeros(size, np.float32) for row in rows])
+    def embed_gallery(self, target: str, file: str) -> np.ndarray:
+        """The unit embedding (D,) of a gallery photo of the target's person."""
+        person = split_name(target)[0]
+        return self.embed(self._triples.load_reference(person, file)[None], [f"{person}/{file}"])[0]
 
 
 class IdentityRecord:
@@ -71,7 +66,12 @@ class IdentityRecord:
         truth = self._judge.embed(batch["photo"].numpy(), targets)
         reference = self._judge.embed(batch["references"][:, 0].numpy(), references)
         self.truth.append(truth)
-        self.gallery.append(self._judge.embed_galleries(targets, self._plan.galleries[start : start + len(targets)]))
+        gallery = np.zeros_like(truth)  # zeros where there is none
+        for number, target in enumerate(targets):
+            file = self._plan.galleries[start + number]
+            if file is not None:
+                gallery[number] = self._judge.embed_gallery(target, file)
+        self.gallery.append(gallery)
         for name, pictures in fills.items():
             probes = self._judge.embed(pictures, targets)
             self.probes.setdefault(name, []).append(probes)

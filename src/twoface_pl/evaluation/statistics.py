@@ -22,11 +22,6 @@ class Estimate:
         """As plain values, for JSON."""
         return {"value": round(self.value, 4), "low": round(self.low, 4), "high": round(self.high, 4)}
 
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether the whole interval lies on one side of 0."""
-        return self.low > 0 or self.high < 0
-
 
 def _draws(people: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Each photo's person as a number (n,), and how often each person is drawn in each round (rounds, people)."""

@@ -46,12 +46,12 @@ def generator_loss(fake: Tensor, kind: str = "non_saturating") -> Tensor:
     raise _unknown(kind)
 
 
-def r1_penalty(logits: list[Tensor], real: Tensor) -> Tensor:
-    """R1: half the squared gradient of the logits at real pictures, by picture (Mescheder et al. 2018).
+def r1_penalty(logits: tuple[Tensor, Tensor], real: tuple[Tensor, Tensor]) -> Tensor:
+    """R1: half the squared gradient of logits at what is real, by picture (Mescheder et al. 2018).
 
     Args:
-        logits: of each discriminator, (N, 1), computed from ``real``.
-        real: (N, 3, H, W), requiring gradients.
+        logits: of the global and of the local discriminator, (N, 1) each.
+        real: what each of them saw, (N, 3, H, W), requiring gradients.
     """
-    (slope,) = torch.autograd.grad(torch.cat(logits, dim=1).sum(), real, create_graph=True)
-    return slope.float().square().flatten(1).sum(dim=1).mean() / 2
+    slopes = torch.autograd.grad(torch.cat(logits, dim=1).sum(), real, create_graph=True)
+    return torch.stack([slope.float().square().flatten(1).sum(dim=1).mean() for slope in slopes]).sum() / 2

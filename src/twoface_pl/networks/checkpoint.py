@@ -25,6 +25,7 @@ class TrainedGenerator:
     mask: dict[str, Any]  # of the mask policy it was trained with
     run: str
     batches: int
+    seconds: float = 0.0  # that the training took, validations included
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -70,4 +71,5 @@ def load_generator(path: Path) -> TrainedGenerator:
         facts["mask"],
         facts["run"],
         content["batches_done"],
+        content.get("seconds", 0.0),
     )

@@ -84,9 +84,16 @@ class Discriminators(nn.Module):
         self.local_size = local_size
         self.margin = margin
 
+    def views(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """What the two are shown: the image (N, 3, H, W), and the crop around the hole."""
+        return image, hole_crop(image, mask, self.local_size, self.margin)
+
+    def judge(self, views: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """The two logits, (N, 1) each, of what :meth:`views` gave."""
+        return self.global_discriminator(views[0]), self.local_discriminator(views[1])
+
     def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        crop = hole_crop(image, mask, self.local_size, self.margin)
-        return self.global_discriminator(image), self.local_discriminator(crop)
+        return self.judge(self.views(image, mask))
 
 
 def build_discriminators(options: dict[str, Any]) -> Discriminators:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Sequence
@@ -21,8 +20,6 @@ from twoface_pl.networks.generator import build_generator
 from twoface_pl.networks.identity import IdentityNetwork
 from twoface_pl.networks.tensors import to_float, to_uint8
 from twoface_pl.training.objective import Objective, weighted_sum
-
-log = logging.getLogger(__name__)
 
 FIGURES = (
     "validation/psnr_in_hole",

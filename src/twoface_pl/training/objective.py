@@ -34,9 +34,9 @@ def check_losses(losses: dict[str, dict[str, Any]]) -> None:
         TwoFaceError: names it.
     """
     for name in sorted(set(KEYS) | set(losses)):
-        if set(losses.get(name, ())) != KEYS.get(name):
-            wrong = set(losses.get(name, ())) ^ KEYS.get(name, set())
-            raise TwoFaceError(f"losses.{name}: not just its options: {', '.join(sorted(wrong))} (known: {KEYS})")
+        wrong = set(losses.get(name, ())) ^ KEYS.get(name, set())
+        known = ", ".join(sorted(KEYS.get(name, KEYS)))
+        require(not wrong, f"losses.{name}: unknown or missing: {', '.join(sorted(wrong))}; there are: {known}")
     identity = losses["identity"]
     require(
         identity["weight"] == 0 or identity["truth"] + identity["reference"] > 0,
@@ -91,15 +91,16 @@ class Objective:
         """Losses of the discriminators for real pictures and detached fills, (N, 3, H, W) each, of batch ``batch``."""
         options = self.losses["adversarial"]
         regularised = options["r1_weight"] > 0 and batch % options["r1_every"] == 0
-        if regularised:
-            real = real.detach().requires_grad_()
-        real_logits, fake_logits = discriminators(real, mask), discriminators(filled, mask)
+        views = discriminators.views(real, mask)
+        if regularised:  # by each one's own view: RoIAlign has no second derivative
+            views = (views[0].detach().requires_grad_(), views[1].detach().requires_grad_())
+        real_logits, fake_logits = discriminators.judge(views), discriminators(filled, mask)
         parts: Parts = {
             name: (options["discriminator_weight"], discriminator_loss(of_real, of_fake, options["kind"]))
             for name, of_real, of_fake in zip(("global", "local"), real_logits, fake_logits, strict=True)
         }
         if regularised:
-            parts["r1"] = (options["r1_weight"] * options["r1_every"], r1_penalty(list(real_logits), real))
+            parts["r1"] = (options["r1_weight"] * options["r1_every"], r1_penalty(real_logits, views))
         return parts
 
     def generator_parts(
