@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,21 +77,33 @@ class _Picture:
         )
 
 
-def _place(session: FillSession, photo: _Picture, reference: _Picture) -> tuple[Frame, Frame]:
-    """Both pictures' frames, with a hint where the model is too small for the face."""
+def _place(session: FillSession, photo: _Picture) -> Frame:
+    """The photo's frame, with a hint where the model is too small for the face."""
     frame = photo.place(session)
     if frame.side > LARGE_FACE * session.image_size:
         log.warning(
             "the face is %.1f times larger than the model's frame of %d px: the fill will be softer than the photo",
             frame.side / session.image_size, session.image_size,
         )  # fmt: skip
-    return frame, reference.place(session)
+    return frame
+
+
+def _crop_references(session: FillSession, references: Sequence[np.ndarray], box: Box | None) -> np.ndarray:
+    """The faces of all references, uint8 (1, R, size, size, 3)."""
+    if box is not None and len(references) > 1:
+        raise TwoFaceError("--reference-box is for one reference; several must show one clear face each")
+    crops = []
+    for number, pixels in enumerate(references, start=1):
+        name = "reference" if len(references) == 1 else f"reference {number}"
+        frame = _Picture(pixels, name, "--reference-box", box).place(session)
+        crops.append(frame.crop(pixels, session.image_size))
+    return np.stack(crops)[None]
 
 
 def inpaint(
     session: FillSession,
     photo: np.ndarray,
-    reference: np.ndarray,
+    references: np.ndarray | Sequence[np.ndarray],
     mask: np.ndarray | None = None,
     box: Box | None = None,
     reference_box: Box | None = None,
@@ -100,7 +112,8 @@ def inpaint(
 
     Args:
         session: the model.
-        photo, reference: uint8 RGB (H, W, 3), of any sizes.
+        photo: uint8 RGB (H, W, 3), of any size.
+        references: one or several photos of the person, alike; their order does not matter.
         mask: bool, of the photo's size, True = hole; the model's default mask in the frame if left out.
         box, reference_box: x, y, width, height of the face, from the brow to the chin; else it is looked for,
             and of several in the photo it is the one under the mask. A model whose frame is ``none`` takes
@@ -111,7 +124,7 @@ def inpaint(
 
     Raises:
         TwoFaceError: no face, or several and none of them meant; a mask of another size, an empty one, one
-            outside the frame, or one this model cannot fill.
+            outside the frame, or one this model cannot fill; more references than it takes.
     """
     height, width = photo.shape[:2]
     size = session.image_size
@@ -119,11 +132,10 @@ def inpaint(
         raise TwoFaceError(
             f"the mask is {mask.shape[1]}x{mask.shape[0]}, the photo {width}x{height}; they must be of one size"
         )
-    frame, reference_frame = _place(
-        session,
-        _Picture(photo, "photo", "--box", box, mask),
-        _Picture(reference, "reference", "--reference-box", reference_box),
-    )
+    others = [references] if isinstance(references, np.ndarray) else references
+    session.check_references(len(others))
+    frame = _place(session, _Picture(photo, "photo", "--box", box, mask))
+    faces = _crop_references(session, others, reference_box)
     if mask is None:
         hole = session.default_mask
         mask = frame.mask_in_photo(hole, height, width)
@@ -132,8 +144,7 @@ def inpaint(
             log.warning("the mask is %.0f %% hole; white (1) is the hole: is it inverted?", 100 * mask.mean())
         hole = frame.crop_mask(mask, size)
     session.check_mask(hole)
-    face = reference_frame.crop(reference, size)
-    (filled,) = session.fill_uint8(frame.crop(photo, size)[None], hole[None], face[None])
+    (filled,) = session.fill_uint8(frame.crop(photo, size)[None], hole[None], faces)
     return frame.paste_back(photo, filled, mask)
 
 
@@ -142,7 +153,7 @@ class Job:
     """One photo to fill, by files."""
 
     photo: Path
-    reference: Path
+    references: tuple[Path, ...]
     output: Path
     mask: Path | None = None
 
@@ -165,7 +176,8 @@ def run_job(session: FillSession, job: Job, box: Box | None, reference_box: Box 
     """
     _check_output(job.output, force)
     mask = decode_mask(job.mask) if job.mask is not None else None
-    result = inpaint(session, decode_image(job.photo), decode_image(job.reference), mask, box, reference_box)
+    references = [decode_image(path) for path in job.references]
+    result = inpaint(session, decode_image(job.photo), references, mask, box, reference_box)
     write_image(job.output, result)
 
 
@@ -179,10 +191,14 @@ def _partner(photo: Path, given: Path, what: str) -> Path:
     return same[0]
 
 
-def plan_jobs(image: Path, reference: Path, output: Path, mask: Path | None = None) -> Iterator[Job]:
+def _partners(photo: Path, given: Sequence[Path]) -> tuple[Path, ...]:
+    return tuple(_partner(photo, path, "reference") for path in given)
+
+
+def plan_jobs(image: Path, references: Sequence[Path], output: Path, mask: Path | None = None) -> Iterator[Job]:
     """One job for a photo, one for each photo of a folder.
 
-    For a folder of photos, ``reference`` and ``mask`` are one file for all of them or folders with
+    For a folder of photos, each of ``references`` and ``mask`` is one file for all of them or a folder with
     files of the same names; ``output`` is a folder.
 
     Raises:
@@ -191,7 +207,7 @@ def plan_jobs(image: Path, reference: Path, output: Path, mask: Path | None = No
     if not image.is_dir():
         if output.is_dir():
             output = output / f"{image.stem}.png"
-        yield Job(image, _partner(image, reference, "reference"), output, mask and _partner(image, mask, "mask"))
+        yield Job(image, _partners(image, references), output, mask and _partner(image, mask, "mask"))
         return
     photos = list_photos(image)
     if not photos:
@@ -203,7 +219,7 @@ def plan_jobs(image: Path, reference: Path, output: Path, mask: Path | None = No
         name = photo.stem if stems.count(photo.stem) == 1 else photo.name.replace(".", "-")
         yield Job(
             photo,
-            _partner(photo, reference, "reference"),
+            _partners(photo, references),
             output / f"{name}.png",
             mask and _partner(photo, mask, "mask"),
         )

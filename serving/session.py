@@ -116,6 +116,16 @@ class FillSession:
                 "leave the mask out or use a model of generator 'ours'"
             )
 
+    def check_references(self, count: int) -> None:
+        """Refuse a number of references the generator cannot take.
+
+        Raises:
+            TwoFaceError: says how many it takes.
+        """
+        wanted = self.metadata["references"]
+        if count == 0 or wanted not in ("any", str(count)):
+            raise TwoFaceError(f"{count} references; this model takes {wanted.replace('any', '1 or more')}")
+
     def fill(self, images: np.ndarray, masks: np.ndarray, references: np.ndarray) -> np.ndarray:
         """Fill a batch.
 
@@ -132,11 +142,7 @@ class FillSession:
         """
         if references.ndim == 4:
             references = references[:, None]
-        wanted = self.metadata["references"]
-        if references.shape[1] == 0 or wanted not in ("any", str(references.shape[1])):
-            raise TwoFaceError(
-                f"{references.shape[1]} references; this model takes {wanted.replace('any', '1 or more')}"
-            )
+        self.check_references(references.shape[1])
         holes = masks.astype(np.float32)[..., None]
         feeds = dict(zip(INPUTS, (images * (1 - holes), holes, references), strict=True))
         (filled,) = self.session.run(None, feeds)

@@ -88,6 +88,9 @@ class _Echo:
     def check_mask(self, mask: np.ndarray) -> None:
         pass
 
+    def check_references(self, count: int) -> None:
+        pass
+
     def fill_uint8(self, images: np.ndarray, masks: np.ndarray, references: np.ndarray) -> np.ndarray:
         return np.where(masks[..., None], np.uint8(200), images)
 
@@ -116,6 +119,18 @@ def test_the_box_says_where_the_face_is(session: FillSession) -> None:
     assert np.array_equal(other, inpaint(session, face, face))
 
 
+def test_several_references_in_any_order(session: FillSession) -> None:
+    photo, first, second = _photo(64, 64), _photo(64, 64, photo=1), _photo(90, 80, photo=2)
+    both = inpaint(session, photo, [first, second])
+    assert np.array_equal(both, inpaint(session, photo, [second, first]))
+    assert not np.array_equal(both, inpaint(session, photo, first))
+    assert np.array_equal(inpaint(session, photo, [first]), inpaint(session, photo, first))
+    with pytest.raises(TwoFaceError, match="--reference-box is for one reference"):
+        inpaint(session, photo, [first, second], reference_box=(1, 1, 50, 50))
+    with pytest.raises(TwoFaceError, match="0 references; this model takes 1 or more"):
+        inpaint(session, photo, [])
+
+
 def test_masks_that_do_not_fit(session: FillSession, caplog: pytest.LogCaptureFixture) -> None:
     photo = _photo(131, 90)
     with pytest.raises(TwoFaceError, match="the mask is 90x90, the photo 131x90"):
@@ -140,15 +155,15 @@ def _folders(root: Path) -> None:
 def test_a_folder_is_planned_by_names(tmp_path: Path) -> None:
     _folders(tmp_path)
     write_image(tmp_path / "photos" / "a.png", _photo(80, 80))
-    jobs = list(plan_jobs(tmp_path / "photos", tmp_path / "references", tmp_path / "out"))
+    jobs = list(plan_jobs(tmp_path / "photos", [tmp_path / "references"], tmp_path / "out"))
     assert [job.output.name for job in jobs] == ["a-jpg.png", "a-png.png", "b.png", "c.png"]
-    assert [job.reference.name for job in jobs] == ["a.png", "a.png", "b.png", "c.png"]
+    assert [job.references[0].name for job in jobs] == ["a.png", "a.png", "b.png", "c.png"]
     (tmp_path / "references" / "b.png").unlink()
     with pytest.raises(TwoFaceError, match=r"no reference named like b\.jpg"):
-        list(plan_jobs(tmp_path / "photos", tmp_path / "references", tmp_path / "out"))
+        list(plan_jobs(tmp_path / "photos", [tmp_path / "references"], tmp_path / "out"))
     (tmp_path / "none").mkdir()
     with pytest.raises(TwoFaceError, match="no photos in this folder"):
-        list(plan_jobs(tmp_path / "none", tmp_path / "references", tmp_path / "out"))
+        list(plan_jobs(tmp_path / "none", [tmp_path / "references"], tmp_path / "out"))
 
 
 def test_the_command_fills_a_photo_and_keeps_outputs(twoface: Run, model: Path, tmp_path: Path) -> None:
@@ -168,6 +183,9 @@ def test_the_command_fills_a_photo_and_keeps_outputs(twoface: Run, model: Path, 
     assert again.returncode == 1
     assert "exists and is kept; add --force" in again.stderr
     assert np.array_equal(decode_image(tmp_path / "out.png"), result)
+    two = twoface(*common, "photo.png", "--output", "two.png", cwd=tmp_path)
+    assert two.returncode == 0, two.stderr
+    (tmp_path / "two.png").unlink()
     forced = twoface(*common, "--output", "out.png", "--force", cwd=tmp_path)
     assert forced.returncode == 0
     assert not np.array_equal(decode_image(tmp_path / "out.png"), result)

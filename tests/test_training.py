@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import CPU, GENERATOR, OPTIMIZER, Run, losses, tiny_data, tiny_module, tiny_options
+from conftest import CPU, GENERATOR, HOLE, OPTIMIZER, SIZE, Run, losses, tiny_data, tiny_module, tiny_options
 
 from twoface_pl.data.datamodule import DataOptions, TripleDataModule
 from twoface_pl.errors import TwoFaceError
@@ -267,6 +267,20 @@ def test_every_loss_is_logged_and_one_option_switches_it_off(
     assert all(figure in logged("all", everything) for figure in weights)
     for number, (figure, (loss, _, off)) in enumerate(weights.items()):
         assert figure not in logged(str(number), {**everything, loss: {**everything[loss], **off}})
+
+
+def test_a_metric_that_fails_does_not_end_a_training(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("sqrtm did not converge")
+
+    monkeypatch.setattr("twoface_pl.training.module.ssim_in_hole", broken)
+    result = train(tiny_module(), tiny_data(prepared), tiny_options(tmp_path, max_batches=2, validate_every=1))
+    assert result.batches == 2
+    assert result.last.is_file()
+    assert math.isnan(result.figures["validation/psnr_in_hole"])
+    assert "the training goes on: ValueError: sqrtm did not converge" in caplog.text
 
 
 def test_a_generator_trains_with_several_references_and_with_none(prepared: Path, tmp_path: Path) -> None:

@@ -22,7 +22,14 @@ def parse_box(text: str) -> tuple[int, int, int, int]:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--image", type=Path, required=True, help="the photo to fill, or a folder of photos")
-    add("--reference", type=Path, required=True, help="another photo of the same person, or a folder of them by name")
+    add(
+        "--reference",
+        type=Path,
+        required=True,
+        nargs="+",
+        metavar="PHOTO",
+        help="other photos of the same person, one or several; a folder has a photo's reference under its name",
+    )
     add("--output", type=Path, required=True, help="where the result goes (.png, .bmp, .tiff), or a folder")
     add("--mask", type=Path, help="white = hole, of the photo's size, or a folder; else the model's default mask")
     add(

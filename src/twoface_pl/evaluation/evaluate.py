@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, default_collate
 from tqdm import tqdm
 
 from twoface_pl.data.index import SPLITS, read_frame, split_name
@@ -18,7 +18,7 @@ from twoface_pl.data.samplers import EvaluationKeys
 from twoface_pl.data.source import open_source
 from twoface_pl.data.triples import Triple, TripleOptions, Triples, next_references
 from twoface_pl.errors import TwoFaceError, require
-from twoface_pl.evaluation.conditions import NONE, RIGHT, WRONG, Plan, fill_conditions, make_plan
+from twoface_pl.evaluation.conditions import AGAINST, NONE, RIGHT, WRONG, Plan, fill_conditions, make_plan
 from twoface_pl.evaluation.judge import IdentityJudge, IdentityRecord
 from twoface_pl.evaluation.metrics import psnr_in_hole, ssim_in_hole
 from twoface_pl.evaluation.perceptual import ShiftTolerantLPIPS
@@ -31,7 +31,8 @@ from twoface_pl.networks.tensors import to_float
 
 log = logging.getLogger(__name__)
 
-SHOWN = 8  # photos in the picture
+CASES = ("best", "median", "worst")
+SHOWN = 3  # photos of each case in the picture
 Measured = tuple[str, str, np.ndarray]
 
 
@@ -181,7 +182,6 @@ def evaluate(
     evaluator = Evaluator(triples, options, identity_network, device)
     loader: DataLoader[Triple] = DataLoader(triples, options.batch_size, sampler=EvaluationKeys(count))
     measured: dict[str, dict[str, list[np.ndarray]]] = {}
-    examples: dict[str, np.ndarray] = {}
     ratios, start = [], 0
     with torch.inference_mode():
         for batch in tqdm(loader, desc=f"evaluating {options.split}", unit="batch", mininterval=1):
@@ -192,8 +192,6 @@ def evaluate(
             ):
                 measured.setdefault(name, {}).setdefault(figure, []).append(values)
             ratios.append(batch["mask"].float().mean(dim=(1, 2)).numpy())
-            if len(examples.get("truth", ())) < SHOWN:
-                _keep_examples(examples, fills, batch)
             start += len(targets)
     figures = {name: {figure: np.concatenate(values) for figure, values in of.items()} for name, of in measured.items()}
     people = np.array([split_name(target)[0] for target in triples.targets[:count]])
@@ -228,6 +226,14 @@ def evaluate(
         "verification": evaluator.verification(people),
         "skipped": evaluator.skipped,
     }
+    cases = _cases(figures[RIGHT]["psnr_db"])
+    with torch.inference_mode():
+        batch = default_collate([triples[key] for number, key in enumerate(EvaluationKeys(count)) if number in cases])
+        targets = [triples.targets[number] for number in sorted(cases)]
+        fills = dict(fill_conditions(trained, against, batch, targets, triples, evaluator.plan, device))
+    order = [sorted(cases).index(number) for number in cases]
+    examples = {name: pictures[order] for name, pictures in _examples(fills, batch).items()}
+    result["cases"] = dict(zip((triples.targets[number] for number in cases), cases.values(), strict=True))
     return Evaluation(result, examples, _by_photo(figures, triples.targets[:count], hole_ratio))
 
 
@@ -245,17 +251,29 @@ def _by_photo(figures: dict[str, dict[str, np.ndarray]], targets: list[str], rat
     ]
 
 
-def _keep_examples(examples: dict[str, np.ndarray], fills: dict[str, np.ndarray], batch: Triple) -> None:
+def _cases(psnr: np.ndarray) -> dict[int, str]:
+    """Photos to look at, by number: the best, the median and the worst ones; few photos are shown once each."""
+    order = np.argsort(-psnr, kind="stable").tolist()
+    middle = max(0, len(order) // 2 - SHOWN // 2)
+    chosen = (order[:SHOWN], order[middle : middle + SHOWN], order[-SHOWN:])
+    cases: dict[int, str] = {}
+    for name, numbers in zip(CASES, chosen, strict=True):
+        for number in numbers:
+            cases.setdefault(number, name)
+    return cases
+
+
+def _examples(fills: dict[str, np.ndarray], batch: Triple) -> dict[str, np.ndarray]:
     truth, mask = batch["photo"].numpy(), batch["mask"].numpy()
-    shown = {
+    compared = {AGAINST: fills[AGAINST]} if AGAINST in fills else {}
+    return {
         "masked": show_hole(truth, mask),
         "reference": batch["references"][:, 0].numpy(),
         "filled": fills[RIGHT],
+        **compared,
         "wrong reference": batch["wrong_references"][:, 0].numpy(),
         "filled from it": fills[WRONG],
         "no reference": fills[NONE],
         "opencv": fills["opencv telea"],
         "truth": truth,
     }
-    for name, photos in shown.items():
-        examples[name] = np.concatenate([examples[name], photos]) if name in examples else photos

@@ -125,7 +125,10 @@ def page(figures: dict[str, Any]) -> str:
     for title, rows in _tables(figures):
         parts += [f"<h2>{html.escape(title)}</h2>" if title else "", _html_table(rows)]
     parts += [f'<p class="note">{html.escape(line)}</p>' for line in skipped_lines(figures)]
-    parts.append('<h2>First photos</h2><img src="evaluation.png" alt="first photos">')
+    cases = "; ".join(f"{name}: {photo}" for photo, name in figures["cases"].items())
+    parts.append("<h2>Best, median and worst photos, by PSNR in the hole</h2>")
+    parts.append('<img src="evaluation.png" alt="best, median and worst photos">')
+    parts.append(f'<p class="note">From the top: {html.escape(cases)}</p>')
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Evaluation</title>'
         f"<style>{STYLE}</style><body>{''.join(parts)}</body></html>\n"
@@ -145,6 +148,6 @@ def write_report(evaluation: Evaluation, folder: Path) -> tuple[Path, Path]:
     figures, shown = folder / "evaluation.json", folder / "evaluation.html"
     write_text(figures, json.dumps(evaluation.figures, indent=2) + "\n")
     write_text(folder / "evaluation.csv", _csv(evaluation.photos))
-    write_image(folder / "evaluation.png", picture_grid(evaluation.examples))
+    write_image(folder / "evaluation.png", picture_grid(evaluation.examples, rows=len(evaluation.figures["cases"])))
     write_text(shown, page(evaluation.figures))
     return figures, shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ from twoface_pl.networks.generator import build_generator
 from twoface_pl.networks.identity import IdentityNetwork
 from twoface_pl.networks.tensors import to_float, to_uint8
 from twoface_pl.training.objective import Objective, weighted_sum
+
+log = logging.getLogger(__name__)
 
 FIGURES = (
     "validation/psnr_in_hole",
@@ -182,6 +185,14 @@ class InpaintingModule(L.LightningModule):
 
     def validation_step(self, batch: Triple, batch_idx: int) -> None:
         self.broken_photos = self.broken_photos.to(self.device) + torch.as_tensor(batch["broken"]).sum()
+        try:
+            values = self._validation_figures(batch)
+        except Exception as error:  # whatever a metric's library raises: no figure is worth a training
+            log.warning("a validation figure failed, the training goes on: %s: %s", type(error).__name__, error)
+            values = dict.fromkeys(FIGURES, math.nan)
+        self.log_dict(values, batch_size=len(batch["photo"]), sync_dist=True, logger=False)
+
+    def _validation_figures(self, batch: Triple) -> dict[str, float]:
         photos, masks = batch["photo"].cpu().numpy(), batch["mask"].cpu().numpy()
         filled = self.fill(batch)
         psnr = psnr_in_hole(filled, photos, masks)
@@ -193,9 +204,4 @@ class InpaintingModule(L.LightningModule):
             psnr.mean() - max(opencv),
             (psnr - wrong).mean(),
         )
-        self.log_dict(
-            {name: float(value) for name, value in zip(FIGURES, values, strict=True)},
-            batch_size=len(photos),
-            sync_dist=True,
-            logger=False,
-        )
+        return {name: float(value) for name, value in zip(FIGURES, values, strict=True)}
