@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo prepare train evaluate export-onnx export-detector serve doctor test test-slow bench bench-data
+.PHONY: help demo prepare train evaluate export-onnx export-detector serve doctor test test-slow bench bench-data bench-train
 .PHONY: mask-picture lint clean
 
 help: ## list the targets
@@ -55,8 +55,11 @@ export-detector: $(STAMP) ## make the face detector's ONNX files again from face
 mask-picture: $(STAMP) ## draw every mask policy into docs/masks.png
 	$(BIN)/twoface masks output=docs/masks.png samples=7 seed=2 force=true
 
-bench: $(STAMP) ## speed of both generators, in one run
+bench: $(STAMP) ## speed of both generators, training and inference, in one run
 	$(BIN)/python benchmarks/speed.py $(ARGS)
+
+bench-train: $(STAMP) ## speed of a training step and its parts, fp32 and bf16, in one run
+	$(BIN)/python benchmarks/speed.py --no-inference $(ARGS)
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .

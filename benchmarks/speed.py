@@ -1,9 +1,11 @@
-"""Speed of both generators in one run: a whole training step, and onnxruntime at batch 1.
+"""Speed of both generators in one run: a training step with its parts, and onnxruntime at batch 1.
 
-    make bench
+    make bench          both
+    make bench-train    only the training step, in fp32 and bf16
 
-Weights are random, which changes no time. The training step is the real one: generator, both
-discriminators and FaceNet's identity loss, from batches that lie in memory.
+Weights are random, which changes no time. The training step is the real one, from batches that lie in
+memory: generator and discriminators alone, then with the perceptual loss (ours only; 2018 had none), then
+with FaceNet's identity loss too: the whole step.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import platform
+import resource
 import statistics
 import tempfile
 import time
@@ -43,12 +46,12 @@ NETWORKS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 LOSSES: dict[str, dict[str, Any]] = {
     "reconstruction": {"weight": 1.0, "kind": "l1", "rim_weight": 0.0, "rim_width": 0},
-    "perceptual": {"weight": 0.0, "size": 64, "margin": 0.125, "vgg_weights": "random", "vgg_preprocess": "raw"},
+    "perceptual": {"weight": 0.0, "size": 48, "margin": 0.125, "vgg_weights": "random", "vgg_preprocess": "raw"},
     "adversarial": {
         "kind": "non_saturating", "global_weight": 0.005, "local_weight": 0.01, "discriminator_weight": 1.0,
         "r1_weight": 0.0, "r1_every": 16, "start": 0,
     },
-    "identity": {"weight": 0.1, "kind": "cosine", "truth": 1.0, "reference": 0.0, "hardened": False},
+    "identity": {"weight": 0.1, "kind": "cosine", "truth": 1.0, "reference": 0.0, "hardened": True},
 }  # fmt: skip
 
 
@@ -66,12 +69,26 @@ class _StepTimes(Callback):
         return statistics.median(after - before for before, after in itertools.pairwise(ends))
 
 
-def _module(name: str) -> InpaintingModule:
+PARTS: dict[str, dict[str, float]] = {  # weights of the losses that a step has beside reconstruction and adversarial
+    "generator and discriminators": {"perceptual": 0.0, "identity": 0.0},
+    "with the perceptual loss": {"perceptual": 0.1, "identity": 0.0},
+    "the whole step": {"perceptual": 0.1, "identity": 0.1},
+}
+
+
+def _losses(name: str, part: str) -> dict[str, dict[str, Any]]:
+    weights = {**PARTS[part], **({"perceptual": 0.0} if name == "seed" else {})}
+    return {
+        loss: {**options, **({"weight": weights[loss]} if loss in weights else {})} for loss, options in LOSSES.items()
+    }
+
+
+def _module(name: str, part: str = "generator and discriminators") -> InpaintingModule:
     generator, discriminator = NETWORKS[name]
     return InpaintingModule(
         generator=generator,
         discriminator=discriminator,
-        losses=LOSSES,
+        losses=_losses(name, part),
         optimizer={"generator_lr": 1e-4, "discriminator_lr": 1e-4, "betas": [0.5, 0.99], "decay_batches": None},
         facts={"image_size": SIZE, "frame": {"name": "none"}, "mask": MASK, "run": "benchmark"},
         identity_network=FaceNet(InceptionResnetV1(pretrained=None), "facenet"),
@@ -86,15 +103,15 @@ def _sample() -> dict[str, torch.Tensor]:
     return {**photos, "mask": mask, "broken": torch.tensor(0)}
 
 
-def training_step_seconds(name: str, batch: int, steps: int, accelerator: str, precision: str) -> float:
-    """Median seconds of a whole training step."""
+def training_step_seconds(name: str, part: str, batch: int, steps: int, accelerator: str, precision: str) -> float:
+    """Median seconds of a training step."""
     times = _StepTimes()
     samples = [_sample()] * (batch * (steps + 2))
     trainer = L.Trainer(
         accelerator=accelerator, devices=1, precision=precision, max_epochs=1, logger=False, callbacks=[times],
         enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
-    trainer.fit(_module(name), DataLoader(samples, batch, drop_last=True))
+    trainer.fit(_module(name, part), DataLoader(samples, batch, drop_last=True))
     return times.median(warm_up=1)
 
 
@@ -120,29 +137,44 @@ def inference_seconds(rounds: int) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in times.items()}
 
 
+def print_training(batch: int, steps: int, accelerator: str, precision: str) -> None:
+    """Images a second of both networks, part by part, and how much of the whole step each part is."""
+    print(f"training: batch {batch}, {accelerator}, {precision}; images/s (ms an image)")
+    for part in PARTS:
+        seconds = {name: training_step_seconds(name, part, batch, steps, accelerator, precision) for name in NETWORKS}
+        rates = "   ".join(f"{name} {batch / took:6.1f} ({1000 * took / batch:5.1f})" for name, took in seconds.items())
+        print(f"  {part:30} {rates}   ours {seconds['seed'] / seconds['ours']:.2f}x", flush=True)
+    print(f"  {'memory, high-water mark':30} {_peak_gigabytes(accelerator):.1f} GB")
+
+
+def _peak_gigabytes(accelerator: str) -> float:
+    if accelerator == "gpu":
+        return torch.cuda.max_memory_allocated() / 1e9
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+def print_inference(rounds: int) -> None:
+    """Milliseconds a picture of both networks."""
+    took = inference_seconds(rounds)
+    times = "   ".join(f"{name} {1000 * seconds:.1f} ms" for name, seconds in took.items())
+    print(f"onnxruntime, batch 1: {times}   ours {took['seed'] / took['ours']:.2f}x")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--accelerator", default="cpu")
-    parser.add_argument("--precision", default="32-true")
+    parser.add_argument("--precisions", nargs="*", default=["32-true", "bf16-mixed"])
+    parser.add_argument("--no-inference", action="store_true", help="only the training step")
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
-    steps = {
-        name: training_step_seconds(name, options.batch, options.steps, options.accelerator, options.precision)
-        for name in NETWORKS
-    }
-    inference = inference_seconds(options.rounds)
     print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
-    print(f"training: batch {options.batch}, {options.accelerator}, {options.precision}")
-    for name in NETWORKS:
-        rate = options.batch / steps[name]
-        print(f"{name:6} training step {rate:6.1f} images/s   onnxruntime, batch 1 {1000 * inference[name]:6.1f} ms")
-    print(
-        f"ours against seed: training {steps['seed'] / steps['ours']:.2f}x, "
-        f"inference {inference['seed'] / inference['ours']:.2f}x as fast"
-    )
+    if not options.no_inference:
+        print_inference(options.rounds)
+    for precision in options.precisions:
+        print_training(options.batch, options.steps, options.accelerator, precision)
 
 
 if __name__ == "__main__":

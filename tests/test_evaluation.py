@@ -2,6 +2,8 @@
 
 import csv
 import json
+import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from twoface_pl.evaluation.evaluate import EvaluateOptions, evaluate
 from twoface_pl.evaluation.metrics import psnr_in_hole, ssim_in_hole
 from twoface_pl.evaluation.picture import picture_grid
 from twoface_pl.evaluation.report import table, write_report
+from twoface_pl.evaluation.watch import new_checkpoints
 from twoface_pl.faces.image import decode_image
 from twoface_pl.networks.checkpoint import load_generator
 from twoface_pl.networks.identity import load_identity
@@ -141,3 +144,18 @@ def test_the_picture_holds_each_photo_where_it_belongs() -> None:
     assert np.array_equal(picture[22:86, :64], PHOTOS[0])
     assert np.array_equal(picture[90:154, 68:132], 255 - PHOTOS[1])
     assert picture.shape[0] == 22 + 2 * 68
+
+
+def test_watching_sees_each_new_checkpoint_once(checkpoint: Path, tmp_path: Path) -> None:
+    watched = tmp_path / "last.ckpt"
+    found = new_checkpoints(watched, patience=2, poll=0.05)
+    watched.write_bytes(checkpoint.read_bytes()[:1000])  # being written
+    threading.Timer(0.3, lambda: shutil.copy(checkpoint, watched)).start()
+    first = next(found)
+    shutil.copy(checkpoint, tmp_path / "new.ckpt")
+    (tmp_path / "new.ckpt").replace(watched)
+    assert next(found).batches == first.batches
+    assert list(found) == []
+    watched.write_bytes(b"broken")
+    with pytest.raises(TwoFaceError, match=r"last\.ckpt"):
+        next(new_checkpoints(watched, patience=0.2, poll=0.05))

@@ -10,25 +10,32 @@ def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.cli.identity import identity_from_config
     from twoface_pl.evaluation.evaluate import EvaluateOptions, evaluate
     from twoface_pl.evaluation.report import table, write_report
-    from twoface_pl.networks.checkpoint import load_generator
+    from twoface_pl.evaluation.watch import new_checkpoints
+    from twoface_pl.networks.checkpoint import TrainedGenerator, load_generator
 
     checkpoint = Path(config["checkpoint"])
     output = Path(config["output"]) if config["output"] else checkpoint.parent / "evaluation"
-    evaluation = evaluate(
-        load_generator(checkpoint),
-        EvaluateOptions(
-            root=Path(config["root"]),
-            split=config["split"],
-            mask=config.get("mask"),
-            batch_size=config["batch_size"],
-            photos=config["photos"],
-            seed=config["seed"],
-            device=config["device"],
-            recogniser=config["recogniser"],
-        ),
-        identity_from_config(config["identity"]),
-        load_generator(Path(config["against"])) if config["against"] else None,
+    options = EvaluateOptions(
+        root=Path(config["root"]),
+        split=config["split"],
+        mask=config.get("mask"),
+        batch_size=config["batch_size"],
+        photos=config["photos"],
+        seed=config["seed"],
+        device=config["device"],
+        recogniser=config["recogniser"],
     )
-    figures, page = write_report(evaluation, output)
-    print(table(evaluation.figures))
-    print(f"figures: {figures}\npage: {page}")
+    identity = identity_from_config(config["identity"])
+    against = load_generator(Path(config["against"])) if config["against"] else None
+
+    def report(trained: TrainedGenerator, into: Path) -> None:
+        evaluation = evaluate(trained, options, identity, against)
+        figures, page = write_report(evaluation, into)
+        print(table(evaluation.figures))
+        print(f"figures: {figures}\npage: {page}", flush=True)
+
+    if not config["watch"]:
+        report(load_generator(checkpoint), output)
+        return
+    for trained in new_checkpoints(checkpoint, 60 * config["patience"]):
+        report(trained, output / f"{trained.batches:07d}")
