@@ -281,3 +281,12 @@ def test_the_fitted_network_knows_unseen_synthetic_people(identity_file: Path) -
     same = cosine.diagonal().mean()
     different = (cosine.sum() - cosine.trace()) / (30 * 29)
     assert same > different + 0.25
+
+
+def test_preprocessing_follows_the_weights_that_a_checkpoint_brings() -> None:
+    trained, read = FrozenVGG16("random", "auto"), FrozenVGG16("random", "auto")
+    assert read.preprocess == "torchvision"
+    next(trained.features.parameters())[0, 0, 0, 0] = FIRST_WEIGHT["caffe"]
+    torch.nn.Sequential(read).load_state_dict(torch.nn.Sequential(trained).state_dict())
+    assert read.preprocess == "caffe"
+    assert read.scale.flatten().tolist() == [255.0] * 3

@@ -42,14 +42,23 @@ class FrozenVGG16(nn.Module):
         if preprocess not in PREPROCESSING:
             raise TwoFaceError(f"vgg.preprocess={preprocess} is not one of {', '.join(PREPROCESSING)}")
         self.features = self._load(weights).requires_grad_(False).eval()
-        self.preprocess = preprocess = self._fitting(preprocess, weights)
+        self._asked, self._source = preprocess, weights
+        for name in ("mean", "scale"):
+            self.register_buffer(name, torch.zeros(1, 3, 1, 1), persistent=False)
+        self._settle()
+        # A checkpoint brings weights of its own: what fits them is known only then.
+        self.register_load_state_dict_post_hook(lambda module, _: module._settle())
+
+    def _settle(self) -> None:
+        """Takes the preprocessing that fits the weights which are there."""
+        self.preprocess = self._fitting(self._asked, self._source)
         mean, scale = {
             "raw": ([0.0, 0.0, 0.0], [1.0, 1.0, 1.0]),
             "caffe": ([103.939 / 255, 116.779 / 255, 123.68 / 255], [255.0, 255.0, 255.0]),
             "torchvision": ([0.485, 0.456, 0.406], [1 / 0.229, 1 / 0.224, 1 / 0.225]),
-        }[preprocess]
-        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("scale", torch.tensor(scale).view(1, 3, 1, 1), persistent=False)
+        }[self.preprocess]
+        self.mean.copy_(torch.tensor(mean).view(1, 3, 1, 1))
+        self.scale.copy_(torch.tensor(scale).view(1, 3, 1, 1))
 
     def _fitting(self, preprocess: str, weights: str) -> str:
         """The preprocessing that is asked for, if the weights were trained with it."""
