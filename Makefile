@@ -7,8 +7,8 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo prepare train evaluate export-onnx export-detector serve doctor test test-slow bench bench-data bench-train
-.PHONY: mask-picture lint clean
+.PHONY: help demo prepare train evaluate export-onnx export-detector serve doctor test test-slow bench bench-data
+.PHONY: bench-train mask-picture lint clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'

@@ -140,10 +140,15 @@ def inference_seconds(rounds: int) -> dict[str, float]:
 def print_training(batch: int, steps: int, accelerator: str, precision: str) -> None:
     """Images a second of both networks, part by part, and how much of the whole step each part is."""
     print(f"training: batch {batch}, {accelerator}, {precision}; images/s (ms an image)")
+    before = 0.0
+    spent: dict[str, float] = {}
     for part in PARTS:
         seconds = {name: training_step_seconds(name, part, batch, steps, accelerator, precision) for name in NETWORKS}
         rates = "   ".join(f"{name} {batch / took:6.1f} ({1000 * took / batch:5.1f})" for name, took in seconds.items())
         print(f"  {part:30} {rates}   ours {seconds['seed'] / seconds['ours']:.2f}x", flush=True)
+        spent[part], before = seconds["ours"] - before, seconds["ours"]
+    shares = ", ".join(f"{part.removeprefix('with the ')} {took / before:.0%}" for part, took in spent.items())
+    print(f"  of ours, what each line adds: {shares}")
     print(f"  {'memory, high-water mark':30} {_peak_gigabytes(accelerator):.1f} GB")
 
 

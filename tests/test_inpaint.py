@@ -86,10 +86,10 @@ class _Echo:
     default_mask = CenterSquare(HOLE).draw(np.random.default_rng(0), SIZE)
 
     def check_mask(self, mask: np.ndarray) -> None:
-        pass
+        """Any."""
 
     def check_references(self, count: int) -> None:
-        pass
+        """Any."""
 
     def fill_uint8(self, images: np.ndarray, masks: np.ndarray, references: np.ndarray) -> np.ndarray:
         return np.where(masks[..., None], np.uint8(200), images)

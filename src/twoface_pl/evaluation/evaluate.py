@@ -204,21 +204,13 @@ def evaluate(
         "frame": frame.name,
         "mask": options.mask or trained.mask,
         "hole_ratio": round(float(hole_ratio.mean()), 4),
-        "generator": trained.options,
-        "run": trained.run,
-        "batches": trained.batches,
-        "minutes_of_training": round(trained.seconds / 60, 1),
+        **_training_of(trained),
         "identity_network": identity_network.name if identity_network is not None else "none",
         "judge": options.recogniser["name"],
         "seed": options.seed,
     }
     if against is not None:
-        heading["compared"] = {
-            "generator": against.options,
-            "run": against.run,
-            "batches": against.batches,
-            "minutes_of_training": round(against.seconds / 60, 1),
-        }
+        heading["compared"] = _training_of(against)
     result = {
         "heading": heading,
         **summarise(figures, people),
@@ -227,14 +219,22 @@ def evaluate(
         "skipped": evaluator.skipped,
     }
     cases = _cases(figures[RIGHT]["psnr_db"])
+    result["cases"] = {triples.targets[number]: case for number, case in cases.items()}
+    keys = list(EvaluationKeys(count))
     with torch.inference_mode():
-        batch = default_collate([triples[key] for number, key in enumerate(EvaluationKeys(count)) if number in cases])
-        targets = [triples.targets[number] for number in sorted(cases)]
-        fills = dict(fill_conditions(trained, against, batch, targets, triples, evaluator.plan, device))
-    order = [sorted(cases).index(number) for number in cases]
-    examples = {name: pictures[order] for name, pictures in _examples(fills, batch).items()}
-    result["cases"] = dict(zip((triples.targets[number] for number in cases), cases.values(), strict=True))
+        batch = default_collate([triples[keys[number]] for number in cases])
+        fills = dict(fill_conditions(trained, against, batch, list(result["cases"]), triples, evaluator.plan, device))
+    examples = _examples(fills, batch)
     return Evaluation(result, examples, _by_photo(figures, triples.targets[:count], hole_ratio))
+
+
+def _training_of(trained: TrainedGenerator) -> dict[str, Any]:
+    return {
+        "generator": trained.options,
+        "run": trained.run,
+        "batches": trained.batches,
+        "minutes_of_training": round(trained.seconds / 60, 1),
+    }
 
 
 def _reference_of(triples: Triples, target: str) -> str:

@@ -26,6 +26,7 @@ def new_checkpoints(path: Path, patience: float, poll: float = 2.0) -> Iterator[
     Raises:
         TwoFaceError: the file could not be read, to the end.
     """
+    log.info("watching %s; ends after %.0f s without a new checkpoint", path, patience)
     seen, problem, waiting_since = None, None, time.monotonic()
     while time.monotonic() - waiting_since < patience:
         state = path.stat() if path.exists() else None

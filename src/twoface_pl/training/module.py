@@ -185,18 +185,18 @@ class InpaintingModule(L.LightningModule):
 
     def validation_step(self, batch: Triple, batch_idx: int) -> None:
         self.broken_photos = self.broken_photos.to(self.device) + torch.as_tensor(batch["broken"]).sum()
+        filled, filled_from_wrong = self.fill(batch), self.fill(batch, "wrong_references")
         try:
-            values = self._validation_figures(batch)
+            values = self._validation_figures(batch, filled, filled_from_wrong)
         except Exception as error:  # whatever a metric's library raises: no figure is worth a training
             log.warning("a validation figure failed, the training goes on: %s: %s", type(error).__name__, error)
             values = dict.fromkeys(FIGURES, math.nan)
         self.log_dict(values, batch_size=len(batch["photo"]), sync_dist=True, logger=False)
 
-    def _validation_figures(self, batch: Triple) -> dict[str, float]:
+    def _validation_figures(self, batch: Triple, filled: np.ndarray, from_wrong: np.ndarray) -> dict[str, float]:
         photos, masks = batch["photo"].cpu().numpy(), batch["mask"].cpu().numpy()
-        filled = self.fill(batch)
         psnr = psnr_in_hole(filled, photos, masks)
-        wrong = psnr_in_hole(self.fill(batch, "wrong_references"), photos, masks)
+        wrong = psnr_in_hole(from_wrong, photos, masks)
         opencv = [psnr_in_hole(opencv_fill(photos, masks, method), photos, masks).mean() for method in OPENCV_METHODS]
         values = (
             psnr.mean(),

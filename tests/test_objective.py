@@ -1,0 +1,73 @@
+"""The losses of a training: which there are, what switches each off, and what they leave in checkpoints."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import losses, tiny_data, tiny_module, tiny_options
+
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.networks.checkpoint import read_checkpoint
+from twoface_pl.networks.identity import load_identity
+from twoface_pl.training.train import train
+
+
+def test_the_identity_network_is_used_and_stays_out_of_checkpoints(
+    prepared: Path, identity_file: Path, tmp_path: Path
+) -> None:
+    identity = load_identity({"name": "synthetic", "weights": str(identity_file)})
+    assert identity is not None
+    before = {name: value.clone() for name, value in identity.state_dict().items()}
+    module = tiny_module(losses=losses(identity=0.5), identity_network=identity)
+    result = train(module, tiny_data(prepared), tiny_options(tmp_path))
+    assert all(torch.equal(before[name], value) for name, value in identity.state_dict().items())
+    assert not any("identity" in name for name in read_checkpoint(result.last)["state_dict"])
+    logged = (tmp_path / "csv" / "metrics.csv").read_text()
+    for name in (
+        "generator/identity_truth",
+        "generator/adversarial_global",
+        "discriminator/local",
+        "validation/psnr_in_hole",
+    ):
+        assert name in logged.splitlines()[0]
+
+
+def test_an_identity_loss_needs_a_network() -> None:
+    with pytest.raises(TwoFaceError, match="choose identity=facenet"):
+        tiny_module(losses=losses(identity=0.5))
+
+
+def test_bad_losses() -> None:
+    bad = losses()
+    bad["identity"]["against"] = "truth"
+    with pytest.raises(TwoFaceError, match=r"losses\.identity: unknown or missing: against; there are: hardened"):
+        tiny_module(losses=bad)
+    bad = losses(reconstruction=1.0)
+    bad["identity"] |= {"weight": 0.5, "truth": 0.0}
+    with pytest.raises(TwoFaceError, match="one of truth and reference must be above 0"):
+        tiny_module(losses=bad)
+
+
+def test_every_loss_is_logged_and_one_option_switches_it_off(
+    prepared: Path, identity_file: Path, tmp_path: Path
+) -> None:
+    identity = load_identity({"name": "synthetic", "weights": str(identity_file)})
+    weights = {
+        "generator/perceptual": ("perceptual", {"weight": 0.1}, {"weight": 0.0}),
+        "generator/identity_truth": ("identity", {"weight": 0.1, "reference": 0.5}, {"truth": 0.0}),
+        "generator/identity_reference": ("identity", {"hardened": True}, {"reference": 0.0}),
+        "discriminator/r1": ("adversarial", {"r1_weight": 0.1, "kind": "hinge"}, {"r1_weight": 0.0}),
+        "generator/adversarial_local": ("adversarial", {}, {"global_weight": 0.0, "local_weight": 0.0}),
+    }
+    everything = losses()
+    for loss, on, _ in weights.values():
+        everything[loss] |= on
+
+    def logged(name: str, options: dict) -> str:
+        module = tiny_module(losses=options, identity_network=identity)
+        train(module, tiny_data(prepared), tiny_options(tmp_path / name, max_batches=1, validate_every=1))
+        return (tmp_path / name / "csv" / "metrics.csv").read_text().splitlines()[0]
+
+    assert all(figure in logged("all", everything) for figure in weights)
+    for number, (figure, (loss, _, off)) in enumerate(weights.items()):
+        assert figure not in logged(str(number), {**everything, loss: {**everything[loss], **off}})
