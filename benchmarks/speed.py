@@ -46,12 +46,15 @@ NETWORKS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 LOSSES: dict[str, dict[str, Any]] = {
     "reconstruction": {"weight": 1.0, "kind": "l1", "rim_weight": 0.0, "rim_width": 0},
-    "perceptual": {"weight": 0.0, "size": 48, "margin": 0.125, "vgg_weights": "random", "vgg_preprocess": "raw"},
+    "perceptual": {
+        "weight": 0.0, "size": 48, "margin": 0.125, "vgg_weights": "random", "vgg_preprocess": "raw",
+        "start": 0,
+    },
     "adversarial": {
         "kind": "non_saturating", "global_weight": 0.005, "local_weight": 0.01, "discriminator_weight": 1.0,
         "r1_weight": 0.0, "r1_every": 16, "start": 0,
     },
-    "identity": {"weight": 0.1, "kind": "cosine", "truth": 1.0, "reference": 0.0, "hardened": True},
+    "identity": {"weight": 0.1, "kind": "cosine", "truth": 1.0, "reference": 0.0, "hardened": True, "start": 0},
 }  # fmt: skip
 
 

@@ -40,13 +40,13 @@ def losses(reconstruction: float = 1.0, adversarial: float = 0.01, identity: flo
     options = {
         "reconstruction": {"weight": reconstruction, "kind": "l1", "rim_weight": 0.0, "rim_width": 0},
         "perceptual": {
-            "weight": 0.0, "size": 32, "margin": 0.125, "vgg_weights": "random", "vgg_preprocess": "auto",
+            "weight": 0.0, "size": 32, "margin": 0.125, "vgg_weights": "random", "vgg_preprocess": "auto", "start": 0,
         },
         "adversarial": {
             "kind": "non_saturating", "global_weight": adversarial, "local_weight": adversarial,
             "discriminator_weight": 1.0, "r1_weight": 0.0, "r1_every": 1, "start": 0,
         },
-        "identity": {"weight": identity, "kind": "cosine", "truth": 1.0, "reference": 0.0, "hardened": False},
+        "identity": {"weight": identity, "kind": "cosine", "truth": 1.0, "reference": 0.0, "hardened": False, "start": 0},
     }  # fmt: skip
     return {name: {**values, **changes.get(name, {})} for name, values in options.items()}
 

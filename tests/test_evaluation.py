@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 import torch
 from conftest import HOLE, SIZE
+from torch_fidelity import feature_extractor_inceptionv3 as inceptionv3
+from torchvision.models import alexnet
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.evaluation.controls import OPENCV_METHODS, opencv_fill, pasted_reference
+from twoface_pl.evaluation.distribution import distances
 from twoface_pl.evaluation.evaluate import EvaluateOptions, evaluate
 from twoface_pl.evaluation.metrics import psnr_in_hole, ssim_in_hole
 from twoface_pl.evaluation.picture import picture_grid
@@ -124,6 +127,56 @@ def test_a_judge_that_cannot_judge_is_skipped_by_name(checkpoint: Path, prepared
         assert says in skipped["identity by a judge, verification"]
     with pytest.raises(TwoFaceError, match="recogniser=arcface cannot judge"):
         _options(prepared, recogniser={"name": "arcface"})
+
+
+def _untrained_alexnet(path: Path) -> Path:
+    torch.manual_seed(0)
+    torch.save(alexnet(weights=None).state_dict(), path)
+    return path
+
+
+def _untrained_inception(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    torch.manual_seed(0)
+    with monkeypatch.context() as patched:  # its constructor would load weights, from a file or the network
+        patched.setattr(inceptionv3, "load_state_dict_from_url", lambda *_, **__: {})
+        patched.setattr(inceptionv3.FeatureExtractorInceptionV3, "load_state_dict", lambda *_: None)
+        network = inceptionv3.FeatureExtractorInceptionV3("inception-v3-compat", ["2048"])
+    torch.save(network.state_dict(), path)
+    return path
+
+
+def test_lpips_fid_and_kid_where_their_weights_are_given(
+    checkpoint: Path, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alexnet_file = _untrained_alexnet(tmp_path / "alexnet.pth")
+    inception_file = _untrained_inception(tmp_path / "inception.pth", monkeypatch)
+    options = _options(prepared, photos=4, lpips=alexnet_file, inception=inception_file)
+    evaluation = evaluate(load_generator(checkpoint), options, None)
+    figures = evaluation.figures
+    assert not {"LPIPS", "FID, KID"} & set(figures["skipped"])
+    assert figures["conditions"]["right reference"]["lpips"]["value"] > 0
+    assert set(figures["distribution"]) >= {"right reference", "wrong reference", "no reference", "pasted reference"}
+    assert figures["distribution"]["right reference"]["fid"] > 0
+    assert "1000 KID" in table(figures)
+    # Weights of another network, and none: skipped by name.
+    for wrong in (alexnet_file, tmp_path / "none.pth"):
+        options = _options(prepared, photos=4, lpips=inception_file, inception=wrong)
+        skipped = evaluate(load_generator(checkpoint), options, None).figures["skipped"]
+        assert "does not hold AlexNet's weights" in skipped["LPIPS"]
+        assert "torch-fidelity's" in skipped["FID, KID"]
+        assert str(wrong) in skipped["FID, KID"]
+
+
+def test_fid_and_kid_are_least_for_the_photos_themselves() -> None:
+    rng = np.random.default_rng(0)
+    photos, like, unlike = (rng.normal(shift, 1, (40, 2048)).astype(np.float32) for shift in (0, 0, 0.5))
+    near, far = distances(like, photos), distances(unlike, photos)
+    assert distances(photos, photos)["fid"] == pytest.approx(0, abs=0.1)
+    assert near["fid"] < far["fid"]
+    assert near["kid"] < far["kid"]
+    assert distances(like, photos) == near
+    with pytest.raises(TwoFaceError, match="need 4 photos"):
+        distances(like[:3], photos[:3])
 
 
 def test_another_mask_and_fewer_photos(checkpoint: Path, prepared: Path) -> None:

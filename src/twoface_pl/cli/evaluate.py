@@ -24,6 +24,8 @@ def run(config: dict[str, Any], folder: Path) -> None:
         seed=config["seed"],
         device=config["device"],
         recogniser=config["recogniser"],
+        lpips=Path(config["lpips"]) if config["lpips"] else None,
+        inception=Path(config["inception"]) if config["inception"] else None,
     )
     identity = identity_from_config(config["identity"])
     against = load_generator(Path(config["against"])) if config["against"] else None

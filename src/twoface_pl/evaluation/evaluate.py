@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -19,9 +19,10 @@ from twoface_pl.data.source import open_source
 from twoface_pl.data.triples import Triple, TripleOptions, Triples, next_references
 from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.evaluation.conditions import AGAINST, NONE, RIGHT, WRONG, Plan, fill_conditions, make_plan
+from twoface_pl.evaluation.distribution import InceptionFeatures, distances
 from twoface_pl.evaluation.judge import IdentityJudge, IdentityRecord
 from twoface_pl.evaluation.metrics import psnr_in_hole, ssim_in_hole
-from twoface_pl.evaluation.perceptual import ShiftTolerantLPIPS
+from twoface_pl.evaluation.perceptual import LPIPS, ShiftTolerantLPIPS
 from twoface_pl.evaluation.picture import show_hole
 from twoface_pl.evaluation.summary import by_bucket, summarise, verify
 from twoface_pl.masks import build_mask_policy
@@ -33,7 +34,9 @@ log = logging.getLogger(__name__)
 
 CASES = ("best", "median", "worst")
 SHOWN = 3  # photos of each case in the picture
+TRUTH = "truth"  # beside the conditions
 Measured = tuple[str, str, np.ndarray]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class EvaluateOptions:
     seed: int
     device: str
     recogniser: dict[str, Any] = field(default_factory=lambda: {"name": "none"})  # the judge of identity
+    lpips: Path | None = None  # torchvision's AlexNet weights
+    inception: Path | None = None  # torch-fidelity's Inception weights, for FID and KID
 
     def __post_init__(self) -> None:
         require(self.split in SPLITS, f"split={self.split} is not one of {', '.join(SPLITS)}")
@@ -80,11 +85,18 @@ class Evaluator:
         else:
             self.skipped["nearest wrong reference"] = "needs an identity network (identity=facenet)"
         self.plan: Plan = make_plan(triples, network, device)
-        self.perceptual: ShiftTolerantLPIPS | None = None
-        try:
-            self.perceptual = ShiftTolerantLPIPS(device)
-        except TwoFaceError as error:
-            self.skipped["st_lpips"] = str(error)
+        self.perceptual = [
+            metric
+            for metric in (
+                self._unless_skipped("ST-LPIPS", lambda: ShiftTolerantLPIPS(device)),
+                self._of_file("LPIPS", "lpips", options.lpips, lambda file: LPIPS(file, device)),
+            )
+            if metric is not None
+        ]
+        self.inception = self._of_file(
+            "FID, KID", "inception", options.inception, lambda file: InceptionFeatures(file, device)
+        )
+        self.features: dict[str, list[np.ndarray]] = {}
         self.record: IdentityRecord | None = None
         if options.recogniser["name"] == "none":
             self.skipped["identity by a judge, verification"] = "needs recogniser=sface recogniser.weights=<file>"
@@ -97,6 +109,19 @@ class Evaluator:
                 self.record = IdentityRecord(judge, self.plan)
             except TwoFaceError as error:
                 self.skipped["identity by a judge, verification"] = str(error)
+
+    def _unless_skipped(self, name: str, build: Callable[[], T]) -> T | None:
+        try:
+            return build()
+        except TwoFaceError as error:
+            self.skipped[name] = str(error)
+            return None
+
+    def _of_file(self, name: str, option: str, file: Path | None, build: Callable[[Path], T]) -> T | None:
+        if file is None:
+            self.skipped[name] = f"needs {option}=<file>"
+            return None
+        return self._unless_skipped(name, lambda: build(file))
 
     def _embed(self, pictures: np.ndarray) -> np.ndarray:
         assert self.network is not None
@@ -114,14 +139,29 @@ class Evaluator:
         for name, filled in fills.items():
             yield name, "psnr_db", psnr_in_hole(filled, truth, mask)
             yield name, "ssim", ssim_in_hole(filled, truth, mask)
-            if self.perceptual is not None:
-                yield name, "st_lpips", self.perceptual(filled, truth)
+            for metric in self.perceptual:
+                yield name, metric.name, metric(filled, truth)
             if self.network is not None:
                 of_fill = self._embed(filled)
                 for figure, other in others.items():
                     yield name, figure, (of_fill * other).sum(axis=1)
+        if self.inception is not None:
+            for name, pictures in {TRUTH: truth, **fills}.items():
+                self.features.setdefault(name, []).append(self.inception(pictures))
         if self.record is not None:
             yield from self.record.add(batch, fills, targets, references, start)
+
+    def distribution(self) -> dict[str, dict[str, float]] | None:
+        """FID and KID of all conditions, once every batch was measured."""
+        if self.inception is None:
+            return None
+        features = {name: np.concatenate(parts) for name, parts in self.features.items()}
+        truth = features.pop(TRUTH)
+        try:
+            return {name: distances(of_fills, truth) for name, of_fills in features.items()}
+        except TwoFaceError as error:
+            self.skipped["FID, KID"] = str(error)
+            return None
 
     def verification(self, people: np.ndarray) -> dict[str, Any] | None:
         """Of all conditions, once every batch was measured."""
@@ -216,6 +256,7 @@ def evaluate(
         **summarise(figures, people),
         "buckets": by_bucket(figures, people, hole_ratio),
         "verification": evaluator.verification(people),
+        "distribution": evaluator.distribution(),
         "skipped": evaluator.skipped,
     }
     cases = _cases(figures[RIGHT]["psnr_db"])

@@ -1,21 +1,41 @@
-"""ST-LPIPS: perceptual distance that tolerates small shifts (Ghildyal & Liu 2022); never called LPIPS."""
+"""Perceptual distances: ST-LPIPS, which tolerates small shifts (Ghildyal & Liu 2022), and LPIPS (Zhang et al. 2018)."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+from torchvision.models import AlexNet_Weights
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.networks.tensors import to_float
 
 BATCH = 16
+
+
+def _distances(
+    network: Callable[[Tensor, Tensor], Tensor], device: torch.device, filled: np.ndarray, truth: np.ndarray
+) -> np.ndarray:
+    """Of uint8 (N, H, W, 3) twice, (N,), by a network that takes [-1, 1]."""
+
+    def tensor(pictures: np.ndarray) -> Tensor:
+        return to_float(torch.from_numpy(pictures).to(device)) * 2 - 1
+
+    with torch.inference_mode():
+        parts = [
+            network(tensor(filled[at : at + BATCH]), tensor(truth[at : at + BATCH])).flatten()
+            for at in range(0, len(filled), BATCH)
+        ]
+    return torch.cat(parts).cpu().numpy()
 
 
 @contextmanager
@@ -57,13 +77,47 @@ class ShiftTolerantLPIPS:
 
     def __call__(self, filled: np.ndarray, truth: np.ndarray) -> np.ndarray:
         """uint8 (N, H, W, 3) twice to (N,)."""
+        return _distances(self._network, self._device, filled, truth)
 
-        def tensor(pictures: np.ndarray) -> Tensor:
-            return to_float(torch.from_numpy(pictures).to(self._device)) * 2 - 1
 
-        with torch.inference_mode():
-            parts = [
-                self._network(tensor(filled[at : at + BATCH]), tensor(truth[at : at + BATCH])).flatten()
-                for at in range(0, len(filled), BATCH)
-            ]
-        return torch.cat(parts).cpu().numpy()
+class LPIPS:
+    """Distance of pictures, photo by photo, by AlexNet's features; 0 is no difference.
+
+    Args:
+        weights: torchvision's file of AlexNet's ImageNet weights.
+        device: that it runs on.
+
+    Raises:
+        TwoFaceError: no such file, or weights of another network.
+    """
+
+    name = "lpips"
+
+    def __init__(self, weights: Path, device: torch.device) -> None:
+        if not weights.is_file():
+            raise TwoFaceError(f"lpips={weights} is not there; it is torchvision's file of AlexNet weights")
+        try:
+            with _hub_folder(weights, AlexNet_Weights.DEFAULT.url.rpartition("/")[2]):
+                metric = LearnedPerceptualImagePatchSimilarity(net_type="alex")
+        except Exception as error:  # whatever a file that is none of PyTorch's makes it raise
+            raise TwoFaceError(f"lpips={weights} does not hold AlexNet's weights") from error
+        self._network: Any = metric.net.to(device)
+        self._device = device
+
+    def __call__(self, filled: np.ndarray, truth: np.ndarray) -> np.ndarray:
+        """uint8 (N, H, W, 3) twice to (N,)."""
+        return _distances(self._network, self._device, filled, truth)
+
+
+@contextmanager
+def _hub_folder(weights: Path, name: str) -> Iterator[None]:
+    """The library takes AlexNet from PyTorch's folder of downloads only: this stands in for it."""
+    before = torch.hub.get_dir()
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "checkpoints").mkdir()
+        (Path(folder) / "checkpoints" / name).symlink_to(weights.resolve())
+        torch.hub.set_dir(folder)
+        try:
+            yield
+        finally:
+            torch.hub.set_dir(before)

@@ -58,6 +58,12 @@ def verification_rows(verification: dict[str, Any]) -> Rows:
     return [["verification", "of the untouched photos' rate", "false accepts"], *rows]
 
 
+def distribution_rows(distribution: dict[str, Any]) -> Rows:
+    """FID and KID of each condition; lower is better."""
+    rows = [[name, f"{of['fid']:.2f}", f"{1000 * of['kid']:.2f}"] for name, of in distribution.items()]
+    return [["all fills against all photos", "FID", "1000 KID"], *rows]
+
+
 def _tables(figures: dict[str, Any]) -> list[tuple[str, Rows]]:
     """Every table with its title."""
     tables = []
@@ -71,6 +77,8 @@ def _tables(figures: dict[str, Any]) -> list[tuple[str, Rows]]:
             f"untouched photos; {verification['people_left_out']} people with too few photos left out"
         )
         tables.append((title, verification_rows(verification)))
+    if figures["distribution"]:
+        tables.append(("", distribution_rows(figures["distribution"])))
     return tables
 
 

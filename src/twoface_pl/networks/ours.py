@@ -3,6 +3,10 @@
 A space-to-depth stem folds 4x4 pixels into channels, so full resolution costs little. One encoder sees the
 picture and the references, so that their features can be compared; attention gathers features, and a warp
 brings the references' own pixels to where they fit.
+
+A fill starts from the picture's surroundings spread smoothly into the hole. What the warped references show
+above the same smoothing of themselves is added to it, as far as a gate lets it through (seamless cloning,
+Pérez et al. 2003, with a gate that is learnt); the decoder adds the rest.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from twoface_pl.errors import require
 from twoface_pl.networks.blocks import SLOPE, ResidualBlock, TokenNorm, coordinates
 from twoface_pl.networks.generator import Generator, composite
 from twoface_pl.networks.reference import ReferenceAttention, ReferenceWarp
+from twoface_pl.networks.smooth import smooth_fill
 
 FOLD = 4  # pixels a side that the stem folds into channels
 DESCRIPTORS = 64  # channels compared by the warp
@@ -63,25 +68,30 @@ class AttentionGenerator(Generator):
         self.middle = nn.ModuleList(ResidualBlock(width) for _ in range(blocks))
         self.warp = ReferenceWarp(width, DESCRIPTORS)
         self.up = nn.Sequential(nn.Conv2d(width, 4 * fine_width, 1), nn.PixelShuffle(2))
+        last = nn.Conv2d(fine_width, 4 * FOLD**2, 3, padding=1)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
         self.decoder = nn.Sequential(
             nn.Conv2d(2 * fine_width + 3 * FOLD**2, fine_width, 3, padding=1),
             ResidualBlock(fine_width),
             nn.LeakyReLU(SLOPE),
-            nn.Conv2d(fine_width, 3 * FOLD**2, 3, padding=1),
+            last,
             nn.PixelShuffle(FOLD),
         )
 
     def forward(self, masked_image: Tensor, mask: Tensor, references: Tensor) -> Tensor:
-        # The networks see [-1, 1]; the hole is mid-grey there, neither dark nor bright.
+        # The networks see [-1, 1].
         batch = masked_image.shape[0]
-        pictures = references * 2 - 1
-        seen = torch.cat([(masked_image * 2 - 1) * (1 - mask), mask], dim=1)
-        others = pictures.flatten(0, 1)
+        smooth = smooth_fill(masked_image, mask)
+        seen = torch.cat([smooth * 2 - 1, mask], dim=1)
+        others = references.flatten(0, 1) * 2 - 1
         others = torch.cat([others, torch.zeros_like(others[:, :1])], dim=1)
         fine, coarse = self.encoder(torch.cat([seen, others]))
         fine, features, looked_at = fine[:batch], coarse[:batch], self.reference_norm(coarse[batch:])
         for attention, block in zip(self.attention, self.middle, strict=True):
             features = block(attention(features, looked_at))
-        warped = self.encoder.fold(self.warp(features, looked_at, pictures))
-        decoded = self.decoder(torch.cat([self.up(features), fine, warped.to(fine.dtype)], dim=1))
-        return composite(masked_image, torch.sigmoid(decoded), mask)
+        warped = self.warp(features, looked_at, references)
+        detail = warped - smooth_fill(warped, mask)
+        decoded = self.decoder(torch.cat([self.up(features), fine, self.encoder.fold(detail).to(fine.dtype)], dim=1))
+        fill = smooth + detail * torch.sigmoid(decoded[:, 3:]) + decoded[:, :3]
+        return composite(masked_image, fill.clamp(0, 1), mask)

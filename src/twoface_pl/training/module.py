@@ -134,15 +134,15 @@ class InpaintingModule(L.LightningModule):
         filled = self.generator(photo * (1 - mask), mask, references)
         logged: dict[str, Tensor] = {}
         opponents = self.discriminators
-        if opponents is not None and self.batches_done < self.objective.losses["adversarial"]["start"]:
-            opponents = None
-        if opponents is not None:
+        if opponents is not None and self.objective.begun("adversarial", self.batches_done):
             parts = self.objective.discriminator_parts(opponents, real, filled.detach(), mask, self.batches_done)
             self._step(1, weighted_sum(parts))
             logged |= {f"discriminator/{name}": loss.detach() for name, (_, loss) in parts.items()}
         optimizer = self._optimizers()[0]
         self.toggle_optimizer(optimizer)  # no gradients for the discriminators
-        parts = self.objective.generator_parts(opponents, filled, photo, references, mask, random)
+        parts = self.objective.generator_parts(
+            opponents, filled, photo, references, mask, random, self.batches_done
+        )
         total = weighted_sum(parts)
         self._step(0, total)
         self.untoggle_optimizer(optimizer)

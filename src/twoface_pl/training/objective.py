@@ -19,11 +19,11 @@ from twoface_pl.networks.vgg import FrozenVGG16
 Parts = dict[str, tuple[float, Tensor]]  # weight and value by name
 KEYS = {
     "reconstruction": {"weight", "kind", "rim_weight", "rim_width"},
-    "perceptual": {"weight", "size", "margin", "vgg_weights", "vgg_preprocess"},
+    "perceptual": {"weight", "size", "margin", "vgg_weights", "vgg_preprocess", "start"},
     "adversarial": {
         "kind", "global_weight", "local_weight", "discriminator_weight", "r1_weight", "r1_every", "start",
     },
-    "identity": {"weight", "kind", "truth", "reference", "hardened"},
+    "identity": {"weight", "kind", "truth", "reference", "hardened", "start"},
 }  # fmt: skip
 
 
@@ -80,6 +80,10 @@ class Objective:
         weights = self.losses["adversarial"]
         return weights["global_weight"] > 0 or weights["local_weight"] > 0
 
+    def begun(self, loss: str, batch: int) -> bool:
+        """Whether a loss counts yet in batch number ``batch``."""
+        return bool(batch >= self.losses[loss]["start"])
+
     def to(self, device: torch.device) -> None:
         for network in (self.identity_network, self.vgg):
             if network is not None:
@@ -111,26 +115,28 @@ class Objective:
         references: Tensor,
         mask: Tensor,
         random: torch.Generator,
+        batch: int,
     ) -> Parts:
-        """Losses of a fill.
+        """Losses of a fill that count yet.
 
         Args:
-            discriminators: or None before they have a say.
+            discriminators: or None where there are none.
             filled, photo: (N, 3, H, W).
             references: (N, R, 3, H, W).
             mask: (N, 1, H, W).
             random: draws the views that the identity network gets, on the CPU.
+            batch: its number.
         """
         options = self.losses["reconstruction"]
         loss = reconstruction_loss(filled, photo, mask, options["kind"], options["rim_weight"], options["rim_width"])
         parts: Parts = {"reconstruction": (options["weight"], loss)}
-        if self.vgg is not None:
+        if self.vgg is not None and self.begun("perceptual", batch):
             perceptual = self.losses["perceptual"]
             of_fill, of_truth = (
                 hole_crop(picture, mask, perceptual["size"], perceptual["margin"]) for picture in (filled, photo)
             )
             parts["perceptual"] = (perceptual["weight"], perceptual_loss(of_fill, of_truth, self.vgg.layers))
-        if discriminators is not None:
+        if discriminators is not None and self.begun("adversarial", batch):
             adversarial = self.losses["adversarial"]
             logits = discriminators(filled, mask)
             for name, of_fake in zip(("global", "local"), logits, strict=True):
@@ -138,11 +144,15 @@ class Objective:
                     adversarial[f"{name}_weight"],
                     generator_loss(of_fake, adversarial["kind"]),
                 )
-        return parts | self._identity(filled, photo, references, random)
+        if self.identity_network is not None and self.begun("identity", batch):
+            parts |= self._identity(filled, photo, references, random, self.identity_network)
+        return parts
 
-    def _identity(self, filled: Tensor, photo: Tensor, references: Tensor, random: torch.Generator) -> Parts:
-        options, network = self.losses["identity"], self.identity_network
-        if options["weight"] == 0 or network is None:
+    def _identity(
+        self, filled: Tensor, photo: Tensor, references: Tensor, random: torch.Generator, network: IdentityNetwork
+    ) -> Parts:
+        options = self.losses["identity"]
+        if options["weight"] == 0:
             return {}
         if options["hardened"]:
             state = random.get_state()
