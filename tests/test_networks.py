@@ -13,6 +13,7 @@ from twoface_pl.networks.discriminators import build_discriminators, hole_boxes,
 from twoface_pl.networks.generator import build_generator, count_parameters
 from twoface_pl.networks.identity import load_identity
 from twoface_pl.networks.reference import ReferenceWarp
+from twoface_pl.networks.smooth import smooth_fill
 from twoface_pl.networks.vgg import FIRST_WEIGHT, FrozenVGG16
 
 SEED = {"name": "seed", "vgg_weights": "random"}
@@ -70,6 +71,35 @@ def test_a_warp_at_first_shows_the_same_place() -> None:
     warped = warp(torch.rand(1, 8, 8, 8), torch.rand(2, 8, 8, 8), pictures)
     assert (warped - pictures[:, 0])[..., 16:48].abs().max() < 0.02
     assert warp(torch.rand(1, 8, 8, 8), torch.rand(0, 8, 8, 8), pictures[:, :0]).abs().max() == 0
+
+
+@pytest.mark.parametrize("size", [(64, 64), (40, 104)])
+def test_a_smooth_fill_continues_what_surrounds_the_hole(size: tuple[int, int]) -> None:
+    height, width = size
+    ramp = torch.linspace(0, 1, height)[:, None].expand(1, 3, height, width)
+    mask = torch.zeros(1, 1, height, width)
+    mask[..., 12:28, 10:30] = 1
+    spoilt = torch.where(mask > 0, torch.full_like(ramp, 7.0), ramp)
+    filled = smooth_fill(spoilt, mask)
+    assert torch.equal(filled * (1 - mask), ramp * (1 - mask))
+    plain = smooth_fill(torch.full_like(ramp, 0.3), mask)
+    assert (plain - 0.3).abs().max() < 1e-5
+    mean = (ramp * (1 - mask)).sum() / (3 * (1 - mask).sum())
+    assert ((filled - ramp) * mask).abs().mean() < 0.4 * ((mean - ramp) * mask).abs().mean()
+    assert smooth_fill(spoilt, torch.ones_like(mask)).abs().max() == 0
+
+
+def test_an_untrained_fill_is_half_of_the_references_detail_upon_a_smooth_fill() -> None:
+    torch.manual_seed(0)
+    source = torch.rand(1, 3, 16, 16)
+    image = torch.nn.functional.interpolate(source, 64, mode="bilinear")
+    mask = _inputs(64, 24, batch=1)[1]
+    smooth = smooth_fill(image, mask)
+    fill = build_generator(GENERATOR)(image * (1 - mask), mask, image[:, None])
+    error = ((fill - (smooth + image) / 2) * mask).abs().sum()
+    assert error < 0.5 * ((smooth - image) * mask).abs().sum()
+    alone = build_generator(GENERATOR)(image * (1 - mask), mask, image[:, None][:, :0])
+    assert torch.allclose(alone, smooth.clamp(0, 1) * mask + image * (1 - mask), atol=1e-6)
 
 
 def test_our_generator_works_at_256() -> None:

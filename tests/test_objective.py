@@ -1,5 +1,6 @@
 """The losses of a training: which there are, what switches each off, and what they leave in checkpoints."""
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,22 @@ def test_every_loss_is_logged_and_one_option_switches_it_off(
     assert all(figure in logged("all", everything) for figure in weights)
     for number, (figure, (loss, _, off)) in enumerate(weights.items()):
         assert figure not in logged(str(number), {**everything, loss: {**everything[loss], **off}})
+
+
+def test_a_loss_may_start_late(prepared: Path, identity_file: Path, tmp_path: Path) -> None:
+    identity = load_identity({"name": "synthetic", "weights": str(identity_file)})
+    late = losses(identity=0.1)
+    late["perceptual"] |= {"weight": 0.1, "start": 1}
+    late["identity"] |= {"start": 2}
+    late["adversarial"] |= {"start": 3}
+    module = tiny_module(losses=late, identity_network=identity)
+    train(module, tiny_data(prepared), tiny_options(tmp_path, max_batches=4, validate_every=4))
+    rows = csv.DictReader((tmp_path / "csv" / "metrics.csv").open())
+    by_batch = {int(row["step"]): row for row in rows if row["generator/reconstruction"]}
+    for figure, start in (
+        ("generator/perceptual", 1),
+        ("generator/identity_truth", 2),
+        ("generator/adversarial_local", 3),
+        ("discriminator/local", 3),
+    ):
+        assert [bool(by_batch[batch + 1][figure]) for batch in range(4)] == [batch >= start for batch in range(4)]

@@ -17,7 +17,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
     output = Path(config["output"]) if config["output"] else checkpoint.parent / "evaluation"
     options = EvaluateOptions(
         root=Path(config["root"]),
-        split=config["split"],
+        split=config["subset"],
         mask=config.get("mask"),
         batch_size=config["batch_size"],
         photos=config["photos"],

@@ -55,7 +55,7 @@ class EvaluateOptions:
     inception: Path | None = None  # torch-fidelity's Inception weights, for FID and KID
 
     def __post_init__(self) -> None:
-        require(self.split in SPLITS, f"split={self.split} is not one of {', '.join(SPLITS)}")
+        require(self.split in SPLITS, f"subset={self.split} is not one of {', '.join(SPLITS)}")
         require(self.device in ("cpu", "cuda"), f"device={self.device} is not cpu or cuda")
         require(self.batch_size > 0, f"batch_size={self.batch_size} is not above 0")
         name = self.recogniser["name"]

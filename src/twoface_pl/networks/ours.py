@@ -57,7 +57,7 @@ class AttentionGenerator(Generator):
     name: ClassVar[str] = "ours"
     size_step = 2 * FOLD
 
-    def __init__(self, width: int = 192, fine_width: int = 64, depth: int = 1, blocks: int = 3, heads: int = 4) -> None:
+    def __init__(self, width: int = 160, fine_width: int = 48, depth: int = 1, blocks: int = 3, heads: int = 4) -> None:
         super().__init__()
         for name, value in (("width", width), ("fine_width", fine_width), ("heads", heads)):
             require(value > 0, f"generator.{name}={value} is not above 0")
