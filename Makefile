@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Passed on to the command: make train ARGS="experiment=smoke"
 ARGS ?=
+# Processes that share the tests, a thread each.
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo prepare train evaluate export-onnx export-detector serve doctor test test-slow bench bench-data
@@ -41,7 +43,7 @@ doctor: $(STAMP) ## versions, devices, packages, weights
 	$(BIN)/twoface doctor
 
 test: $(STAMP) ## tests, without the slow ones
-	$(BIN)/pytest -m "not slow" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-slow: $(STAMP) ## the slow tests
 	$(BIN)/pytest -m slow $(ARGS)
