@@ -140,9 +140,7 @@ class InpaintingModule(L.LightningModule):
             logged |= {f"discriminator/{name}": loss.detach() for name, (_, loss) in parts.items()}
         optimizer = self._optimizers()[0]
         self.toggle_optimizer(optimizer)  # no gradients for the discriminators
-        parts = self.objective.generator_parts(
-            opponents, filled, photo, references, mask, random, self.batches_done
-        )
+        parts = self.objective.generator_parts(opponents, filled, photo, references, mask, random, self.batches_done)
         total = weighted_sum(parts)
         self._step(0, total)
         self.untoggle_optimizer(optimizer)

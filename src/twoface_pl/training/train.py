@@ -73,18 +73,17 @@ def _logger(options: TrainOptions) -> Logger | bool:
 
 
 def _callbacks(options: TrainOptions) -> list[Callback]:
-    # auto_insert_metric_name: a "/" in a metric's name would make folders
-    checkpoint = ModelCheckpoint(
-        dirpath=options.folder,
-        filename="best",
-        monitor=MONITORED,
-        mode="max",
-        save_last=True,
-        auto_insert_metric_name=False,
-        enable_version_counter=False,
-    )
+    kept: dict[str, Any] = {
+        "dirpath": options.folder,
+        "auto_insert_metric_name": False,
+        "enable_version_counter": False,
+    }  # auto_insert_metric_name: a "/" in a metric's name would make folders
+    best = ModelCheckpoint(filename="best", monitor=MONITORED, mode="max", **kept)
+    # One of its own: save_last would write last.ckpt only where the best one changed.
+    last = ModelCheckpoint(filename="last", **kept)
     callbacks: list[Callback] = [
-        checkpoint,
+        best,
+        last,
         BatchLimit(options.max_batches),
         ValidationLog(),
         PictureGrid(options.folder / "pictures"),
