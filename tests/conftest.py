@@ -13,7 +13,7 @@ import pytest
 from twoface_pl.data.datamodule import DataOptions, TripleDataModule
 from twoface_pl.data.synthetic import write_synthetic_photos
 from twoface_pl.data_prep.options import PrepareOptions
-from twoface_pl.data_prep.prepare import prepare
+from twoface_pl.data_prep.prepare import PrepareResult, prepare
 from twoface_pl.data_prep.split import SplitRule
 from twoface_pl.export.export import export
 from twoface_pl.faces.frame import FrameKind
@@ -30,6 +30,8 @@ MASK = {"name": "center", "size": HOLE}
 GENERATOR = {"name": "ours", "width": 32, "fine_width": 16, "depth": 1, "blocks": 1, "heads": 2}
 DISCRIMINATOR = {"name": "conv", "width": 8, "local_size": 16}
 OPTIMIZER = {"generator_lr": 1e-3, "discriminator_lr": 1e-3, "betas": [0.5, 0.99], "decay_batches": None}
+TIGHT = FrameKind("tight", 33, 54)
+FACED = {"frame": TIGHT, "min_face": 10, "image_size": 64}  # of a preparation that finds faces
 CPU = {"accelerator": "cpu", "devices": 1, "precision": "32-true"}
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -51,6 +53,16 @@ def losses(reconstruction: float = 1.0, adversarial: float = 0.01, identity: flo
         },
     }  # fmt: skip
     return {name: {**values, **changes.get(name, {})} for name, values in options.items()}
+
+
+def kinds_of_rejects(result: PrepareResult) -> dict[str, str]:
+    """The kind of each reject, by person and file."""
+    return {reject.path.partition("/")[2]: reject.kind for reject in result.rejects}
+
+
+def bytes_of(folder: Path) -> dict[Path, bytes]:
+    """Every file's content."""
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def split_rule(name: str = "few_photos", validation: float = 0.2, test: float = 0.2, seed: int = 0) -> SplitRule:
@@ -119,6 +131,14 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Photos of 24 people, as a user has them."""
     root = tmp_path_factory.mktemp("photos") / "drawn"
     write_synthetic_photos(root, people=24, photos=4, size=SIZE)
+    return root
+
+
+@pytest.fixture(scope="session")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos at 128 px with a face each, of 12 people."""
+    root = tmp_path_factory.mktemp("raw") / "drawn"
+    write_synthetic_photos(root, people=12, photos=4, size=128)
     return root
 
 

@@ -15,7 +15,8 @@ from twoface_pl.data.source import FolderSource
 from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.data.triples import TripleOptions, Triples
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.evaluation.evaluate import EvaluateOptions, evaluate
+from twoface_pl.evaluation.evaluate import evaluate
+from twoface_pl.evaluation.evaluator import EvaluateOptions
 from twoface_pl.faces.image import write_image
 from twoface_pl.masks import CenterSquare
 from twoface_pl.networks.checkpoint import load_generator

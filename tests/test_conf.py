@@ -43,3 +43,16 @@ def test_every_key_has_a_comment(file: Path) -> None:
     body = re.sub(r"^defaults:.*\n(?:  - .*\n)*", "", text, flags=re.MULTILINE)
     for line in body.splitlines():
         assert not re.match(r"\s*[\w/]+:", line) or re.search(r" # \S", line), f"{file}: {line}"
+
+
+@pytest.mark.parametrize("program", ROOTS)
+def test_no_key_is_taken_for_a_group_on_the_command_line(program: str) -> None:
+    """Hydra takes ``split=test`` for a choice of the group ``split``, and refuses it where none is chosen from."""
+    config = OmegaConf.load(CONF / f"{program}.yaml")
+    chosen = {re.split(r"[ @:]", str(name).strip("{}'"))[-1] for entry in config.defaults for name in _names(entry)}
+    groups = {path.parent.name for path in FILES if path.parent.name}
+    assert not (set(config) - {"defaults"} - chosen) & groups
+
+
+def _names(entry: object) -> list[object]:
+    return [entry] if isinstance(entry, str) else list(entry)  # type: ignore[call-overload]

@@ -11,7 +11,8 @@ from conftest import GENERATOR, SHARED, losses, prepare_options, tiny_module, ti
 
 from twoface_pl.data.datamodule import DataOptions, TripleDataModule
 from twoface_pl.data_prep.prepare import prepare
-from twoface_pl.evaluation.evaluate import EvaluateOptions, evaluate
+from twoface_pl.evaluation.evaluate import evaluate
+from twoface_pl.evaluation.evaluator import EvaluateOptions
 from twoface_pl.export.export import export
 from twoface_pl.faces.frame import Frame, FrameKind
 from twoface_pl.faces.image import decode_image, list_photos

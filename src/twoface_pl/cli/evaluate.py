@@ -8,7 +8,8 @@ from typing import Any
 
 def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.cli.identity import identity_from_config
-    from twoface_pl.evaluation.evaluate import EvaluateOptions, evaluate
+    from twoface_pl.evaluation.evaluate import evaluate
+    from twoface_pl.evaluation.evaluator import EvaluateOptions
     from twoface_pl.evaluation.report import table, write_report
     from twoface_pl.evaluation.watch import new_checkpoints
     from twoface_pl.networks.checkpoint import TrainedGenerator, load_generator

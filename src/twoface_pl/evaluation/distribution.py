@@ -13,7 +13,6 @@ from torchmetrics.image.kid import KernelInceptionDistance
 
 from twoface_pl.errors import TwoFaceError
 
-BATCH = 16
 FEATURES = 2048
 SUBSETS = 100  # of KID, each of half of the photos, at most 1000
 
@@ -44,33 +43,33 @@ class InceptionFeatures:
 
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
         """uint8 (N, H, W, 3) to (N, 2048)."""
-        parts = [
-            self._network(torch.from_numpy(pictures[at : at + BATCH]).permute(0, 3, 1, 2).to(self._device)).cpu()
-            for at in range(0, len(pictures), BATCH)
-        ]
-        return torch.cat(parts).numpy()
+        features: Tensor = self._network(torch.from_numpy(pictures).permute(0, 3, 1, 2).to(self._device))
+        return features.cpu().numpy()
 
 
 class _AsTheyAre(nn.Module):
     """Features stand for themselves."""
 
-    num_features = FEATURES
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.num_features = count
 
     def forward(self, features: Tensor) -> Tensor:
         return features
 
 
 def distances(fills: np.ndarray, photos: np.ndarray, seed: int = 0) -> dict[str, float]:
-    """FID, and KID's mean (Binkowski et al. 2018), unbiased and so fit for few photos, of features (N, 2048) twice.
+    """FID, and KID's mean (Binkowski et al. 2018), unbiased and so fit for few photos, of features (N, D) twice.
 
     Raises:
         TwoFaceError: too few photos.
     """
     if len(photos) < 4:
         raise TwoFaceError(f"FID and KID need 4 photos or more, not {len(photos)}")
+    features = _AsTheyAre(photos.shape[1])
     metrics: dict[str, Any] = {
-        "fid": FrechetInceptionDistance(feature=_AsTheyAre()),
-        "kid": KernelInceptionDistance(_AsTheyAre(), subsets=SUBSETS, subset_size=min(1000, len(photos) // 2)),
+        "fid": FrechetInceptionDistance(features),
+        "kid": KernelInceptionDistance(features, subsets=SUBSETS, subset_size=min(1000, len(photos) // 2)),
     }
     with torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -3,63 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, default_collate
 from tqdm import tqdm
 
-from twoface_pl.data.index import SPLITS, read_frame, split_name
+from twoface_pl.data.index import read_frame, split_name
 from twoface_pl.data.samplers import EvaluationKeys
 from twoface_pl.data.source import open_source
 from twoface_pl.data.triples import Triple, TripleOptions, Triples, next_references
 from twoface_pl.errors import TwoFaceError, require
-from twoface_pl.evaluation.conditions import AGAINST, NONE, RIGHT, WRONG, Plan, fill_conditions, make_plan
-from twoface_pl.evaluation.distribution import InceptionFeatures, distances
-from twoface_pl.evaluation.judge import IdentityJudge, IdentityRecord
-from twoface_pl.evaluation.metrics import psnr_in_hole, ssim_in_hole
-from twoface_pl.evaluation.perceptual import LPIPS, ShiftTolerantLPIPS
+from twoface_pl.evaluation.conditions import AGAINST, NONE, RIGHT, WRONG, fill_conditions
+from twoface_pl.evaluation.evaluator import EvaluateOptions, Evaluator
 from twoface_pl.evaluation.picture import show_hole
-from twoface_pl.evaluation.summary import by_bucket, summarise, verify
+from twoface_pl.evaluation.summary import by_bucket, summarise
 from twoface_pl.masks import build_mask_policy
 from twoface_pl.networks.checkpoint import TrainedGenerator
-from twoface_pl.networks.identity import IdentityNetwork, embed
-from twoface_pl.networks.tensors import to_float
+from twoface_pl.networks.identity import IdentityNetwork
 
 log = logging.getLogger(__name__)
 
 CASES = ("best", "median", "worst")
 SHOWN = 3  # photos of each case in the picture
-TRUTH = "truth"  # beside the conditions
-Measured = tuple[str, str, np.ndarray]
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class EvaluateOptions:
-    """What to evaluate on, and by whom."""
-
-    root: Path
-    split: str
-    mask: dict[str, Any] | None  # None: the policy it was trained with
-    batch_size: int
-    photos: int  # 0: all
-    seed: int
-    device: str
-    recogniser: dict[str, Any] = field(default_factory=lambda: {"name": "none"})  # the judge of identity
-    lpips: Path | None = None  # torchvision's AlexNet weights
-    inception: Path | None = None  # torch-fidelity's Inception weights, for FID and KID
-
-    def __post_init__(self) -> None:
-        require(self.split in SPLITS, f"subset={self.split} is not one of {', '.join(SPLITS)}")
-        require(self.device in ("cpu", "cuda"), f"device={self.device} is not cpu or cuda")
-        require(self.batch_size > 0, f"batch_size={self.batch_size} is not above 0")
-        name = self.recogniser["name"]
-        require(name in ("none", "sface"), f"recogniser={name} cannot judge here; choose sface or none")
 
 
 @dataclass(frozen=True)
@@ -69,108 +37,6 @@ class Evaluation:
     figures: dict[str, Any]
     examples: dict[str, np.ndarray]
     photos: list[dict[str, Any]]
-
-
-class Evaluator:
-    """All that measures one split; what cannot be had is skipped, by name and with its reason."""
-
-    def __init__(
-        self, triples: Triples, options: EvaluateOptions, network: IdentityNetwork | None, device: torch.device
-    ) -> None:
-        self.skipped: dict[str, str] = {}
-        self.network = network
-        self.device = device
-        if network is not None:
-            network.to(device)
-        else:
-            self.skipped["nearest wrong reference"] = "needs an identity network (identity=facenet)"
-        self.plan: Plan = make_plan(triples, network, device)
-        self.perceptual = [
-            metric
-            for metric in (
-                self._unless_skipped("ST-LPIPS", lambda: ShiftTolerantLPIPS(device)),
-                self._of_file("LPIPS", "lpips", options.lpips, lambda file: LPIPS(file, device)),
-            )
-            if metric is not None
-        ]
-        self.inception = self._of_file(
-            "FID, KID", "inception", options.inception, lambda file: InceptionFeatures(file, device)
-        )
-        self.features: dict[str, list[np.ndarray]] = {}
-        self.record: IdentityRecord | None = None
-        if options.recogniser["name"] == "none":
-            self.skipped["identity by a judge, verification"] = "needs recogniser=sface recogniser.weights=<file>"
-        else:
-            try:
-                require(
-                    bool(options.recogniser.get("weights")), "recogniser sface: no weights; give recogniser.weights"
-                )
-                judge = IdentityJudge(triples, Path(options.recogniser["weights"]))
-                self.record = IdentityRecord(judge, self.plan)
-            except TwoFaceError as error:
-                self.skipped["identity by a judge, verification"] = str(error)
-
-    def _unless_skipped(self, name: str, build: Callable[[], T]) -> T | None:
-        try:
-            return build()
-        except TwoFaceError as error:
-            self.skipped[name] = str(error)
-            return None
-
-    def _of_file(self, name: str, option: str, file: Path | None, build: Callable[[Path], T]) -> T | None:
-        if file is None:
-            self.skipped[name] = f"needs {option}=<file>"
-            return None
-        return self._unless_skipped(name, lambda: build(file))
-
-    def _embed(self, pictures: np.ndarray) -> np.ndarray:
-        assert self.network is not None
-        return embed(self.network, to_float(torch.from_numpy(pictures).to(self.device))).cpu().numpy()
-
-    def measure(
-        self, fills: dict[str, np.ndarray], batch: Triple, targets: list[str], references: list[str], start: int
-    ) -> Iterator[Measured]:
-        """Condition, figure and its values, photo by photo."""
-        truth, mask = batch["photo"].numpy(), batch["mask"].numpy()
-        others = {}
-        if self.network is not None:
-            others["identity_to_truth"] = self._embed(truth)
-            others["identity_to_reference"] = self._embed(batch["references"][:, 0].numpy())
-        for name, filled in fills.items():
-            yield name, "psnr_db", psnr_in_hole(filled, truth, mask)
-            yield name, "ssim", ssim_in_hole(filled, truth, mask)
-            for metric in self.perceptual:
-                yield name, metric.name, metric(filled, truth)
-            if self.network is not None:
-                of_fill = self._embed(filled)
-                for figure, other in others.items():
-                    yield name, figure, (of_fill * other).sum(axis=1)
-        if self.inception is not None:
-            for name, pictures in {TRUTH: truth, **fills}.items():
-                self.features.setdefault(name, []).append(self.inception(pictures))
-        if self.record is not None:
-            yield from self.record.add(batch, fills, targets, references, start)
-
-    def distribution(self) -> dict[str, dict[str, float]] | None:
-        """FID and KID of all conditions, once every batch was measured."""
-        if self.inception is None:
-            return None
-        features = {name: np.concatenate(parts) for name, parts in self.features.items()}
-        truth = features.pop(TRUTH)
-        try:
-            return {name: distances(of_fills, truth) for name, of_fills in features.items()}
-        except TwoFaceError as error:
-            self.skipped["FID, KID"] = str(error)
-            return None
-
-    def verification(self, people: np.ndarray) -> dict[str, Any] | None:
-        """Of all conditions, once every batch was measured."""
-        if self.record is None:
-            return None
-        has_gallery = np.array([file is not None for file in self.plan.galleries[: len(people)]])
-        probes = {name: np.concatenate(parts) for name, parts in self.record.probes.items()}
-        truth, gallery = np.concatenate(self.record.truth), np.concatenate(self.record.gallery)
-        return verify(probes, truth, gallery, people, has_gallery)
 
 
 def _device(name: str) -> torch.device:

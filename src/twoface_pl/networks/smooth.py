@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-LEAST = 1e-3  # share of seen pixels below which a place counts as unseen
+LEAST = 1e-12  # share of seen pixels that is divided by; less than any single pixel is
 SWEEPS = 4  # of smoothing at each level
 
 

@@ -133,8 +133,8 @@ class InpaintingModule(L.LightningModule):
         self._set_rates()
         filled = self.generator(photo * (1 - mask), mask, references)
         logged: dict[str, Tensor] = {}
-        opponents = self.discriminators
-        if opponents is not None and self.objective.begun("adversarial", self.batches_done):
+        opponents = self.discriminators if self.objective.begun("adversarial", self.batches_done) else None
+        if opponents is not None:
             parts = self.objective.discriminator_parts(opponents, real, filled.detach(), mask, self.batches_done)
             self._step(1, weighted_sum(parts))
             logged |= {f"discriminator/{name}": loss.detach() for name, (_, loss) in parts.items()}

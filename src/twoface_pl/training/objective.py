@@ -60,7 +60,7 @@ class Objective:
     def __init__(self, losses: dict[str, dict[str, Any]], identity_network: IdentityNetwork | None) -> None:
         check_losses(losses)
         self.losses = losses
-        self.identity_network = identity_network
+        self.identity_network = identity_network if losses["identity"]["weight"] > 0 else None
         require(
             losses["identity"]["weight"] == 0 or identity_network is not None,
             "the identity loss has a weight but there is no identity network; "
@@ -120,7 +120,7 @@ class Objective:
         """Losses of a fill that count yet.
 
         Args:
-            discriminators: or None where there are none.
+            discriminators: or None before they have a say.
             filled, photo: (N, 3, H, W).
             references: (N, R, 3, H, W).
             mask: (N, 1, H, W).
@@ -136,7 +136,7 @@ class Objective:
                 hole_crop(picture, mask, perceptual["size"], perceptual["margin"]) for picture in (filled, photo)
             )
             parts["perceptual"] = (perceptual["weight"], perceptual_loss(of_fill, of_truth, self.vgg.layers))
-        if discriminators is not None and self.begun("adversarial", batch):
+        if discriminators is not None:
             adversarial = self.losses["adversarial"]
             logits = discriminators(filled, mask)
             for name, of_fake in zip(("global", "local"), logits, strict=True):
@@ -152,8 +152,6 @@ class Objective:
         self, filled: Tensor, photo: Tensor, references: Tensor, random: torch.Generator, network: IdentityNetwork
     ) -> Parts:
         options = self.losses["identity"]
-        if options["weight"] == 0:
-            return {}
         if options["hardened"]:
             state = random.get_state()
             filled = random_view(filled, random)

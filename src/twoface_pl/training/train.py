@@ -75,9 +75,9 @@ def _logger(options: TrainOptions) -> Logger | bool:
 def _callbacks(options: TrainOptions) -> list[Callback]:
     kept: dict[str, Any] = {
         "dirpath": options.folder,
-        "auto_insert_metric_name": False,
+        "auto_insert_metric_name": False,  # a "/" in a metric's name would make folders
         "enable_version_counter": False,
-    }  # auto_insert_metric_name: a "/" in a metric's name would make folders
+    }
     best = ModelCheckpoint(filename="best", monitor=MONITORED, mode="max", **kept)
     # One of its own: save_last would write last.ckpt only where the best one changed.
     last = ModelCheckpoint(filename="last", **kept)
