@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +68,13 @@ def distances(fills: np.ndarray, photos: np.ndarray, seed: int = 0) -> dict[str,
     if len(photos) < 4:
         raise TwoFaceError(f"FID and KID need 4 photos or more, not {len(photos)}")
     features = _AsTheyAre(photos.shape[1])
-    metrics: dict[str, Any] = {
-        "fid": FrechetInceptionDistance(features),
-        "kid": KernelInceptionDistance(features, subsets=SUBSETS, subset_size=min(1000, len(photos) // 2)),
-    }
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*save all extracted features in buffer")  # they are here already
         torch.manual_seed(seed)
+        metrics: dict[str, Any] = {
+            "fid": FrechetInceptionDistance(features),
+            "kid": KernelInceptionDistance(features, subsets=SUBSETS, subset_size=min(1000, len(photos) // 2)),
+        }
         for metric in metrics.values():
             metric.update(torch.from_numpy(photos), real=True)
             metric.update(torch.from_numpy(fills), real=False)
