@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import logging
 import platform
 import resource
 import statistics
@@ -178,6 +179,8 @@ def main() -> None:
     parser.add_argument("--no-inference", action="store_true", help="only the training step")
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
+    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):  # they would bury the figures
+        logging.getLogger(name).setLevel(logging.ERROR)
     print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     if not options.no_inference:
         print_inference(options.rounds)
