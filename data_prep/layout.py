@@ -131,26 +131,34 @@ def place(
             reject(person, "few photos", f"{found}; a person needs at least {min_photos}")
             continue
         leader = person if isinstance(rule.splitting, Lists) else kin.get(person, person)
-        split = rule.splitting.split_of(leader[1])
-        if split is None:
-            reject(person, "not listed", "in none of the split's lists")
-            continue
-        roles = rule.roles_of(sorted(files))
-        if not roles["masked"]:
-            name = rule.options["name"]
-            reject(person, "few photos", f"split {name} gives {len(files)} photos nothing; try split=few_photos")
-            continue
         file_of = {photo.key: file for file, photo in files.items()}
         not_for = {file_of[key]: [file_of[other] for other in others] for key, others in alike.get(person, {}).items()}
-        if not any(
-            other != target and other not in not_for.get(target, ())
-            for target in roles["masked"]
-            for other in roles["reference"]
-        ):
+        places = rule.places(leader[1], sorted(files), not_for)
+        if not places:
+            reject(person, "not listed", "in none of the split's lists")
+            continue
+        if not all(roles["masked"] for roles in places.values()):
+            name = rule.options["name"]
+            reject(person, "few photos", f"{len(files)} photos are too few for split {name}; try split=few_photos")
+            continue
+        if not all(_has_reference(roles, not_for) for roles in places.values()):
             reject(person, "all alike", f"{len(files)} photos, all of one moment: none can be another's reference")
             continue
-        placed.identities.append(Identity(names[person], split, roles, files, not_for))
+        for split, roles in places.items():
+            used = sorted({file for of_role in roles.values() for file in of_role})
+            photos_there = {file: files[file] for file in used}
+            not_for_there = {file: not_for[file] for file in used if file in not_for}
+            placed.identities.append(Identity(names[person], split, roles, photos_there, not_for_there))
     return placed
+
+
+def _has_reference(roles: Roles, not_for: dict[str, list[str]]) -> bool:
+    """Whether a photo to be filled has a reference other than itself and its near-duplicates."""
+    return any(
+        other != target and other not in not_for.get(target, ())
+        for target in roles["masked"]
+        for other in roles["reference"]
+    )
 
 
 def _link(source: Path, target: Path) -> None:

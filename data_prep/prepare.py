@@ -21,6 +21,7 @@ from twoface_pl.data_prep.photos import Values, align, detect
 from twoface_pl.data_prep.recognise import check_recogniser, recognise
 from twoface_pl.data_prep.report import write_report
 from twoface_pl.data_prep.sources import Listing, Photo, Reject, list_sources
+from twoface_pl.data_prep.split import OwnPhotos
 from twoface_pl.data_prep.work import Work, usable_cores
 from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.faces.files import new_folders, write_text
@@ -126,6 +127,8 @@ def _check_people(options: PrepareOptions, result: PrepareResult) -> None:
     shown = ", ".join(map(str, options.sources))
     if not result.people["train"]:
         raise TwoFaceError(f"{shown}: no person is left for training\n{_reasons(result)}")
+    if isinstance(options.split.splitting, OwnPhotos):
+        return
     wanted = options.split.options.get("validation")
     if wanted and result.people["validation"] < MIN_VALIDATION:
         if isinstance(wanted, str):

@@ -128,11 +128,46 @@ def every_role(photos: list[str]) -> Roles:
     return {"masked": list(photos), "real": list(photos), "reference": list(photos)}
 
 
-SPLITTINGS: dict[str, tuple[type[Splitting], Callable[[list[str]], Roles]]] = {
+@dataclass(frozen=True)
+class OwnPhotos:
+    """Everybody is in every split, with a share of their photos: for a model of one's own face.
+
+    What is to be filled is never trained on, nor is a near-duplicate of it; the references are the photos that
+    are trained on.
+    """
+
+    validation: float
+    test: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        _check_share("validation", self.validation)
+        _check_share("test", self.test)
+
+    def share_out(self, photos: list[str], alike: dict[str, list[str]]) -> dict[str, Roles]:
+        """Roles by split; of photos with a share above 0 each split has at least one."""
+        order = sorted(photos, key=lambda photo: place_of(self.seed, photo))
+        taken: dict[str, list[str]] = {"validation": [], "test": []}
+        left = list(order)
+        for split, share in (("test", self.test), ("validation", self.validation)):
+            wanted = max(1, round(share * len(photos))) if share else 0
+            while len(taken[split]) < wanted and left:
+                together = {left[0], *alike.get(left[0], ())}
+                taken[split] += [photo for photo in left if photo in together]
+                left = [photo for photo in left if photo not in together]
+        shared = {"train": every_role(sorted(left) if len(left) > 1 else [])}
+        for split, chosen in taken.items():
+            if chosen:
+                shared[split] = {"masked": sorted(chosen), "real": sorted(chosen), "reference": sorted(left)}
+        return shared
+
+
+SPLITTINGS: dict[str, tuple[type[Splitting] | type[OwnPhotos], Callable[[list[str]], Roles]]] = {
     "classic2018": (Shares, classic2018_roles),
     "few_photos": (Shares, every_role),
     "kfold": (KFold, every_role),
     "lists": (Lists, every_role),
+    "own_photos": (OwnPhotos, every_role),
 }
 
 
@@ -141,12 +176,25 @@ class SplitRule:
     """Where identities go, and the roles of their photos."""
 
     options: dict[str, Any]
-    splitting: Splitting
+    splitting: Splitting | OwnPhotos
     roles_of: Callable[[list[str]], Roles]
+
+    def places(self, identity: str, photos: list[str], alike: dict[str, list[str]]) -> dict[str, Roles]:
+        """The roles of an identity's photos, by split; empty: it goes nowhere.
+
+        Args:
+            identity: its name.
+            photos: names of its photos, in order.
+            alike: by photo, those that are too alike to be its reference.
+        """
+        if isinstance(self.splitting, OwnPhotos):
+            return self.splitting.share_out(photos, alike)
+        split = self.splitting.split_of(identity)
+        return {split: self.roles_of(photos)} if split is not None else {}
 
     @classmethod
     def build(cls, options: dict[str, Any]) -> SplitRule:
-        """From ``{"name": classic2018, few_photos, kfold or lists, **options}``.
+        """From ``{"name": classic2018, few_photos, kfold, lists or own_photos, **options}``.
 
         Raises:
             TwoFaceError: no such rule, options it does not have, a list that cannot be read.

@@ -6,9 +6,11 @@ import itertools
 import json
 import logging
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -18,10 +20,12 @@ import torch
 from twoface_pl import __version__
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.export.graph import ExportGraph
+from twoface_pl.export.half import round_weights, store_half
+from twoface_pl.export.read import weights_checksum
 from twoface_pl.faces.files import write_atomically
 from twoface_pl.masks import build_mask_policy
-from twoface_pl.model_file import FORMAT, INPUTS, OUTPUT
-from twoface_pl.networks.checkpoint import TrainedGenerator
+from twoface_pl.model_file import FORMAT, INPUTS, OUTPUT, WEIGHTS_PREFIX
+from twoface_pl.networks.checkpoint import TrainedGenerator, architecture
 
 PARITY_BATCHES = (1, 2, 5)
 PARITY_REFERENCES = (1, 2, 3)
@@ -47,7 +51,7 @@ def _default_mask(trained: TrainedGenerator) -> dict[str, object]:
     return {"name": "center", "size": trained.image_size // 4}
 
 
-def _metadata(trained: TrainedGenerator) -> dict[str, str]:
+def _metadata(trained: TrainedGenerator, half: bool, figures: Sequence[dict[str, Any]]) -> dict[str, str]:
     only = trained.generator.only_hole
     return {
         "format": FORMAT,
@@ -56,13 +60,18 @@ def _metadata(trained: TrainedGenerator) -> dict[str, str]:
         "image_size": str(trained.image_size),
         "frame": json.dumps(trained.frame.options()),
         "default_mask": json.dumps(_default_mask(trained)),
+        "mask": json.dumps(trained.mask),
         "mask_polarity": "1 = hole",
         "only_default_mask": json.dumps(only is not None),
         "references": str(trained.generator.only_references or "any"),
         "image_range": "float32 RGB in [0, 1]",
-        "architecture": json.dumps({key: value for key, value in trained.options.items() if key != "vgg_weights"}),
+        "architecture": json.dumps(architecture(trained.options)),
         "run": trained.run,
         "batches": str(trained.batches),
+        "seconds": str(round(trained.seconds)),
+        "stored": "float16" if half else "float32",
+        "weights_sha256": weights_checksum(trained.generator.state_dict()),
+        "figures": json.dumps(figures),
     }
 
 
@@ -77,7 +86,17 @@ def _example(trained: TrainedGenerator, batch: int, references: int) -> tuple[to
     return image, mask, others
 
 
-def _write_graph(graph: ExportGraph, trained: TrainedGenerator, path: Path, metadata: dict[str, str]) -> None:
+def _add_folded(model: onnx.ModelProto, graph: ExportGraph) -> None:
+    """Keep the weights that the exporter folded into constants, so that a training can start from the file."""
+    there = {tensor.name for tensor in model.graph.initializer}
+    for name, weight in graph.generator.state_dict(prefix=WEIGHTS_PREFIX).items():
+        if name not in there:
+            model.graph.initializer.append(onnx.numpy_helper.from_array(weight.numpy(), name))
+
+
+def _write_graph(
+    graph: ExportGraph, trained: TrainedGenerator, path: Path, metadata: dict[str, str], half: bool
+) -> None:
     batch = torch.export.Dim("batch", min=1, max=1024)
     only = trained.generator.only_references
     of_references = {0: batch} if only else {0: batch, 1: torch.export.Dim("references", min=1, max=64)}
@@ -96,6 +115,9 @@ def _write_graph(graph: ExportGraph, trained: TrainedGenerator, path: Path, meta
             verbose=False,
         )
     model = onnx.load(path)
+    _add_folded(model, graph)
+    if half:
+        store_half(model)
     onnx.helper.set_model_props(model, metadata)
     onnx.checker.check_model(model)
     onnx.save(model, path)
@@ -107,7 +129,9 @@ def check_parity(path: Path, graph: ExportGraph, trained: TrainedGenerator) -> d
     Raises:
         TwoFaceError: one is above the limit.
     """
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # else it tells each weight that is kept but not used
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     only = trained.generator.only_references
     parity = {}
     for batch, references in itertools.product(PARITY_BATCHES, (only,) if only else PARITY_REFERENCES):
@@ -132,12 +156,16 @@ def next_version(folder: Path) -> Path:
     return folder / str(max(numbers, default=0) + 1) / "model.onnx"
 
 
-def export(trained: TrainedGenerator, output: Path) -> ExportResult:
+def export(
+    trained: TrainedGenerator, output: Path, half: bool = False, figures: Sequence[dict[str, Any]] = ()
+) -> ExportResult:
     """Write a generator as ONNX.
 
     Args:
         trained: from :func:`load_generator`.
         output: a file ending in ``.onnx`` that does not exist, or a folder that gets a numbered version.
+        half: store the weights in half precision; they are rounded, and all is computed in float32 as before.
+        figures: what was measured of it, plain containers for the metadata.
 
     Raises:
         TwoFaceError: the file exists, or the graph differs from torch; then nothing is written.
@@ -145,14 +173,17 @@ def export(trained: TrainedGenerator, output: Path) -> ExportResult:
     path = output if output.suffix == ".onnx" else next_version(output)
     if path.exists():
         raise TwoFaceError(f"{path} exists and is kept; give another output, or a folder for numbered versions")
-    graph = ExportGraph(trained.generator.cpu().float()).eval()
-    metadata = _metadata(trained)
+    generator = trained.generator.cpu().float()
+    if half:
+        round_weights(generator)
+    graph = ExportGraph(generator).eval()
+    metadata = _metadata(trained, half, figures)
     parity: dict[tuple[int, int], float] = {}
     for name in ("torch.onnx", "onnxscript", "onnx_ir"):  # each tells every step it takes
         logging.getLogger(name).setLevel(logging.ERROR)
 
     def write(temporary: Path) -> None:
-        _write_graph(graph, trained, temporary, metadata)
+        _write_graph(graph, trained, temporary, metadata, half)
         parity.update(check_parity(temporary, graph, trained))
 
     write_atomically(path, write)

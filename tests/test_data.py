@@ -84,8 +84,24 @@ def test_people_with_a_single_photo_cannot_be_trained_on(tmp_path: Path) -> None
 
 def test_a_wrong_reference_needs_two_people(tmp_path: Path) -> None:
     _write_people(tmp_path / "test", {"two": 2})
-    with pytest.raises(TwoFaceError, match="at least two people"):
-        _triples(tmp_path, "test", training=False)
+    assert "wrong_references" not in _triples(tmp_path, "test", training=False)[0, 0]
+    _write_people(tmp_path / "test", {"other": 2})
+    assert "wrong_references" in _triples(tmp_path, "test", training=False)[0, 0]
+
+
+def test_a_photo_may_be_its_own_reference_at_first(tmp_path: Path) -> None:
+    _write_people(tmp_path / "train", {"two": 2, "other": 2})
+    options = TripleOptions(SIZE, seed=0, training=True, references=2, itself=1.0, itself_epochs=2)
+    triples = Triples(FolderSource(tmp_path), "train", CenterSquare(16), options)
+
+    def share(epoch: int) -> float:
+        samples = [triples[epoch, number] for number in range(4)]
+        return float(np.mean([np.array_equal(sample["references"][0], sample["photo"]) for sample in samples]))
+
+    assert share(0) == 1
+    assert share(2) == share(3) == 0
+    shares = [np.random.default_rng((0, 1, number, 0)).random() < 0.5 for number in range(4)]
+    assert share(1) == np.mean(shares)
 
 
 def test_the_2018_split_takes_its_references_in_turn() -> None:

@@ -212,6 +212,9 @@ def test_the_command_fills_a_folder_past_a_broken_photo(twoface: Run, model: Pat
 
 def test_a_model_that_is_not_there(twoface: Run, tmp_path: Path) -> None:
     write_image(tmp_path / "photo.png", _photo(64, 64))
-    done = twoface("inpaint", "--image", "photo.png", "--reference", "photo.png", "--output", "o.png", cwd=tmp_path)
+    done = twoface(
+        "inpaint", "--model", "models", "--image", "photo.png", "--reference", "photo.png", "--output", "o.png",
+        cwd=tmp_path,
+    )  # fmt: skip
     assert done.returncode == 1
-    assert "no model at models/two_face_model; make one with `twoface export`" in done.stderr
+    assert "no model at models; make one with `twoface export`" in done.stderr

@@ -12,13 +12,26 @@ from twoface_pl.losses.perceptual import perceptual_loss
 from twoface_pl.losses.reconstruction import reconstruction_loss, rim_of
 
 
-@pytest.mark.parametrize(("kind", "value"), [("l1", 0.5), ("squared", 0.25), ("squared_2018", 2 * 0.25 * 4 * 3 / 48)])
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("l1", 0.5), ("squared", 0.25), ("log", math.log(0.25 + 1e-4) / 2), ("squared_2018", 2 * 0.25 * 4 * 3 / 48)],
+)
 def test_reconstruction(kind: str, value: float) -> None:
     truth = torch.zeros(2, 3, 4, 4)
     mask = torch.zeros(2, 1, 4, 4)
     mask[..., :2, :2] = 1
     filled = truth + 0.5 * mask
     assert reconstruction_loss(filled, truth, mask, kind).item() == pytest.approx(value)
+
+
+@pytest.mark.parametrize("kind", ["l1", "squared", "log"])
+def test_every_photo_counts_alike_however_large_its_hole(kind: str) -> None:
+    truth, mask = torch.zeros(2, 3, 8, 8), torch.zeros(2, 1, 8, 8)
+    mask[0, :, :2, :2] = 1
+    mask[1, :, :, :6] = 1
+    filled = truth + mask * torch.tensor([0.1, 0.7]).view(2, 1, 1, 1)
+    alone = [reconstruction_loss(*(of[[one]] for of in (filled, truth, mask)), kind).item() for one in (0, 1)]
+    assert reconstruction_loss(filled, truth, mask, kind).item() == pytest.approx(sum(alone) / 2)
 
 
 def test_the_rim_weighs_more() -> None:

@@ -118,7 +118,7 @@ def test_the_2018_split_says_what_people_with_two_photos_get(photos: Path, tmp_p
         for path in sorted(person.iterdir())[:count]:
             shutil.copy(path, tmp_path / "photos" / name)
     result = _prepare(tmp_path / "photos", tmp_path / "set", split_rule("classic2018", 0, 0, 0))
-    assert _reasons(result)["photos/two"] == "split classic2018 gives 2 photos nothing; try split=few_photos"
+    assert _reasons(result)["photos/two"] == "2 photos are too few for split classic2018; try split=few_photos"
 
 
 def test_bad_sources_and_targets(photos: Path, prepared: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Splits: folds and lists."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def test_lists_say_who_goes_where(photos: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"name": "random"}, "not known; there are: classic2018, few_photos, kfold, lists"),
+        ({"name": "random"}, "not known; there are: classic2018, few_photos, kfold, lists, own_photos"),
         ({"name": "kfold", "folds": 1, "fold": 0, "validation": 0, "seed": 0}, "folds=1"),
         ({"name": "kfold", "folds": 3, "fold": 3, "validation": 0, "seed": 0}, "fold=3 is not one of 0 to 2"),
         ({"name": "few_photos", "validation": 1.5, "test": 0, "seed": 0}, "validation=1.5 is not a share"),
@@ -55,6 +56,34 @@ def test_lists_say_who_goes_where(photos: Path, tmp_path: Path) -> None:
 def test_splits_that_make_no_sense(options: dict, says: str) -> None:
     with pytest.raises(TwoFaceError, match=says):
         SplitRule.build(options)
+
+
+def test_own_photos_are_shared_out_among_the_splits() -> None:
+    rule = SplitRule.build({"name": "own_photos", "validation": 0.1, "test": 0.2, "seed": 0})
+    photos = [f"{number}.jpg" for number in range(10)]
+    places = rule.places("me", photos, {})
+    counts = {split: len(roles["masked"]) for split, roles in places.items()}
+    assert counts == {"train": 7, "validation": 1, "test": 2}
+    assert sorted(photo for roles in places.values() for photo in roles["masked"]) == photos
+    for roles in places.values():  # the references are what was trained on
+        assert roles["reference"] == places["train"]["masked"]
+    # A moment's photos stay together.
+    pairs = {photo: [photos[number ^ 1]] for number, photo in enumerate(photos)}
+    for roles in rule.places("me", photos, pairs).values():
+        assert all(pairs[photo][0] in roles["masked"] for photo in roles["masked"])
+    assert not rule.places("me", photos[:3], {})["train"]["masked"]  # one would be left to train on
+
+
+def test_own_photos_of_one_person(photos: Path, tmp_path: Path) -> None:
+    person = min(path for path in photos.iterdir() if path.is_dir())
+    shutil.copytree(person, tmp_path / "photos" / person.name)
+    rule = SplitRule.build({"name": "own_photos", "validation": 0.1, "test": 0.2, "seed": 0})
+    result = prepare(prepare_options(tmp_path / "photos", tmp_path / "set", rule))
+    assert result.people == {"train": 1, "validation": 1, "test": 1}
+    assert read_index(FolderSource(tmp_path / "set"), "test").references.keys() == {person.name}
+    (next((tmp_path / "photos" / person.name).iterdir())).unlink()
+    with pytest.raises(TwoFaceError, match="3 photos are too few for split own_photos"):
+        prepare(prepare_options(tmp_path / "photos", tmp_path / "few", rule))
 
 
 def test_somebody_in_two_lists(tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ def test_from_photos_to_a_filled_photo(twoface: Run, photos: Path, identity_file
     shown = _ok(twoface("export", "checkpoint=runs/one/best.ckpt", cwd=tmp_path))
     assert "models/two_face_model/1/model.onnx" in shown
     first, second = list_photos(next(photos.iterdir()))[:2]
-    _ok(twoface("inpaint", "--image", first, "--reference", second, "--output", "filled.png", cwd=tmp_path))
+    own = ["--model", "models/two_face_model", "--reference", second, "--output", "filled.png"]
+    _ok(twoface("inpaint", "--image", first, *own, cwd=tmp_path))
     filled, truth = decode_image(tmp_path / "filled.png"), decode_image(first)
     changed = (filled != truth).any(axis=2)
     (face,) = FaceDetector().detect(truth)  # the hole lies in the middle of the face's frame

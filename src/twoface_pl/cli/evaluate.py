@@ -8,14 +8,17 @@ from typing import Any
 
 def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.cli.identity import identity_from_config
+    from twoface_pl.cli.trained import load_trained
     from twoface_pl.evaluation.evaluate import evaluate
     from twoface_pl.evaluation.evaluator import EvaluateOptions
     from twoface_pl.evaluation.report import table, write_report
     from twoface_pl.evaluation.watch import new_checkpoints
-    from twoface_pl.networks.checkpoint import TrainedGenerator, load_generator
+    from twoface_pl.model_file import SHIPPED_NAME, model_path
+    from twoface_pl.networks.checkpoint import TrainedGenerator
 
-    checkpoint = Path(config["checkpoint"])
-    output = Path(config["output"]) if config["output"] else checkpoint.parent / "evaluation"
+    checkpoint = model_path(config["checkpoint"])
+    beside = Path() if config["checkpoint"] == SHIPPED_NAME else checkpoint.parent
+    output = Path(config["output"]) if config["output"] else beside / "evaluation"
     options = EvaluateOptions(
         root=Path(config["root"]),
         split=config["subset"],
@@ -29,7 +32,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
         inception=Path(config["inception"]) if config["inception"] else None,
     )
     identity = identity_from_config(config["identity"])
-    against = load_generator(Path(config["against"])) if config["against"] else None
+    against = load_trained(config["against"]) if config["against"] else None
 
     def report(trained: TrainedGenerator, into: Path) -> None:
         evaluation = evaluate(trained, options, identity, against)
@@ -38,7 +41,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
         print(f"figures: {figures}\npage: {page}", flush=True)
 
     if not config["watch"]:
-        report(load_generator(checkpoint), output)
+        report(load_trained(config["checkpoint"]), output)
         return
     for trained in new_checkpoints(checkpoint, 60 * config["patience"]):
         report(trained, output / f"{trained.batches:07d}")

@@ -7,10 +7,12 @@ from typing import Any
 
 
 def run(config: dict[str, Any], folder: Path) -> None:
+    from twoface_pl.cli.trained import load_trained
     from twoface_pl.export.export import export
-    from twoface_pl.networks.checkpoint import load_generator
+    from twoface_pl.export.figures import read_figures
 
-    result = export(load_generator(Path(config["checkpoint"])), Path(config["output"]))
+    figures = read_figures([Path(path) for path in config["figures"]])
+    result = export(load_trained(config["checkpoint"]), Path(config["output"]), config["half"], figures)
     batches, references = (sorted(set(numbers)) for numbers in zip(*result.parity, strict=True))
     print(
         f"{result.path} ({result.path.stat().st_size / 1e6:.1f} MB); largest difference to torch "

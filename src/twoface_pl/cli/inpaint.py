@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 
 from twoface_pl.errors import TwoFaceError
-
-DEFAULT_MODEL = Path("models/two_face_model")
+from twoface_pl.model_file import SHIPPED_NAME, model_path
 
 
 def parse_box(text: str) -> tuple[int, int, int, int]:
@@ -17,6 +16,15 @@ def parse_box(text: str) -> tuple[int, int, int, int]:
     except ValueError:
         raise argparse.ArgumentTypeError(f"'{text}' is not x,y,width,height in whole pixels") from None
     return x, y, width, height
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model",
+        type=model_path,
+        default=SHIPPED_NAME,
+        help="an ONNX file of `twoface export`, or a folder of numbered versions (%(default)s: comes with the package)",
+    )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,9 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the face in the photo, brow to chin, where it is hidden or one of several; negative: --box=-5,0,90,90",
     )
     add("--reference-box", type=parse_box, metavar="X,Y,W,H", help="the face in the reference")
-    add(
-        "--model", type=Path, default=DEFAULT_MODEL, help="an ONNX file, or a folder of numbered versions (%(default)s)"
-    )
+    add_model(parser)
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where onnxruntime runs (%(default)s)")
     add("--force", action="store_true", help="replace existing outputs")
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from twoface_pl.cli.inpaint import DEFAULT_MODEL
+from twoface_pl.cli.inpaint import add_model
 
 
 def parse_port(text: str) -> int:
@@ -17,9 +16,7 @@ def parse_port(text: str) -> int:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add(
-        "--model", type=Path, default=DEFAULT_MODEL, help="an ONNX file, or a folder of numbered versions (%(default)s)"
-    )
+    add_model(parser)
     add("--host", default="127.0.0.1", help="address to listen on (%(default)s); 0.0.0.0 for every network")
     add("--port", type=parse_port, default=8501, help="port to listen on (%(default)s)")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where onnxruntime runs (%(default)s)")

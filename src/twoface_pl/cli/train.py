@@ -12,11 +12,14 @@ def run(config: dict[str, Any], folder: Path) -> None:
     import pytorch_lightning as L
 
     from twoface_pl.cli.identity import identity_from_config
+    from twoface_pl.cli.trained import load_trained
     from twoface_pl.data.augment import AugmentOptions
     from twoface_pl.data.datamodule import DataOptions, TripleDataModule
     from twoface_pl.data.index import read_frame
+    from twoface_pl.errors import require
     from twoface_pl.masks import build_mask_policy
     from twoface_pl.training.module import InpaintingModule
+    from twoface_pl.training.start import start_from
     from twoface_pl.training.train import TrainOptions, train
 
     # train() says what it runs on; Lightning adds tips.
@@ -29,6 +32,8 @@ def run(config: dict[str, Any], folder: Path) -> None:
         DataOptions(
             **data_options,
             references=config["references"]["most"],
+            itself=config["references"]["itself"],
+            itself_epochs=config["references"]["itself_epochs"],
             image_size=config["image_size"],
             seed=config["seed"],
             augment_photo=AugmentOptions.build(config["augment"]["photo"]),
@@ -55,6 +60,9 @@ def run(config: dict[str, Any], folder: Path) -> None:
         channels_last=config["channels_last"],
         log_every=config["log_every"],
     )
+    if config["init"]:
+        require(not config["resume"], "resume and init are two ways to begin; give one of them")
+        start_from(module, load_trained(config["init"]))
     module.generator.check(config["image_size"], policy)
     module.generator.check_references(config["references"]["most"])
     result = train(

@@ -29,6 +29,8 @@ class DataOptions:
     seed: int
     validation_photos: int  # photos used in each validation; 0: all
     references: int = 1  # photos of the person in a training sample
+    itself: float = 0.0  # share of samples, at first, whose reference is the photo itself, changed
+    itself_epochs: int = 1  # that share falls to zero over so many
     zip_in_memory: bool = True  # a zip is held in memory; else mapped
     augment_photo: AugmentOptions = field(default_factory=AugmentOptions)  # in training only
     augment_reference: AugmentOptions = field(default_factory=AugmentOptions)
@@ -40,9 +42,11 @@ class DataOptions:
             ("workers", 0),
             ("validation_photos", 0),
             ("references", 1),
+            ("itself_epochs", 1),
         ):
             value = getattr(self, name)
             require(isinstance(value, int) and value >= least, f"{name}={value} is not a whole number from {least}")
+        require(0 <= self.itself <= 1, f"references.itself={self.itself} is no share, 0 to 1")
 
 
 class TripleDataModule(L.LightningDataModule):
@@ -61,6 +65,8 @@ class TripleDataModule(L.LightningDataModule):
             **drawn,
             training=True,
             references=options.references,
+            itself=options.itself,
+            itself_epochs=options.itself_epochs,
             augment_photo=options.augment_photo,
             augment_reference=options.augment_reference,
         )

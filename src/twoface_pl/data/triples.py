@@ -35,7 +35,7 @@ class Triple(TypedDict):
     real: Tensor  # another photo, for the discriminators
     mask: Tensor  # bool (H, W), True = hole
     broken: Tensor | int  # how many photos could not be read before these
-    wrong_references: NotRequired[Tensor]  # (R, H, W, 3): somebody else's, in evaluation only
+    wrong_references: NotRequired[Tensor]  # (R, H, W, 3): somebody else's, in evaluation only, where there is somebody
 
 
 class BrokenPhotoError(TwoFaceError):
@@ -92,6 +92,8 @@ class TripleOptions:
     seed: int  # with epoch and index it decides everything that is drawn
     training: bool  # draw the reference and the real photo at random; else the next in the list
     references: int = 1  # photos of the person in each sample; who has fewer has some of them twice
+    itself: float = 0.0  # share of training samples, at first, whose reference is the photo itself, changed
+    itself_epochs: int = 1  # that share falls to zero over so many
     skip_broken: bool = False  # take another sample for a photo that cannot be read, and count it
     augment_photo: AugmentOptions = field(default_factory=AugmentOptions)  # photo and truth alike; real photos too
     augment_reference: AugmentOptions = field(default_factory=AugmentOptions)
@@ -125,8 +127,6 @@ class Triples(Dataset[Triple]):
                 "each person needs at least two photos (split=few_photos shares them among the roles)"
             )
         self.people = sorted({split_name(target)[0] for target in self.targets})
-        if not options.training and len(self.people) < 2:
-            raise TwoFaceError(f"{shown}: one person only; a wrong reference needs at least two people")
         self.positions = _positions(self.targets)
         self.landmarks = self._landmarks() if policy.needs_landmarks else None
         self._augment_photo = Augmentation(options.augment_photo)
@@ -183,21 +183,36 @@ class Triples(Dataset[Triple]):
         wrong = others[rng.integers(len(others))]
         return wrong, self._several(list(self.index.references[wrong]))
 
-    def _references(self, position: int, rng: np.random.Generator) -> tuple[str, list[str]]:
+    def _evaluation_references(self, position: int) -> list[str]:
         identity, file = split_name(self.targets[position])
-        if not self.options.training:
-            return identity, self._several(
-                next_references(self.index, identity, file, self.positions[self.targets[position]])
-            )
-        candidates = reference_candidates(self.index, identity, file)
+        return self._several(next_references(self.index, identity, file, self.positions[self.targets[position]]))
+
+    def _training_references(self, position: int, rng: np.random.Generator) -> list[str]:
+        candidates = reference_candidates(self.index, *split_name(self.targets[position]))
         if self.options.references == 1:
-            return identity, [candidates[rng.integers(len(candidates))]]
-        return identity, self._several([candidates[number] for number in rng.permutation(len(candidates))])
+            return [candidates[rng.integers(len(candidates))]]
+        return self._several([candidates[number] for number in rng.permutation(len(candidates))])
+
+    def _shows_itself(self, epoch: int, rng: np.random.Generator) -> bool:
+        """Whether a training sample's reference is the photo itself, so that looking across is learnt."""
+        share = self.options.itself * (1 - epoch / self.options.itself_epochs)
+        return self.options.training and share > 0 and bool(rng.random() < share)
+
+    def _load_references(self, epoch: int, position: int, rng: np.random.Generator) -> list[np.ndarray]:
+        identity, file = split_name(self.targets[position])
+        if self._shows_itself(epoch, rng):
+            return [self._load("masked", identity, file)] * self.options.references
+        if self.options.training:
+            files = self._training_references(position, rng)
+        else:
+            files = self._evaluation_references(position)
+        return [self._load("reference", identity, file) for file in files]
 
     def _draw(self, epoch: int, position: int, rng: np.random.Generator) -> Triple:
         options = self.options
         target = self.targets[position]
-        identity, references = self._references(position, rng)
+        identity = split_name(target)[0]
+        references = self._load_references(epoch, position, rng)
         real = split_name(self.index.real[rng.integers(len(self.index.real))])
         drawn = random.Random(int(rng.integers(2**62)))
         photo, landmarks = self._augment_photo(
@@ -207,18 +222,13 @@ class Triples(Dataset[Triple]):
         triple = Triple(
             photo=torch.from_numpy(photo),
             references=torch.from_numpy(
-                np.stack(
-                    [
-                        self._augment_reference(self._load("reference", identity, file), rng, drawn)[0]
-                        for file in references
-                    ]
-                )
+                np.stack([self._augment_reference(reference, rng, drawn)[0] for reference in references])
             ),
             real=torch.from_numpy(self._augment_photo(self._load("real", *real), rng, drawn)[0]),
             mask=torch.from_numpy(mask),
             broken=0,
         )
-        if not options.training:
+        if not options.training and len(self.people) > 1:
             wrong, files = self._wrong_references(identity, rng)
             triple["wrong_references"] = torch.from_numpy(
                 np.stack([self._load("reference", wrong, file) for file in files])

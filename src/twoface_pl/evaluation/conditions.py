@@ -46,7 +46,7 @@ def _person_means(triples: Triples, network: IdentityNetwork, device: torch.devi
 def make_plan(triples: Triples, network: IdentityNetwork | None, device: torch.device) -> Plan:
     """Who looks most like whom, by the identity network, and each target's gallery photo."""
     nearest = {}
-    if network is not None:
+    if network is not None and len(triples.people) > 1:
         means = _person_means(triples, network, device)
         names = list(means)
         likeness = np.stack([means[name] for name in names])
@@ -84,7 +84,9 @@ def fill_conditions(
     photo = to_float(batch["photo"].to(device))
     mask = batch["mask"][:, None].to(device, photo.dtype)
     masked = photo * (1 - mask)
-    given = {RIGHT: batch["references"], WRONG: batch["wrong_references"]}
+    given = {RIGHT: batch["references"]}
+    if "wrong_references" in batch:
+        given[WRONG] = batch["wrong_references"]
     if plan.nearest:
         given[NEAREST] = _nearest_references(triples, plan, targets, batch["references"].shape[1])
     references = {name: to_float(pictures.to(device)) for name, pictures in given.items()}

@@ -173,13 +173,15 @@ def _cases(psnr: np.ndarray) -> dict[int, str]:
 def _examples(fills: dict[str, np.ndarray], batch: Triple) -> dict[str, np.ndarray]:
     truth, mask = batch["photo"].numpy(), batch["mask"].numpy()
     compared = {AGAINST: fills[AGAINST]} if AGAINST in fills else {}
+    from_wrong = {}
+    if WRONG in fills:
+        from_wrong = {"wrong reference": batch["wrong_references"][:, 0].numpy(), "filled from it": fills[WRONG]}
     return {
         "masked": show_hole(truth, mask),
         "reference": batch["references"][:, 0].numpy(),
         "filled": fills[RIGHT],
         **compared,
-        "wrong reference": batch["wrong_references"][:, 0].numpy(),
-        "filled from it": fills[WRONG],
+        **from_wrong,
         "no reference": fills[NONE],
         "opencv": fills["opencv telea"],
         "truth": truth,

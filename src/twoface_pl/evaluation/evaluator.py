@@ -13,7 +13,7 @@ import torch
 from twoface_pl.data.index import SPLITS
 from twoface_pl.data.triples import Triple, Triples
 from twoface_pl.errors import TwoFaceError, require
-from twoface_pl.evaluation.conditions import Plan, make_plan
+from twoface_pl.evaluation.conditions import NEAREST, WRONG, Plan, make_plan
 from twoface_pl.evaluation.distribution import InceptionFeatures, distances
 from twoface_pl.evaluation.judge import IdentityJudge, IdentityRecord
 from twoface_pl.evaluation.metrics import psnr_in_hole, ssim_in_hole
@@ -62,7 +62,9 @@ class Evaluator:
         if network is not None:
             network.to(device)
         else:
-            self.skipped["nearest wrong reference"] = "needs an identity network (identity=facenet)"
+            self.skipped[NEAREST] = "needs an identity network (identity=facenet)"
+        if len(triples.people) < 2:
+            self.skipped[WRONG] = self.skipped[NEAREST] = "the split has one person only"
         self.plan: Plan = make_plan(triples, network, device)
         self.perceptual = [
             metric

@@ -104,14 +104,13 @@ def table(figures: dict[str, Any]) -> str:
     lines = [where(figures)]
     for title, rows in _tables(figures):
         lines += ["", *([title] if title else []), *_aligned(rows)]
-    lines += [
-        "",
-        *skipped_lines(figures),
-        f"above OpenCV {figures['db_above_opencv']:+.2f} dB, "
-        f"right above wrong reference {figures['db_right_above_wrong_reference']:+.2f} dB "
-        f"(better on {figures['share_right_reference_wins']:.0%} of the photos)",
-    ]
-    return "\n".join(lines)
+    verdict = f"above OpenCV {figures['db_above_opencv']:+.2f} dB"
+    if figures["db_right_above_wrong_reference"] is not None:
+        verdict += (
+            f", right above wrong reference {figures['db_right_above_wrong_reference']:+.2f} dB "
+            f"(better on {figures['share_right_reference_wins']:.0%} of the photos)"
+        )
+    return "\n".join([*lines, "", *skipped_lines(figures), verdict])
 
 
 STYLE = """

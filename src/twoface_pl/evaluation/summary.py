@@ -55,6 +55,7 @@ def summarise(figures: Figures, people: np.ndarray) -> dict[str, Any]:
         for name in conditions
         if name != RIGHT
     }
+    from_wrong = differences[WRONG]["psnr_db"] if WRONG in differences else {"value": None, "wins": None}
     return {
         "photos": len(people),
         "people": len(np.unique(people)),
@@ -62,8 +63,8 @@ def summarise(figures: Figures, people: np.ndarray) -> dict[str, Any]:
         "conditions": conditions,
         "right_above": differences,
         "db_above_opencv": differences[opencv]["psnr_db"]["value"],
-        "db_right_above_wrong_reference": differences[WRONG]["psnr_db"]["value"],
-        "share_right_reference_wins": differences[WRONG]["psnr_db"]["wins"],
+        "db_right_above_wrong_reference": from_wrong["value"],
+        "share_right_reference_wins": from_wrong["wins"],
     }
 
 

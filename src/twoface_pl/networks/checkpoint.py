@@ -28,6 +28,11 @@ class TrainedGenerator:
     seconds: float = 0.0  # that the training took, validations included
 
 
+def architecture(options: dict[str, Any]) -> dict[str, Any]:
+    """A network's options without the file of frozen weights, which checkpoints and exports hold themselves."""
+    return {key: value for key, value in options.items() if key != "vgg_weights"}
+
+
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """A checkpoint's content; never runs code from it.
 

@@ -80,15 +80,14 @@ class PictureGrid(Callback):
         if batch_idx or trainer.sanity_checking or not trainer.is_global_zero:
             return
         photos, masks = batch["photo"].cpu().numpy(), batch["mask"].cpu().numpy()
-        picture = picture_grid(
-            {
-                "masked": show_hole(photos, masks),
-                "reference": batch["references"][:, 0].cpu().numpy(),
-                "filled": module.fill(batch),
-                "filled, wrong reference": module.fill(batch, "wrong_references"),
-                "truth": photos,
-            }
-        )
+        columns = {
+            "masked": show_hole(photos, masks),
+            "reference": batch["references"][:, 0].cpu().numpy(),
+            "filled": module.fill(batch),
+        }
+        if "wrong_references" in batch:
+            columns["filled, wrong reference"] = module.fill(batch, "wrong_references")
+        picture = picture_grid(columns | {"truth": photos})
         write_image(self.folder / f"{module.batches_done:07d}.png", picture)
         if isinstance(trainer.logger, TensorBoardLogger):
             trainer.logger.experiment.add_image("validation", picture, module.batches_done, dataformats="HWC")

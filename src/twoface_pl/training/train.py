@@ -15,7 +15,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from twoface_pl.data.datamodule import TripleDataModule
 from twoface_pl.errors import TwoFaceError, require
-from twoface_pl.networks.checkpoint import read_checkpoint
+from twoface_pl.networks.checkpoint import architecture, read_checkpoint
 from twoface_pl.training.callbacks import (
     BatchLimit,
     BatchProgress,
@@ -117,7 +117,7 @@ def _check_resume(module: InpaintingModule, path: Path, max_batches: int) -> int
     if had_discriminators:
         parts.append("discriminator")
     for part in parts:
-        before, now = _architecture(found[part]), _architecture(wanted[part])
+        before, now = architecture(found[part]), architecture(wanted[part])
         if before != now:
             raise TwoFaceError(
                 f"{path} was trained with {part} {before}, this run has {now}; "
@@ -127,11 +127,6 @@ def _check_resume(module: InpaintingModule, path: Path, max_batches: int) -> int
         if key != "run" and found["facts"].get(key) != value:
             log.warning("resuming with %s %s; the checkpoint had %s", key, value, found["facts"].get(key))
     return int(content["batches_done"])
-
-
-def _architecture(options: dict[str, Any]) -> dict[str, Any]:
-    """The options without the file of frozen weights: the checkpoint holds those itself."""
-    return {key: value for key, value in options.items() if key != "vgg_weights"}
 
 
 def _build_trainer(options: TrainOptions) -> L.Trainer:

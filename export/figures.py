@@ -1,0 +1,39 @@
+"""What the judge said of a model, short enough for its file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from twoface_pl.errors import TwoFaceError
+
+RIGHT, WRONG = "right reference", "wrong reference"
+
+
+def _short(evaluation: dict[str, Any]) -> dict[str, Any]:
+    heading, above = evaluation["heading"], evaluation["right_above"].get(WRONG, {})
+    kept = {key: heading[key] for key in ("split", "photos", "people", "frame", "mask", "judge")}
+    means = {figure: found["value"] for figure, found in evaluation["conditions"][RIGHT].items()}
+    return {
+        **kept,
+        **means,
+        "db_above_opencv": evaluation["db_above_opencv"],
+        "above_wrong_reference": {figure: found["value"] for figure, found in above.items()},
+    }
+
+
+def read_figures(paths: Sequence[Path]) -> list[dict[str, Any]]:
+    """The main figures of each of the judge's JSON files, with what they are about.
+
+    Raises:
+        TwoFaceError: missing, or not one of the judge's.
+    """
+    found = []
+    for path in paths:
+        try:
+            found.append(_short(json.loads(path.read_text("utf-8"))))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise TwoFaceError(f"{path}: not an evaluation.json of `twoface evaluate` ({error!r})") from None
+    return found

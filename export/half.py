@@ -1,0 +1,43 @@
+"""Weights stored in half precision: half the file, the same computation."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+from torch import nn
+
+SMALLEST = 1024  # values; smaller tensors are left as they are
+
+
+def round_weights(network: nn.Module) -> None:
+    """Round a network's weights to what half precision can hold; they stay float32."""
+    for weight in network.parameters():
+        weight.data.copy_(weight.data.half().float())
+
+
+def store_half(model: onnx.ModelProto) -> None:
+    """Store large float32 initialisers in float16, each with a cast back, which a runtime does once at load.
+
+    Only those whose values float16 holds exactly: the graph computes what it did before. So round the weights
+    first (:func:`round_weights`).
+    """
+    graph = model.graph
+    casts = []
+    for tensor in graph.initializer:
+        if tensor.data_type != onnx.TensorProto.FLOAT or np.prod(tensor.dims) < SMALLEST:
+            continue
+        values = numpy_helper.to_array(tensor)
+        half = values.astype(np.float16)
+        if not np.array_equal(half.astype(np.float32), values):
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(half, name))
+        casts.append(onnx.helper.make_node("Cast", [name], [f"{name}.float32"], to=onnx.TensorProto.FLOAT))
+        for node in graph.node:
+            for place, used in enumerate(node.input):
+                if used == name:
+                    node.input[place] = f"{name}.float32"
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)

@@ -1,0 +1,26 @@
+"""A trained generator, however users name it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twoface_pl.model_file import model_path
+
+if TYPE_CHECKING:
+    from twoface_pl.networks.checkpoint import TrainedGenerator
+
+
+def load_trained(text: str) -> TrainedGenerator:
+    """Of a checkpoint, of an exported ``.onnx`` file, or ``shipped``: the one that comes with the package.
+
+    Raises:
+        TwoFaceError: missing, broken, or of another program.
+    """
+    path = model_path(text)
+    if path.suffix == ".onnx":
+        from twoface_pl.export.read import load_exported
+
+        return load_exported(path)
+    from twoface_pl.networks.checkpoint import load_generator
+
+    return load_generator(path)

@@ -1,0 +1,113 @@
+"""From a model's file to a training of one's own photos, and on to a file again."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from conftest import GENERATOR, Run, tiny_module
+
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.export.export import export
+from twoface_pl.export.figures import read_figures
+from twoface_pl.export.read import load_exported
+from twoface_pl.networks.checkpoint import load_generator
+from twoface_pl.serving.session import FillSession
+from twoface_pl.training.start import start_from
+
+SMALL = [f"generator.{key}={value}" for key, value in GENERATOR.items() if key != "name"]
+
+
+@pytest.fixture(scope="module")
+def half(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny generator's file with weights in half precision."""
+    path = tmp_path_factory.mktemp("half") / "half.onnx"
+    export(load_generator(checkpoint), path, half=True, figures=[{"psnr_db": 12.5}])
+    return path
+
+
+def test_a_file_holds_all_weights(model: Path, half: Path, checkpoint: Path) -> None:
+    trained, found = load_generator(checkpoint), load_exported(model)
+    for name, weight in trained.generator.state_dict().items():
+        assert torch.equal(found.generator.state_dict()[name], weight), name
+    assert (found.options, found.image_size, found.frame, found.mask, found.batches) == (
+        trained.options, trained.image_size, trained.frame, trained.mask, trained.batches,
+    )  # fmt: skip
+    for name, weight in load_exported(half).generator.state_dict().items():
+        assert torch.equal(weight, trained.generator.state_dict()[name].half().float()), name
+
+
+def test_half_is_half_the_file_and_nearly_the_same_fill(model: Path, half: Path) -> None:
+    values = sum(weight.numel() for weight in load_exported(model).generator.parameters())
+    assert model.stat().st_size - half.stat().st_size > 1.9 * values  # 2 bytes each, but for the small tensors
+    sessions = [FillSession(path, "cpu") for path in (model, half)]
+    assert sessions[1].metadata["stored"] == "float16"
+    assert json.loads(sessions[1].metadata["figures"]) == [{"psnr_db": 12.5}]
+    rng, size = np.random.default_rng(0), sessions[0].image_size
+    image, reference = rng.random((2, 2, size, size, 3), np.float32)
+    first, second = (session.fill(image, session.default_mask[None].repeat(2, 0), reference) for session in sessions)
+    assert np.abs(first - second).max() < 0.01
+    assert not np.array_equal(first, second)
+
+
+def test_files_that_are_not_what_was_exported(model: Path, half: Path, tmp_path: Path) -> None:
+    graph = onnx.load(half)
+    weight = next(tensor for tensor in graph.graph.initializer if tensor.name == "generator.encoder.stem.weight")
+    values = onnx.numpy_helper.to_array(weight).copy()
+    values.flat[7] += 1
+    weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
+    onnx.save(graph, tmp_path / "changed.onnx")
+    with pytest.raises(TwoFaceError, match=r"changed\.onnx: its weights are not those that were exported"):
+        load_exported(tmp_path / "changed.onnx")
+    graph.graph.initializer.remove(weight)
+    onnx.save(graph, tmp_path / "less.onnx")
+    with pytest.raises(TwoFaceError, match="an export of an earlier version"):
+        load_exported(tmp_path / "less.onnx")
+    (tmp_path / "text.onnx").write_text("hello")
+    with pytest.raises(TwoFaceError, match=r"text\.onnx: not an ONNX file"):
+        load_exported(tmp_path / "text.onnx")
+    with pytest.raises(TwoFaceError, match="no model"):
+        load_exported(tmp_path / "gone.onnx")
+
+
+def test_figures_are_those_of_the_judge(tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text("{}")
+    for name in ("other.json", "gone.json"):
+        with pytest.raises(TwoFaceError, match=rf"{name}: not an evaluation\.json"):
+            read_figures([tmp_path / name])
+
+
+def test_another_architecture_is_refused(half: Path) -> None:
+    start_from(tiny_module(), load_exported(half))
+    with pytest.raises(TwoFaceError, match="start from the same generator"):
+        start_from(tiny_module(generator={**GENERATOR, "blocks": 2}), load_exported(half))
+
+
+def test_ones_own_ten_photos(twoface: Run, half: Path, photos: Path, identity_file: Path, tmp_path: Path) -> None:
+    """One person alone: prepared, trained from a file, evaluated without a wrong reference, exported with figures."""
+    for number, person in enumerate(sorted(path for path in photos.iterdir() if path.is_dir())[:2]):
+        for photo in person.iterdir():
+            (tmp_path / "photos" / "me").mkdir(parents=True, exist_ok=True)
+            shutil.copy(photo, tmp_path / "photos" / "me" / f"{number}{photo.name}")
+    steps = (
+        ["prepare", "source.root=photos", "frame=none", "split=own_photos", "image_size=64", "same_picture=2"],
+        ["train", "experiment=smoke", *SMALL, f"init={half}", "hydra.run.dir=runs/me"],
+        ["evaluate", "checkpoint=runs/me/last.ckpt", "identity=synthetic"],
+        ["export", "checkpoint=runs/me/last.ckpt", "figures=[runs/me/evaluation/evaluation.json]", "output=me.onnx"],
+        ["evaluate", "checkpoint=me.onnx", "identity=none", "output=again"],
+    )  # fmt: skip
+    for step in steps:
+        done = twoface(*step, cwd=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+    first, again = (
+        json.loads((tmp_path / folder / "evaluation.json").read_text()) for folder in ("runs/me/evaluation", "again")
+    )
+    assert first["skipped"]["wrong reference"] == "the split has one person only"
+    assert again["conditions"]["right reference"]["psnr_db"] == first["conditions"]["right reference"]["psnr_db"]
+    (figures,) = json.loads(FillSession(tmp_path / "me.onnx", "cpu").metadata["figures"])
+    assert figures["psnr_db"] == first["conditions"]["right reference"]["psnr_db"]["value"]
+    both = twoface("train", "experiment=smoke", *SMALL, f"init={half}", "resume=runs/me/last.ckpt", cwd=tmp_path)
+    assert "give one of them" in both.stderr
