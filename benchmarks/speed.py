@@ -55,7 +55,9 @@ LOSSES: dict[str, dict[str, Any]] = {
         "kind": "non_saturating", "global_weight": 0.005, "local_weight": 0.01, "discriminator_weight": 1.0,
         "r1_weight": 0.0, "r1_every": 16, "start": 0,
     },
-    "identity": {"weight": 0.1, "kind": "cosine", "truth": 1.0, "reference": 0.0, "hardened": True, "start": 0},
+    "identity": {
+        "weight": 0.1, "kind": "cosine", "truth": 1.0, "reference": 0.0, "share": 1.0, "hardened": True, "start": 0,
+    },
 }  # fmt: skip
 
 

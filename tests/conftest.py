@@ -49,7 +49,8 @@ def losses(reconstruction: float = 1.0, adversarial: float = 0.01, identity: flo
             "discriminator_weight": 1.0, "r1_weight": 0.0, "r1_every": 1, "start": 0,
         },
         "identity": {
-            "weight": identity, "kind": "cosine", "truth": 1.0, "reference": 0.0, "hardened": False, "start": 0,
+            "weight": identity, "kind": "cosine", "truth": 1.0, "reference": 0.0, "hardened": False, "share": 1.0,
+            "start": 0,
         },
     }  # fmt: skip
     return {name: {**values, **changes.get(name, {})} for name, values in options.items()}

@@ -9,7 +9,7 @@ from conftest import losses, tiny_data, tiny_module, tiny_options
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.networks.checkpoint import read_checkpoint
-from twoface_pl.networks.identity import load_identity
+from twoface_pl.networks.identity import IdentityNetwork, load_identity
 from twoface_pl.training.train import train
 
 
@@ -72,6 +72,30 @@ def test_every_loss_is_logged_and_one_option_switches_it_off(
     assert all(figure in logged("all", everything) for figure in weights)
     for number, (figure, (loss, _, off)) in enumerate(weights.items()):
         assert figure not in logged(str(number), {**everything, loss: {**everything[loss], **off}})
+
+
+class CountingIdentity(IdentityNetwork):
+    """Embeds by mean colours and counts the faces it sees."""
+
+    def __init__(self) -> None:
+        super().__init__(torch.nn.Flatten(), "counting")
+        self.seen: list[int] = []
+
+    def _preprocess(self, faces: torch.Tensor) -> torch.Tensor:
+        self.seen.append(len(faces))
+        return torch.nn.functional.adaptive_avg_pool2d(faces, 2)
+
+
+def test_the_recogniser_may_see_a_share_of_each_batch(prepared: Path, tmp_path: Path) -> None:
+    network = CountingIdentity()
+    options = losses(identity=0.5, adversarial=0)
+    options["identity"] |= {"share": 0.4, "reference": 1.0}
+    module = tiny_module(losses=options, identity_network=network)
+    train(module, tiny_data(prepared), tiny_options(tmp_path, max_batches=1, validate_every=1))
+    assert network.seen == [2, 2, 2]  # of 4 photos: fill, truth, reference
+    options["identity"]["share"] = 0
+    with pytest.raises(TwoFaceError, match=r"losses\.identity\.share=0 is no share"):
+        tiny_module(losses=options, identity_network=network)
 
 
 def test_a_loss_may_start_late(prepared: Path, identity_file: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import json
 import os
 import platform
 import sys
@@ -94,6 +95,18 @@ def _devices(problems: list[str]) -> Iterator[str]:
         yield f"GPU {index}: {found.name}, {found.total_memory / 2**30:.0f} GiB, CUDA {torch.version.cuda}"
 
 
+def _shipped(problems: list[str]) -> Iterator[str]:
+    try:
+        from twoface_pl.model_file import SHIPPED
+        from twoface_pl.serving.session import FillSession
+
+        session = FillSession(SHIPPED, "auto")
+        frame = json.loads(session.metadata["frame"])["name"]
+        yield f"shipped: {SHIPPED}, {session.image_size} px, frame {frame}, on {session.provider}"
+    except (ImportError, TwoFaceError) as error:
+        problems.append(f"the model of the package does not run: {error}")
+
+
 def _weights() -> Iterator[str]:
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "torch"
     home = Path(os.environ.get("TORCH_HOME", cache))
@@ -116,6 +129,7 @@ def run(arguments: argparse.Namespace) -> int:
     for title, lines in (
         ("packages", [*_packages(problems), *_runtimes(problems)]),
         ("devices", _devices(problems)),
+        ("model", _shipped(problems)),
         ("weights", _weights()),
     ):
         print(f"\n{title}")

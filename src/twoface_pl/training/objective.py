@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ KEYS = {
     "adversarial": {
         "kind", "global_weight", "local_weight", "discriminator_weight", "r1_weight", "r1_every", "start",
     },
-    "identity": {"weight", "kind", "truth", "reference", "hardened", "start"},
+    "identity": {"weight", "kind", "truth", "reference", "hardened", "share", "start"},
 }  # fmt: skip
 
 
@@ -42,6 +43,7 @@ def check_losses(losses: dict[str, dict[str, Any]]) -> None:
         identity["weight"] == 0 or identity["truth"] + identity["reference"] > 0,
         "losses.identity: one of truth and reference must be above 0, or weight=0",
     )
+    require(0 < identity["share"] <= 1, f"losses.identity.share={identity['share']} is no share, above 0 to 1")
 
 
 class Objective:
@@ -152,6 +154,8 @@ class Objective:
         self, filled: Tensor, photo: Tensor, references: Tensor, random: torch.Generator, network: IdentityNetwork
     ) -> Parts:
         options = self.losses["identity"]
+        count = math.ceil(options["share"] * len(filled))  # a batch is shuffled: its first photos are any
+        filled, photo, references = filled[:count], photo[:count], references[:count]
         if options["hardened"]:
             state = random.get_state()
             filled = random_view(filled, random)
@@ -160,8 +164,8 @@ class Objective:
         parts: Parts = {}
         with torch.no_grad():
             of_truth = network(photo) if options["truth"] > 0 else None
-            count = references.shape[1] if options["reference"] > 0 else 0
-            of_references = [network(references[:, number]) for number in range(count)]
+            seen = references.shape[1] if options["reference"] > 0 else 0
+            of_references = [network(references[:, number]) for number in range(seen)]
         if of_truth is not None:
             parts["identity_truth"] = (
                 options["weight"] * options["truth"],

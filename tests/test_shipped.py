@@ -1,0 +1,69 @@
+"""The model that comes with the package: there, small, whole, and chosen where no other is named."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import SHARED, Run
+
+from twoface_pl.data.synthetic import synthetic_photo
+from twoface_pl.evaluation.controls import OPENCV_METHODS, opencv_fill
+from twoface_pl.evaluation.metrics import psnr_in_hole
+from twoface_pl.export.read import load_exported
+from twoface_pl.faces.detector import FaceDetector
+from twoface_pl.faces.image import decode_image, write_image
+from twoface_pl.model_file import SHIPPED
+from twoface_pl.serving.session import FillSession
+
+MOST_BYTES = 16e6
+
+
+def test_it_is_whole_small_and_says_what_it_is() -> None:
+    assert SHIPPED.stat().st_size < MOST_BYTES
+    trained = load_exported(SHIPPED)  # checks the weights' checksum
+    session = FillSession(SHIPPED, "cpu")
+    assert (trained.image_size, trained.frame.name) == (128, "tight")
+    assert (session.default_mask.sum(), session.default_mask[48:80, 48:80].all()) == (32 * 32, True)
+    figures = json.loads(session.metadata["figures"])
+    assert {figure["split"] for figure in figures} == {"test"}
+    assert all(figure["db_above_opencv"] > 0 for figure in figures)
+
+
+def test_it_is_chosen_where_no_model_is_named(twoface: Run, tmp_path: Path) -> None:
+    for number in (1, 2):
+        write_image(tmp_path / f"{number}.png", synthetic_photo(5, number, 160))
+    done = twoface("inpaint", "--image", "1.png", "--reference", "2.png", "--output", "filled.png", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    changed = (decode_image(tmp_path / "filled.png") != decode_image(tmp_path / "1.png")).any(axis=2)
+    assert 0 < changed.mean() < 0.3
+    assert f"shipped: {SHIPPED}, 128 px, frame tight" in twoface("doctor", cwd=tmp_path).stdout
+
+
+@pytest.mark.skipif(not (SHARED / "faces").is_dir(), reason="no real faces beside the project")
+def test_it_repairs_real_faces_and_looks_at_the_reference() -> None:
+    session, detector = FillSession(SHIPPED, "cpu"), FaceDetector()
+    frames = []
+    people = sorted(path for path in (SHARED / "faces" / "lfw").iterdir() if len(list(path.glob("*.jpg"))) > 2)[::25][
+        :20
+    ]
+    for person in people:
+        photos = [decode_image(path) for path in sorted(person.glob("*.jpg"))[:2]]
+        found = [detector.detect(photo) for photo in photos]
+        if all(found):
+            frames.append(
+                [
+                    session.frame.place(max(faces, key=lambda face: face.confidence)).crop(photo, session.image_size)
+                    for photo, faces in zip(photos, found, strict=True)
+                ]
+            )
+    truth, reference = (np.stack(pictures) for pictures in zip(*frames, strict=True))
+    masks = np.zeros(truth.shape[:3], bool)
+    masks[:, 32:96, 32:96] = True
+    right, wrong = (
+        psnr_in_hole(session.fill_uint8(truth, masks, others), truth, masks)
+        for others in (reference, np.roll(reference, 1, axis=0))
+    )
+    opencv = [psnr_in_hole(opencv_fill(truth, masks, method), truth, masks).mean() for method in OPENCV_METHODS]
+    assert right.mean() > max(opencv) + 2
+    assert right.mean() > wrong.mean() + 0.3
