@@ -27,7 +27,7 @@ def test_it_is_whole_small_and_says_what_it_is() -> None:
     assert (session.default_mask.sum(), session.default_mask[48:80, 48:80].all()) == (32 * 32, True)
     figures = json.loads(session.metadata["figures"])
     assert {figure["split"] for figure in figures} == {"test"}
-    assert all(figure["db_above_opencv"] > 0 for figure in figures)
+    assert {figure["mask"]["name"] for figure in figures} >= {"center", "strokes"}
 
 
 def test_it_is_chosen_where_no_model_is_named(twoface: Run, tmp_path: Path) -> None:
