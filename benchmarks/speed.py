@@ -95,7 +95,13 @@ def _module(name: str, part: str = "generator and discriminators") -> Inpainting
         generator=generator,
         discriminator=discriminator,
         losses=_losses(name, part),
-        optimizer={"generator_lr": 1e-4, "discriminator_lr": 1e-4, "betas": [0.5, 0.99], "decay_batches": None},
+        optimizer={
+            "kind": "adam",
+            "generator_lr": 1e-4,
+            "discriminator_lr": 1e-4,
+            "betas": [0.5, 0.99],
+            "decay_batches": None,
+        },
         facts={"image_size": SIZE, "frame": {"name": "none"}, "mask": MASK, "run": "benchmark"},
         identity_network=FaceNet(InceptionResnetV1(pretrained=None), "facenet"),
     )

@@ -29,7 +29,13 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 MASK = {"name": "center", "size": HOLE}
 GENERATOR = {"name": "ours", "width": 32, "fine_width": 16, "depth": 1, "blocks": 1, "heads": 2}
 DISCRIMINATOR = {"name": "conv", "width": 8, "local_size": 16}
-OPTIMIZER = {"generator_lr": 1e-3, "discriminator_lr": 1e-3, "betas": [0.5, 0.99], "decay_batches": None}
+OPTIMIZER = {
+    "kind": "adam",
+    "generator_lr": 1e-3,
+    "discriminator_lr": 1e-3,
+    "betas": [0.5, 0.99],
+    "decay_batches": None,
+}
 TIGHT = FrameKind("tight", 33, 54)
 FACED = {"frame": TIGHT, "min_face": 10, "image_size": 64}  # of a preparation that finds faces
 CPU = {"accelerator": "cpu", "devices": 1, "precision": "32-true"}

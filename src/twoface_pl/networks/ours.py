@@ -1,8 +1,8 @@
 """Our generator: looks across from the hole to the fitting parts of the references, wherever they are.
 
 A space-to-depth stem folds 4x4 pixels into channels, so full resolution costs little. One encoder sees the
-picture and the references, so that their features can be compared; attention gathers features, and a warp
-brings the references' own pixels to where they fit.
+picture and the references, so that their features can be compared, and knows what is usual at each place of an
+aligned face; attention gathers features, and a warp brings the references' own pixels to where they fit.
 
 A fill starts from the picture's surroundings spread smoothly into the hole. What the warped references show
 above the same smoothing of themselves is added to it, as far as a gate lets it through (seamless cloning,
@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from twoface_pl.errors import require
@@ -23,6 +24,7 @@ from twoface_pl.networks.reference import ReferenceAttention, ReferenceWarp
 from twoface_pl.networks.smooth import smooth_fill
 
 FOLD = 4  # pixels a side that the stem folds into channels
+PLACES = 16  # a side of the map of what is usual where in an aligned face
 DESCRIPTORS = 64  # channels compared by the warp
 
 
@@ -34,13 +36,16 @@ class Encoder(nn.Module):
         self.fold = nn.PixelUnshuffle(FOLD)
         self.stem = nn.Conv2d(4 * FOLD**2 + 2, fine_width, 3, padding=1)
         self.down = nn.Sequential(nn.LeakyReLU(SLOPE), nn.Conv2d(fine_width, width, 3, stride=2, padding=1))
+        self.place = nn.Parameter(torch.zeros(1, width, PLACES, PLACES))
         self.coarse = nn.Sequential(*[ResidualBlock(width) for _ in range(depth)])
 
     def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
         folded = self.fold(picture)
         places = coordinates(folded.shape[2], folded.shape[3], folded).expand(folded.shape[0], -1, -1, -1)
         fine = self.stem(torch.cat([folded, places], dim=1))
-        return fine, self.coarse(self.down(fine))
+        coarse = self.down(fine)
+        usual = F.interpolate(self.place, coarse.shape[-2:], mode="bilinear", align_corners=False)
+        return fine, self.coarse(coarse + usual)
 
 
 class AttentionGenerator(Generator):

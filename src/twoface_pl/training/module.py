@@ -14,15 +14,19 @@ import torch
 from torch import Tensor
 
 from twoface_pl.data.triples import Triple
+from twoface_pl.errors import require
 from twoface_pl.evaluation.controls import OPENCV_METHODS, opencv_fill
 from twoface_pl.evaluation.metrics import psnr_in_hole, ssim_in_hole
 from twoface_pl.networks.discriminators import build_discriminators
 from twoface_pl.networks.generator import build_generator
 from twoface_pl.networks.identity import IdentityNetwork
 from twoface_pl.networks.tensors import to_float, to_uint8
+from twoface_pl.training.muon import Muon
 from twoface_pl.training.objective import Objective, weighted_sum
 
 log = logging.getLogger(__name__)
+
+OPTIMIZERS = ("adam", "muon")  # of the generator
 
 FIGURES = (
     "validation/psnr_in_hole",
@@ -42,8 +46,9 @@ class InpaintingModule(L.LightningModule):
         generator: options of :func:`build_generator`.
         discriminator: options of :func:`build_discriminators`; unused where both adversarial weights are 0.
         losses: options by loss, as :class:`Objective` takes them.
-        optimizer: ``{generator_lr, discriminator_lr, betas, decay_batches}`` of the two Adams; the
-            rates fall to zero along a cosine over ``decay_batches``, or stay where that is None.
+        optimizer: ``{kind, generator_lr, discriminator_lr, betas, decay_batches}``: the generator's is Adam or
+            :class:`Muon`, the discriminators' Adam; the rates fall to zero along a cosine over ``decay_batches``,
+            or stay where that is None.
         facts: ``{image_size, frame, mask, run}``, written into checkpoints and exports.
         identity_network: frozen; its weights stay out of checkpoints.
         without_reference: share of batches in which the generator gets no reference, if it can do without.
@@ -85,13 +90,20 @@ class InpaintingModule(L.LightningModule):
 
     def configure_optimizers(self) -> Sequence[torch.optim.Optimizer]:
         options = self.optimizer_options
-        betas = tuple(options["betas"])
+        first, second = options["betas"]
+        betas = (first, second)
 
         def adam(network: torch.nn.Module, rate: float) -> torch.optim.Optimizer:
             trained = [weight for weight in network.parameters() if weight.requires_grad]
             return torch.optim.Adam(trained, lr=rate, betas=betas)
 
-        optimizers = [adam(self.generator, options["generator_lr"])]
+        kind = options["kind"]
+        require(kind in OPTIMIZERS, f"optimizer.kind={kind} is not one of {', '.join(OPTIMIZERS)}")
+        optimizers: list[torch.optim.Optimizer] = [
+            Muon(self.generator, options["generator_lr"], betas)
+            if kind == "muon"
+            else adam(self.generator, options["generator_lr"])
+        ]
         if self.discriminators is not None:
             optimizers.append(adam(self.discriminators, options["discriminator_lr"]))
         return optimizers
