@@ -36,7 +36,7 @@ evaluate: $(STAMP) ## figures of a checkpoint: ARGS="checkpoint=runs/<run>/best.
 export-onnx: $(STAMP) ## a checkpoint to ONNX: ARGS="checkpoint=runs/<run>/best.ckpt"
 	$(BIN)/twoface export $(ARGS)
 
-serve: $(STAMP) ## answer over HTTP with the newest export: ARGS="--port 8501"
+serve: $(STAMP) ## answer over HTTP, with the package's model or ARGS="--model models/two_face_model"
 	$(BIN)/twoface serve $(ARGS)
 
 doctor: $(STAMP) ## versions, devices, packages, weights

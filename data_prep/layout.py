@@ -26,7 +26,7 @@ from twoface_pl.data.index import (
 )
 from twoface_pl.data_prep.identities import Person
 from twoface_pl.data_prep.sources import Photo, Reject, safe_name
-from twoface_pl.data_prep.split import Lists, Roles, SplitRule
+from twoface_pl.data_prep.split import Lists, OwnPhotos, Roles, SplitRule
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.files import write_atomically
 
@@ -44,6 +44,12 @@ class Identity:
     roles: Roles  # names of files, by role
     photos: dict[str, Photo]  # by name of file
     alike: dict[str, list[str]]  # by name: files that must not be its reference
+    borrowed: frozenset[str] = frozenset()  # files of another split, references here
+
+    @property
+    def own(self) -> dict[str, Photo]:
+        """The photos that this split alone has."""
+        return {file: photo for file, photo in self.photos.items() if file not in self.borrowed}
 
 
 @dataclass
@@ -59,7 +65,7 @@ class Placed:
     def photos(self) -> Counter[str]:
         counts: Counter[str] = Counter()
         for identity in self.identities:
-            counts[identity.split] += len(identity.photos)
+            counts[identity.split] += len(identity.own)
         return counts
 
 
@@ -134,6 +140,10 @@ def place(
         file_of = {photo.key: file for file, photo in files.items()}
         not_for = {file_of[key]: [file_of[other] for other in others] for key, others in alike.get(person, {}).items()}
         places = rule.places(leader[1], sorted(files), not_for)
+        if not places and isinstance(rule.splitting, OwnPhotos):
+            found = f"{len(files)} photos of too few moments to train on some and fill others"
+            reject(person, "few photos", f"{found}; add photos of other days")
+            continue
         if not places:
             reject(person, "not listed", "in none of the split's lists")
             continue
@@ -144,11 +154,14 @@ def place(
         if not all(_has_reference(roles, not_for) for roles in places.values()):
             reject(person, "all alike", f"{len(files)} photos, all of one moment: none can be another's reference")
             continue
+        elsewhere: set[str] = set()
         for split, roles in places.items():
             used = sorted({file for of_role in roles.values() for file in of_role})
-            photos_there = {file: files[file] for file in used}
-            not_for_there = {file: not_for[file] for file in used if file in not_for}
-            placed.identities.append(Identity(names[person], split, roles, photos_there, not_for_there))
+            there = {file: files[file] for file in used}
+            near = {file: [other for other in not_for.get(file, ()) if other in there] for file in used}
+            near = {file: others for file, others in near.items() if others}
+            placed.identities.append(Identity(names[person], split, roles, there, near, frozenset(elsewhere)))
+            elsewhere |= set(used)
     return placed
 
 

@@ -48,8 +48,9 @@ def _pairs(matches: list[Any]) -> list[dict[str, Any]]:
 
 
 def _figures(result: PrepareResult, options: PrepareOptions) -> dict[str, Any]:
-    used = [photo.key for identity in result.placed.identities for photo in identity.photos.values()]
-    counts = Counter(len(identity.photos) for identity in result.placed.identities)
+    used = [photo.key for identity in result.placed.identities for photo in identity.own.values()]
+    of_person = Counter(identity.name for identity in result.placed.identities for _ in identity.own)
+    counts = Counter(of_person.values())
     sizes = Counter("x".join(map(str, result.found[key]["size"])) for key in used)
     identities = result.identities
     return {
@@ -59,12 +60,13 @@ def _figures(result: PrepareResult, options: PrepareOptions) -> dict[str, Any]:
         "recogniser": options.recogniser["name"],
         "photos_found": len(result.listing.photos),
         "people_found": len(result.listing.people),
+        "people_used": len(of_person),
         "people": {split: result.people[split] for split in SPLITS},
         "photos": {split: result.photos[split] for split in SPLITS},
         "people_by_photos": {str(count): counts[count] for count in sorted(counts)},
         "rejects": dict(Counter(reject.kind for reject in result.rejects).most_common()),
         "near_duplicate_pairs": sum(
-            len(others) for identity in result.placed.identities for others in identity.alike.values()
+            len(identity.alike.get(file, ())) for identity in result.placed.identities for file in identity.own
         )
         // 2,
         "joined": _pairs(identities.joined) if identities else [],
@@ -89,7 +91,7 @@ def _split_tiles(result: PrepareResult, split: str) -> list[list[np.ndarray]]:
     sheets: list[list[np.ndarray]] = [[]]
     for number, identity in enumerate(at for at in result.placed.identities if at.split == split):
         colour = cv2.applyColorMap(np.array([[number * 89 % 256]], np.uint8), cv2.COLORMAP_HSV)[0, 0]
-        for photo in identity.photos.values():
+        for photo in identity.own.values():
             if len(sheets[-1]) == ACROSS * DOWN:
                 if len(sheets) == MOST_SHEETS:
                     return sheets
@@ -146,7 +148,7 @@ def _alike_sheet(folder: Path, result: PrepareResult) -> list[str]:
     tiles: list[np.ndarray] = []
     for identity in result.placed.identities:
         for file, others in sorted(identity.alike.items()):
-            for other in sorted(others):
+            for other in sorted(set(others) & set(identity.own)):
                 if file < other and len(tiles) < ACROSS * DOWN:
                     tiles += [decode_image(result.files[identity.photos[name].key]) for name in (file, other)]
     if not tiles:
@@ -186,7 +188,7 @@ def _html(figures: dict[str, Any], sheets: dict[str, list[str]]) -> str:
         "photos found": figures["photos_found"],
         "photos used": sum(figures["photos"].values()),
         "people found": figures["people_found"],
-        "people used": sum(figures["people"].values()),
+        "people used": figures["people_used"],
         "near-duplicate pairs": figures["near_duplicate_pairs"],
     }
     cleaned = figures["recogniser"] if figures["recogniser"] != "none" else "none: identities were not cleaned"

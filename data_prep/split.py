@@ -128,11 +128,26 @@ def every_role(photos: list[str]) -> Roles:
     return {"masked": list(photos), "real": list(photos), "reference": list(photos)}
 
 
+def _moments(photos: list[str], alike: dict[str, list[str]]) -> list[list[str]]:
+    """Photos in groups: who is too alike to one of a group belongs to it."""
+    left, groups = set(photos), []
+    while left:
+        group, ahead = set(), [min(left)]
+        while ahead:
+            photo = ahead.pop()
+            if photo in left:
+                left.remove(photo)
+                group.add(photo)
+                ahead += alike.get(photo, ())
+        groups.append(sorted(group))
+    return groups
+
+
 @dataclass(frozen=True)
 class OwnPhotos:
     """Everybody is in every split, with a share of their photos: for a model of one's own face.
 
-    What is to be filled is never trained on, nor is a near-duplicate of it; the references are the photos that
+    What is to be filled is never trained on, nor is any photo of its moment; the references are the photos that
     are trained on.
     """
 
@@ -145,20 +160,22 @@ class OwnPhotos:
         _check_share("test", self.test)
 
     def share_out(self, photos: list[str], alike: dict[str, list[str]]) -> dict[str, Roles]:
-        """Roles by split; of photos with a share above 0 each split has at least one."""
-        order = sorted(photos, key=lambda photo: place_of(self.seed, photo))
-        taken: dict[str, list[str]] = {"validation": [], "test": []}
-        left = list(order)
+        """Roles by split, training first; empty where its moments are too few. Large ones are trained on."""
+        moments = _moments(photos, alike)
+        moments.sort(key=lambda moment: (len(moment), place_of(self.seed, moment[0])))
+        shared: dict[str, Roles] = {"train": {}}
         for split, share in (("test", self.test), ("validation", self.validation)):
-            wanted = max(1, round(share * len(photos))) if share else 0
-            while len(taken[split]) < wanted and left:
-                together = {left[0], *alike.get(left[0], ())}
-                taken[split] += [photo for photo in left if photo in together]
-                left = [photo for photo in left if photo not in together]
-        shared = {"train": every_role(sorted(left) if len(left) > 1 else [])}
-        for split, chosen in taken.items():
-            if chosen:
-                shared[split] = {"masked": sorted(chosen), "real": sorted(chosen), "reference": sorted(left)}
+            wanted, taken = round(share * len(photos)), list[str]()
+            while share and moments and (not taken or len(taken) + len(moments[0]) <= wanted):
+                taken += moments.pop(0)
+            if taken:
+                shared[split] = {"masked": sorted(taken), "real": sorted(taken)}
+        trained = sorted(photo for moment in moments for photo in moment)
+        if len(moments) < 2:
+            return {}
+        for roles in shared.values():
+            roles["reference"] = trained
+        shared["train"] = every_role(trained)
         return shared
 
 

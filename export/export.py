@@ -20,7 +20,7 @@ import torch
 from twoface_pl import __version__
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.export.graph import ExportGraph
-from twoface_pl.export.half import round_weights, store_half
+from twoface_pl.export.half import rename_inputs, round_weights, store_half
 from twoface_pl.export.read import weights_checksum
 from twoface_pl.faces.files import write_atomically
 from twoface_pl.masks import build_mask_policy
@@ -86,12 +86,21 @@ def _example(trained: TrainedGenerator, batch: int, references: int) -> tuple[to
     return image, mask, others
 
 
-def _add_folded(model: onnx.ModelProto, graph: ExportGraph) -> None:
-    """Keep the weights that the exporter folded into constants, so that a training can start from the file."""
-    there = {tensor.name for tensor in model.graph.initializer}
+def _keep_weights(model: onnx.ModelProto, graph: ExportGraph) -> None:
+    """Have every weight among the initialisers, by its name, so that a training can start from the file.
+
+    The exporter folds some into constants, and batch norm into the convolution before it, under that one's name.
+    """
+    there = {tensor.name: tensor for tensor in model.graph.initializer}
+    new_names = {}
     for name, weight in graph.generator.state_dict(prefix=WEIGHTS_PREFIX).items():
-        if name not in there:
+        found = there.get(name)
+        if found is not None and not np.array_equal(onnx.numpy_helper.to_array(found), weight.numpy()):
+            found.name = new_names[name] = f"folded.{name}"
+            found = None
+        if found is None:
             model.graph.initializer.append(onnx.numpy_helper.from_array(weight.numpy(), name))
+    rename_inputs(model, new_names)
 
 
 def _write_graph(
@@ -115,7 +124,7 @@ def _write_graph(
             verbose=False,
         )
     model = onnx.load(path)
-    _add_folded(model, graph)
+    _keep_weights(model, graph)
     if half:
         store_half(model)
     onnx.helper.set_model_props(model, metadata)
@@ -164,7 +173,7 @@ def export(
     Args:
         trained: from :func:`load_generator`.
         output: a file ending in ``.onnx`` that does not exist, or a folder that gets a numbered version.
-        half: store the weights in half precision; they are rounded, and all is computed in float32 as before.
+        half: store the weights in half precision; ``trained``'s are rounded, and all is computed in float32.
         figures: what was measured of it, plain containers for the metadata.
 
     Raises:

@@ -24,16 +24,24 @@ def _short(evaluation: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def read_figures(paths: Sequence[Path]) -> list[dict[str, Any]]:
+def read_figures(paths: Sequence[Path], run: str, batches: int) -> list[dict[str, Any]]:
     """The main figures of each of the judge's JSON files, with what they are about.
 
+    Args:
+        paths: of the files.
+        run, batches: of the generator that they must be about.
+
     Raises:
-        TwoFaceError: missing, or not one of the judge's.
+        TwoFaceError: missing, not one of the judge's, or about another generator.
     """
     found = []
     for path in paths:
         try:
-            found.append(_short(json.loads(path.read_text("utf-8"))))
+            evaluation = json.loads(path.read_text("utf-8"))
+            about = evaluation["heading"]["run"], evaluation["heading"]["batches"]
+            found.append(_short(evaluation))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise TwoFaceError(f"{path}: not an evaluation.json of `twoface evaluate` ({error!r})") from None
+        if about != (run, batches):
+            raise TwoFaceError(f"{path}: figures of {about[0]} after {about[1]} batches, not of {run} after {batches}")
     return found

@@ -16,6 +16,14 @@ def round_weights(network: nn.Module) -> None:
         weight.data.copy_(weight.data.half().float())
 
 
+def rename_inputs(model: onnx.ModelProto, names: dict[str, str]) -> None:
+    """Let every node that reads one of the names read its new one."""
+    for node in model.graph.node:
+        for place, used in enumerate(node.input):
+            if used in names:
+                node.input[place] = names[used]
+
+
 def store_half(model: onnx.ModelProto) -> None:
     """Store large float32 initialisers in float16, each with a cast back, which a runtime does once at load.
 
@@ -29,15 +37,12 @@ def store_half(model: onnx.ModelProto) -> None:
             continue
         values = numpy_helper.to_array(tensor)
         half = values.astype(np.float16)
-        if not np.array_equal(half.astype(np.float32), values):
-            continue
-        name = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(half, name))
-        casts.append(onnx.helper.make_node("Cast", [name], [f"{name}.float32"], to=onnx.TensorProto.FLOAT))
-        for node in graph.node:
-            for place, used in enumerate(node.input):
-                if used == name:
-                    node.input[place] = f"{name}.float32"
+        if np.array_equal(half.astype(np.float32), values):
+            casts.append(
+                onnx.helper.make_node("Cast", [tensor.name], [f"{tensor.name}.float32"], to=onnx.TensorProto.FLOAT)
+            )
+            tensor.CopyFrom(numpy_helper.from_array(half, tensor.name))
+    rename_inputs(model, {cast.input[0]: cast.output[0] for cast in casts})
     nodes = [*casts, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)

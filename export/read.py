@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -38,12 +38,9 @@ def _open(path: Path) -> onnx.ModelProto:
         raise TwoFaceError(f"{path}: not an ONNX file ({str(error).splitlines()[0][:100]})") from None
 
 
-def _weights(model: onnx.ModelProto) -> dict[str, Tensor]:
-    return {
-        tensor.name.removeprefix(WEIGHTS_PREFIX): torch.from_numpy(numpy_helper.to_array(tensor).copy())
-        for tensor in model.graph.initializer
-        if tensor.name.startswith(WEIGHTS_PREFIX)
-    }
+def _weights(model: onnx.ModelProto, wanted: Iterable[str]) -> dict[str, Tensor]:
+    there = {tensor.name.removeprefix(WEIGHTS_PREFIX): tensor for tensor in model.graph.initializer}
+    return {name: torch.from_numpy(numpy_helper.to_array(there[name]).copy()) for name in wanted if name in there}
 
 
 def load_exported(path: Path) -> TrainedGenerator:
@@ -59,13 +56,15 @@ def load_exported(path: Path) -> TrainedGenerator:
     options = json.loads(metadata["architecture"])
     building = {**options, "vgg_weights": "random"} if options["name"] == "seed" else options
     generator = build_generator(building)
-    weights = _weights(model)
-    missing = sorted(set(generator.state_dict()) - set(weights))
-    if missing or "weights_sha256" not in metadata:
-        raise TwoFaceError(f"{path}: an export of an earlier version, without all weights; export its checkpoint again")
+    weights = _weights(model, generator.state_dict())
+    if set(weights) != set(generator.state_dict()) or "weights_sha256" not in metadata:
+        raise TwoFaceError(
+            f"{path}: an export of version {metadata.get('version')} with other weights than this version's generator "
+            "has; export its checkpoint again, or train anew"
+        )
     if weights_checksum(weights) != metadata["weights_sha256"]:
         raise TwoFaceError(f"{path}: its weights are not those that were exported; get the file anew")
-    generator.load_state_dict({name: weight.float() for name, weight in weights.items()})
+    generator.load_state_dict(weights)  # into float32
     return TrainedGenerator(
         generator.eval().requires_grad_(False),
         options,

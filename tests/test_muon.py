@@ -55,4 +55,4 @@ def test_a_training_goes_on_as_one_that_never_stopped(prepared: Path, tmp_path: 
 
 def test_another_optimizer_is_refused() -> None:
     with pytest.raises(TwoFaceError, match="kind=lion is not one of adam, muon"):
-        tiny_module(optimizer={**OPTIMIZER, "kind": "lion"}).configure_optimizers()
+        tiny_module(optimizer={**OPTIMIZER, "kind": "lion"})

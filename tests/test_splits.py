@@ -1,5 +1,6 @@
 """Splits: folds and lists."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -67,11 +68,22 @@ def test_own_photos_are_shared_out_among_the_splits() -> None:
     assert sorted(photo for roles in places.values() for photo in roles["masked"]) == photos
     for roles in places.values():  # the references are what was trained on
         assert roles["reference"] == places["train"]["masked"]
-    # A moment's photos stay together.
-    pairs = {photo: [photos[number ^ 1]] for number, photo in enumerate(photos)}
-    for roles in rule.places("me", photos, pairs).values():
-        assert all(pairs[photo][0] in roles["masked"] for photo in roles["masked"])
-    assert not rule.places("me", photos[:3], {})["train"]["masked"]  # one would be left to train on
+    # A moment's photos stay together, also where the first and the last of it are not too alike.
+    chains = {
+        "0.jpg": ["1.jpg"],
+        "1.jpg": ["0.jpg", "2.jpg"],
+        "2.jpg": ["1.jpg"],
+        "8.jpg": ["9.jpg"],
+        "9.jpg": ["8.jpg"],
+    }
+    for seed in range(8):
+        rule = SplitRule.build({"name": "own_photos", "validation": 0.3, "test": 0.3, "seed": seed})
+        for roles in rule.places("me", photos, chains).values():
+            for moment in ({"0.jpg", "1.jpg", "2.jpg"}, {"8.jpg", "9.jpg"}):
+                assert len(moment & set(roles["masked"])) in (0, len(moment))
+    everything = {photo: [other for other in photos if other != photo] for photo in photos}
+    assert not rule.places("me", photos, everything)  # one moment
+    assert not rule.places("me", photos[:3], {})  # one would be left to train on
 
 
 def test_own_photos_of_one_person(photos: Path, tmp_path: Path) -> None:
@@ -80,9 +92,12 @@ def test_own_photos_of_one_person(photos: Path, tmp_path: Path) -> None:
     rule = SplitRule.build({"name": "own_photos", "validation": 0.1, "test": 0.2, "seed": 0})
     result = prepare(prepare_options(tmp_path / "photos", tmp_path / "set", rule))
     assert result.people == {"train": 1, "validation": 1, "test": 1}
+    assert result.photos == {"train": 2, "validation": 1, "test": 1}
+    report = json.loads((tmp_path / "set" / "report.json").read_text())
+    assert (report["people_used"], report["people_by_photos"]) == (1, {"4": 1})
     assert read_index(FolderSource(tmp_path / "set"), "test").references.keys() == {person.name}
     (next((tmp_path / "photos" / person.name).iterdir())).unlink()
-    with pytest.raises(TwoFaceError, match="3 photos are too few for split own_photos"):
+    with pytest.raises(TwoFaceError, match="3 photos of too few moments"):
         prepare(prepare_options(tmp_path / "photos", tmp_path / "few", rule))
 
 

@@ -14,11 +14,17 @@ from twoface_pl.errors import TwoFaceError
 from twoface_pl.export.export import export
 from twoface_pl.export.figures import read_figures
 from twoface_pl.export.read import load_exported
-from twoface_pl.networks.checkpoint import load_generator
+from twoface_pl.faces.frame import FrameKind
+from twoface_pl.networks.checkpoint import TrainedGenerator, load_generator
+from twoface_pl.networks.generator import build_generator
 from twoface_pl.serving.session import FillSession
 from twoface_pl.training.start import start_from
 
 SMALL = [f"generator.{key}={value}" for key, value in GENERATOR.items() if key != "name"]
+TINY = [
+    *SMALL, "image_size=64", "discriminator=conv_small", "identity=synthetic", "losses.perceptual.weight=0",
+    "max_batches=4", "validate_every=2", "data.workers=0", "mask=center", "mask.size=16", "trainer=cpu",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +59,21 @@ def test_half_is_half_the_file_and_nearly_the_same_fill(model: Path, half: Path)
     assert not np.array_equal(first, second)
 
 
+def test_seed_comes_back_from_its_file(tmp_path: Path) -> None:
+    """Its batch norms are folded into the convolutions before them, under the weights' own names."""
+    torch.manual_seed(0)
+    options = {"name": "seed", "vgg_weights": "random"}
+    generator = build_generator(options).requires_grad_(False)
+    masked, reference = torch.rand(2, 3, 128, 128), torch.rand(2, 1, 3, 128, 128)
+    mask = torch.zeros(2, 1, 128, 128)
+    mask[..., 48:80, 48:80] = 1
+    generator.train()(masked, mask, reference)  # batch norms with means of their own
+    place = (FrameKind("none"), {"name": "center", "size": 32}, "tests", 0)
+    export(TrainedGenerator(generator.eval(), options, 128, *place), tmp_path / "seed.onnx")
+    found = load_exported(tmp_path / "seed.onnx").generator
+    assert torch.allclose(found(masked, mask, reference), generator(masked, mask, reference), atol=1e-5)
+
+
 def test_files_that_are_not_what_was_exported(model: Path, half: Path, tmp_path: Path) -> None:
     graph = onnx.load(half)
     weight = next(tensor for tensor in graph.graph.initializer if tensor.name == "generator.encoder.stem.weight")
@@ -64,7 +85,7 @@ def test_files_that_are_not_what_was_exported(model: Path, half: Path, tmp_path:
         load_exported(tmp_path / "changed.onnx")
     graph.graph.initializer.remove(weight)
     onnx.save(graph, tmp_path / "less.onnx")
-    with pytest.raises(TwoFaceError, match="an export of an earlier version"):
+    with pytest.raises(TwoFaceError, match="with other weights than this version's generator has"):
         load_exported(tmp_path / "less.onnx")
     (tmp_path / "text.onnx").write_text("hello")
     with pytest.raises(TwoFaceError, match=r"text\.onnx: not an ONNX file"):
@@ -77,13 +98,23 @@ def test_figures_are_those_of_the_judge(tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text("{}")
     for name in ("other.json", "gone.json"):
         with pytest.raises(TwoFaceError, match=rf"{name}: not an evaluation\.json"):
-            read_figures([tmp_path / name])
+            read_figures([tmp_path / name], "me", 4)
 
 
 def test_another_architecture_is_refused(half: Path) -> None:
-    start_from(tiny_module(), load_exported(half))
     with pytest.raises(TwoFaceError, match="start from the same generator"):
         start_from(tiny_module(generator={**GENERATOR, "blocks": 2}), load_exported(half))
+
+
+def test_a_module_gets_the_weights_and_hears_what_differs(half: Path, caplog: pytest.LogCaptureFixture) -> None:
+    trained = load_exported(half)
+    facts = {"image_size": 128, "frame": {"name": "none"}, "mask": trained.mask, "run": "tests"}
+    module = tiny_module(facts=facts)
+    start_from(module, trained)
+    for name, weight in module.generator.state_dict().items():
+        assert torch.equal(weight, trained.generator.state_dict()[name]), name
+    assert "this run has image_size 128; the weights it starts from had 64" in caplog.text
+    assert "frame" not in caplog.text
 
 
 def test_ones_own_ten_photos(twoface: Run, half: Path, photos: Path, identity_file: Path, tmp_path: Path) -> None:
@@ -94,11 +125,11 @@ def test_ones_own_ten_photos(twoface: Run, half: Path, photos: Path, identity_fi
             shutil.copy(photo, tmp_path / "photos" / "me" / f"{number}{photo.name}")
     steps = (
         ["prepare", "source.root=photos", "frame=none", "split=own_photos", "image_size=64", "same_picture=2"],
-        ["train", "experiment=smoke", *SMALL, f"init={half}", "hydra.run.dir=runs/me"],
+        ["train", "experiment=own_photos", *TINY, f"init={half}", "hydra.run.dir=runs/me"],
         ["evaluate", "checkpoint=runs/me/last.ckpt", "identity=synthetic"],
         ["export", "checkpoint=runs/me/last.ckpt", "figures=[runs/me/evaluation/evaluation.json]", "output=me.onnx"],
         ["evaluate", "checkpoint=me.onnx", "identity=none", "output=again"],
-    )  # fmt: skip
+    )
     for step in steps:
         done = twoface(*step, cwd=tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -109,5 +140,12 @@ def test_ones_own_ten_photos(twoface: Run, half: Path, photos: Path, identity_fi
     assert again["conditions"]["right reference"]["psnr_db"] == first["conditions"]["right reference"]["psnr_db"]
     (figures,) = json.loads(FillSession(tmp_path / "me.onnx", "cpu").metadata["figures"])
     assert figures["psnr_db"] == first["conditions"]["right reference"]["psnr_db"]["value"]
-    both = twoface("train", "experiment=smoke", *SMALL, f"init={half}", "resume=runs/me/last.ckpt", cwd=tmp_path)
-    assert "give one of them" in both.stderr
+    assert FillSession(tmp_path / "me.onnx", "cpu").metadata["run"] == "me, begun from tests"
+    for refused, says in (
+        (["train", f"init={half}", "resume=runs/me/last.ckpt"], "give one of them"),
+        (["evaluate", "checkpoint=me.onnx", "watch=true"], "watch=true is for a checkpoint of a running training"),
+        (["export", f"checkpoint={half}", "figures=again/evaluation.json"], "not of tests after"),
+    ):
+        done = twoface(*refused, cwd=tmp_path)
+        assert done.returncode == 1
+        assert says in done.stderr

@@ -67,6 +67,19 @@ def test_resume_goes_on_where_it_stopped(prepared: Path, tmp_path: Path) -> None
         train(tiny_module(), tiny_data(prepared), tiny_options(tmp_path / "c", max_batches=6, resume=second.last))
 
 
+def test_a_resume_with_another_optimizer_or_of_an_earlier_version(
+    checkpoint: Path, prepared: Path, tmp_path: Path
+) -> None:
+    muon = tiny_module(optimizer={**OPTIMIZER, "kind": "muon"})
+    with pytest.raises(TwoFaceError, match=r"trained with optimizer\.kind=adam, this run has muon"):
+        train(muon, tiny_data(prepared), tiny_options(tmp_path, max_batches=9, resume=checkpoint))
+    content = torch.load(checkpoint, weights_only=True)
+    del content["state_dict"]["generator.encoder.place"]
+    torch.save(content, tmp_path / "old.ckpt")
+    with pytest.raises(TwoFaceError, match=r"earlier version: it has no generator\.encoder\.place"):
+        train(tiny_module(), tiny_data(prepared), tiny_options(tmp_path, max_batches=9, resume=tmp_path / "old.ckpt"))
+
+
 def test_a_checkpoint_of_another_architecture_is_refused_by_name(
     checkpoint: Path, prepared: Path, tmp_path: Path
 ) -> None:

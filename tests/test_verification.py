@@ -36,6 +36,11 @@ def test_the_interval_holds_the_mean_and_shrinks_with_people_not_with_photos() -
     assert bootstrap_mean(few + 5, PEOPLE).low > 0
 
 
+def test_of_one_person_the_photos_are_drawn() -> None:
+    alone = bootstrap_mean(RNG.normal(size=30), np.array(["me"] * 30))
+    assert alone.low < alone.value < alone.high
+
+
 def test_a_ratio_of_sums() -> None:
     below = RNG.uniform(1, 2, 120)
     ratio = bootstrap_ratio(3 * below, below, PEOPLE)

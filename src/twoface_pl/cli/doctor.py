@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import base64
-import json
 import os
 import platform
 import sys
@@ -101,8 +100,7 @@ def _shipped(problems: list[str]) -> Iterator[str]:
         from twoface_pl.serving.session import FillSession
 
         session = FillSession(SHIPPED, "auto")
-        frame = json.loads(session.metadata["frame"])["name"]
-        yield f"shipped: {SHIPPED}, {session.image_size} px, frame {frame}, on {session.provider}"
+        yield f"shipped: {SHIPPED}, {session.image_size} px, frame {session.frame.name}, on {session.provider}"
     except (ImportError, TwoFaceError) as error:
         problems.append(f"the model of the package does not run: {error}")
 

@@ -9,6 +9,7 @@ from typing import Any
 def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.cli.identity import identity_from_config
     from twoface_pl.cli.trained import load_trained
+    from twoface_pl.errors import require
     from twoface_pl.evaluation.evaluate import evaluate
     from twoface_pl.evaluation.evaluator import EvaluateOptions
     from twoface_pl.evaluation.report import table, write_report
@@ -17,6 +18,10 @@ def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.networks.checkpoint import TrainedGenerator
 
     checkpoint = model_path(config["checkpoint"])
+    require(
+        not config["watch"] or checkpoint.suffix != ".onnx",
+        "watch=true is for a checkpoint of a running training, not for a .onnx file",
+    )
     beside = Path() if config["checkpoint"] == SHIPPED_NAME else checkpoint.parent
     output = Path(config["output"]) if config["output"] else beside / "evaluation"
     options = EvaluateOptions(

@@ -11,8 +11,10 @@ def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.export.export import export
     from twoface_pl.export.figures import read_figures
 
-    figures = read_figures([Path(path) for path in config["figures"]])
-    result = export(load_trained(config["checkpoint"]), Path(config["output"]), config["half"], figures)
+    trained = load_trained(config["checkpoint"])
+    paths = [config["figures"]] if isinstance(config["figures"], str) else config["figures"]
+    figures = read_figures([Path(path) for path in paths], trained.run, trained.batches)
+    result = export(trained, Path(config["output"]), config["half"], figures)
     batches, references = (sorted(set(numbers)) for numbers in zip(*result.parity, strict=True))
     print(
         f"{result.path} ({result.path.stat().st_size / 1e6:.1f} MB); largest difference to torch "

@@ -22,6 +22,8 @@ def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.training.start import start_from
     from twoface_pl.training.train import TrainOptions, train
 
+    require(not (config["init"] and config["resume"]), "resume and init are two ways to begin; give one of them")
+    begun_from = load_trained(config["init"]) if config["init"] else None
     # train() says what it runs on; Lightning adds tips.
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated", module="pytorch_lightning")
@@ -53,16 +55,15 @@ def run(config: dict[str, Any], folder: Path) -> None:
             "mask": config["mask"],
             "batch_size": config["data"]["batch_size"],
             "devices": config["trainer"]["devices"],
-            "run": folder.name,
+            "run": folder.name + (f", begun from {begun_from.run}" if begun_from is not None else ""),
         },
         identity_network=identity_from_config(config["identity"]) if needs_identity else None,
         without_reference=config["references"]["none"],
         channels_last=config["channels_last"],
         log_every=config["log_every"],
     )
-    if config["init"]:
-        require(not config["resume"], "resume and init are two ways to begin; give one of them")
-        start_from(module, load_trained(config["init"]))
+    if begun_from is not None:
+        start_from(module, begun_from)
     module.generator.check(config["image_size"], policy)
     module.generator.check_references(config["references"]["most"])
     result = train(

@@ -1,4 +1,7 @@
-"""Intervals of means over photos whose people are the sample: photos of one person are not independent."""
+"""Intervals of means over photos whose people are the sample: photos of one person are not independent.
+
+Where there is one person only, the photos are the sample, and an interval says nothing of other people.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,8 @@ class Estimate:
 def _draws(people: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Each photo's person as a number (n,), and how often each person is drawn in each round (rounds, people)."""
     _, whose = np.unique(people, return_inverse=True)
+    if whose.max() == 0:  # one person: all that can be drawn are the photos
+        whose = np.arange(len(people))
     count = int(whose.max()) + 1
     drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=ROUNDS)
     return whose, drawn.astype(np.float64)

@@ -72,6 +72,8 @@ class InpaintingModule(L.LightningModule):
         log_every: int = 20,
     ) -> None:
         super().__init__()
+        kind = optimizer["kind"]
+        require(kind in OPTIMIZERS, f"optimizer.kind={kind} is not one of {', '.join(OPTIMIZERS)}")
         self.save_hyperparameters(ignore=["identity_network"])
         self.automatic_optimization = False
         self.optimizer_options = optimizer
@@ -97,11 +99,9 @@ class InpaintingModule(L.LightningModule):
             trained = [weight for weight in network.parameters() if weight.requires_grad]
             return torch.optim.Adam(trained, lr=rate, betas=betas)
 
-        kind = options["kind"]
-        require(kind in OPTIMIZERS, f"optimizer.kind={kind} is not one of {', '.join(OPTIMIZERS)}")
         optimizers: list[torch.optim.Optimizer] = [
             Muon(self.generator, options["generator_lr"], betas)
-            if kind == "muon"
+            if options["kind"] == "muon"
             else adam(self.generator, options["generator_lr"])
         ]
         if self.discriminators is not None:

@@ -19,10 +19,11 @@ def orthogonalised(matrix: Tensor) -> Tensor:
     """(rows, columns) with the same singular vectors and all singular values near 1."""
     a, b, c = QUINTIC
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    wide = wide / wide.norm().clamp(min=1e-7)
-    for _ in range(SWEEPS):
-        gram = wide @ wide.T
-        wide = a * wide + (b * gram + c * gram @ gram) @ wide
+    with torch.autocast(matrix.device.type, enabled=False):
+        wide = wide / wide.norm().clamp(min=1e-7)
+        for _ in range(SWEEPS):
+            gram = wide @ wide.T
+            wide = a * wide + (b * gram + c * gram @ gram) @ wide
     return wide if matrix.shape[0] <= matrix.shape[1] else wide.T
 
 

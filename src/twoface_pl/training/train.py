@@ -123,6 +123,12 @@ def _check_resume(module: InpaintingModule, path: Path, max_batches: int) -> int
                 f"{path} was trained with {part} {before}, this run has {now}; "
                 f"resume with the same {part} or start anew without resume"
             )
+    before, now = (options["optimizer"].get("kind", "adam") for options in (found, wanted))
+    if before != now:
+        raise TwoFaceError(f"{path} was trained with optimizer.kind={before}, this run has {now}; resume with the same")
+    missing = sorted(set(module.state_dict()) - set(content["state_dict"]))
+    if missing:
+        raise TwoFaceError(f"{path} is of an earlier version: it has no {missing[0]}; start anew without resume")
     for key, value in wanted["facts"].items():
         if key != "run" and found["facts"].get(key) != value:
             log.warning("resuming with %s %s; the checkpoint had %s", key, value, found["facts"].get(key))
