@@ -54,7 +54,7 @@ def test_the_demo_meets_its_figures(twoface: Run, tmp_path: Path) -> None:
 
 
 def test_a_demo_that_misses_its_figures_says_so(twoface: Run, identity_file: Path, tmp_path: Path) -> None:
-    done = twoface("demo", "max_batches=3", "validate_every=3", "data.workers=0", cwd=tmp_path)
+    done = twoface("demo", "--people", 100, "max_batches=3", "validate_every=3", "data.workers=0", cwd=tmp_path)
     assert done.returncode == 1, done.stderr
     assert "MISSED" in done.stdout
     assert "the fill beats OpenCV's by" in done.stdout

@@ -23,6 +23,7 @@ DB_RIGHT_ABOVE_WRONG = 1.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--folder", type=Path, default=Path("demo"), help="where everything goes (%(default)s); replaced if there")
+    add("--people", type=int, default=600, help="synthetic people to draw (%(default)s); fewer are drawn faster and teach less")
     add("overrides", nargs="*", help="overrides for the training, such as max_batches=100")
 
 
@@ -114,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
         "prepare",
         "source=synthetic",
         "frame=none",
-        "source.people=600",
+        f"source.people={arguments.people}",
         "source.photos=6",
         override("source.root", folder / "photos"),
         override("root", data),
