@@ -28,6 +28,8 @@ def test_it_is_whole_small_and_says_what_it_is() -> None:
     figures = json.loads(session.metadata["figures"])
     assert {figure["split"] for figure in figures} == {"test"}
     assert {figure["mask"]["name"] for figure in figures} >= {"center", "strokes"}
+    assert all(figure["db_above_opencv"] > 0 for figure in figures)
+    assert all(figure["above_wrong_reference"]["psnr_db"] > 0 for figure in figures)
 
 
 def test_it_is_chosen_where_no_model_is_named(twoface: Run, tmp_path: Path) -> None:
