@@ -95,7 +95,7 @@ def test_a_target_and_its_reference_are_never_alike(tmp_path: Path) -> None:
     for position, target in enumerate(triples.targets):
         number = target.partition("/")[2][0]
         for epoch in range(12):
-            _, (reference,) = triples._references(position, np.random.default_rng(epoch))
+            (reference,) = triples._training_references(position, np.random.default_rng(epoch))
             assert reference[0] != number
     # Where all are of one moment nobody can be trained on.
     for path in person.iterdir():
