@@ -12,6 +12,7 @@ from conftest import SIZE, prepare_options
 from torch.utils.data import DataLoader
 
 from twoface_pl.data.augment import Augmentation, AugmentOptions
+from twoface_pl.data.index import split_name
 from twoface_pl.data.samplers import TrainingBatches
 from twoface_pl.data.source import FolderSource
 from twoface_pl.data.synthetic import synthetic_photo
@@ -168,7 +169,8 @@ def test_photo_and_truth_are_one_and_the_reference_is_on_its_own(framed: Path) -
         before, after = plain[(0, position)], flipped[(0, position)]
         same = np.array_equal(before["photo"], after["photo"])
         assert same or np.array_equal(before["photo"].flip(1), after["photo"])
-        identity, (file,) = flipped._references(position, np.random.default_rng((3, 0, position, 0)))
+        identity = split_name(flipped.targets[position])[0]
+        (file,) = flipped._training_references(position, np.random.default_rng((3, 0, position, 0)))
         seen.add((same, np.array_equal(flipped._load("reference", identity, file), after["references"][0])))
     assert len(seen) == 4
 

@@ -23,7 +23,12 @@ DB_RIGHT_ABOVE_WRONG = 1.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--folder", type=Path, default=Path("demo"), help="where everything goes (%(default)s); replaced if there")
-    add("--people", type=int, default=600, help="synthetic people to draw (%(default)s); fewer are drawn faster and teach less")
+    add(
+        "--people",
+        type=int,
+        default=600,
+        help="synthetic people to draw (%(default)s); fewer are drawn faster and teach less",
+    )
     add("overrides", nargs="*", help="overrides for the training, such as max_batches=100")
 
 
