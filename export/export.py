@@ -103,6 +103,13 @@ def _keep_weights(model: onnx.ModelProto, graph: ExportGraph) -> None:
     rename_inputs(model, new_names)
 
 
+def _drop_traces(model: onnx.ModelProto) -> None:
+    """Drop what the exporter notes at every node and value: stack traces, with paths of this machine."""
+    graph = model.graph
+    for noted in (graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
+        del noted.metadata_props[:]
+
+
 def _write_graph(
     graph: ExportGraph, trained: TrainedGenerator, path: Path, metadata: dict[str, str], half: bool
 ) -> None:
@@ -124,6 +131,7 @@ def _write_graph(
             verbose=False,
         )
     model = onnx.load(path)
+    _drop_traces(model)
     _keep_weights(model, graph)
     if half:
         store_half(model)

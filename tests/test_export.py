@@ -11,6 +11,7 @@ import pytest
 import torch
 from conftest import HOLE, SIZE
 
+import twoface_pl
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.export.export import PARITY_BATCHES, PARITY_REFERENCES, check_parity, export, next_version
 from twoface_pl.export.graph import ExportGraph
@@ -42,6 +43,13 @@ def test_one_file_with_metadata_and_a_dynamic_batch(model: Path) -> None:
     assert list(shapes) == ["masked_image", "mask", "reference_images", "filled_image"]
     assert {str(shape[0]) for shape in shapes.values()} == {"batch"}
     assert shapes["mask"][1:] == [SIZE, SIZE, 1]
+
+
+def test_a_file_says_nothing_of_the_machine_that_made_it(model: Path) -> None:
+    content = model.read_bytes()
+    assert b"stack_trace" not in content
+    for path in (Path(twoface_pl.__file__).parent, Path(torch.__file__).parent, Path.home()):
+        assert str(path).encode() not in content, path
 
 
 def test_onnxruntime_fills_as_torch_does(model: Path, checkpoint: Path) -> None:

@@ -21,6 +21,7 @@ MOST_BYTES = 16e6
 
 def test_it_is_whole_small_and_says_what_it_is() -> None:
     assert SHIPPED.stat().st_size < MOST_BYTES
+    assert b".py" not in SHIPPED.read_bytes()  # no traces of the machine that made it
     trained = load_exported(SHIPPED)  # checks the weights' checksum
     session = FillSession(SHIPPED, "cpu")
     assert (trained.image_size, trained.frame.name) == (128, "tight")
