@@ -35,8 +35,8 @@ class Splitting(Protocol):
 
 
 @dataclass(frozen=True)
-class Shares:
-    """So many of the identities to validation and test, the rest to training."""
+class _Shared:
+    """So much to validation and test, the rest to training."""
 
     validation: float
     test: float
@@ -45,6 +45,10 @@ class Shares:
     def __post_init__(self) -> None:
         _check_share("validation", self.validation)
         _check_share("test", self.test)
+
+
+class Shares(_Shared):
+    """Of the identities."""
 
     def split_of(self, identity: str) -> str:
         place = place_of(self.seed, identity)
@@ -143,21 +147,12 @@ def _moments(photos: list[str], alike: dict[str, list[str]]) -> list[list[str]]:
     return groups
 
 
-@dataclass(frozen=True)
-class OwnPhotos:
-    """Everybody is in every split, with a share of their photos: for a model of one's own face.
+class OwnPhotos(_Shared):
+    """Of each person's photos, so that everybody is in every split: for a model of one's own face.
 
     What is to be filled is never trained on, nor is any photo of its moment; the references are the photos that
     are trained on.
     """
-
-    validation: float
-    test: float
-    seed: int
-
-    def __post_init__(self) -> None:
-        _check_share("validation", self.validation)
-        _check_share("test", self.test)
 
     def share_out(self, photos: list[str], alike: dict[str, list[str]]) -> dict[str, Roles]:
         """Roles by split, training first; empty where its moments are too few. Large ones are trained on."""

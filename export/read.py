@@ -16,8 +16,7 @@ from torch import Tensor
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.frame import FrameKind
 from twoface_pl.model_file import FORMAT, WEIGHTS_PREFIX
-from twoface_pl.networks.checkpoint import TrainedGenerator
-from twoface_pl.networks.generator import build_generator
+from twoface_pl.networks.checkpoint import TrainedGenerator, build_to_load
 
 
 def weights_checksum(weights: Mapping[str, Tensor]) -> str:
@@ -54,8 +53,7 @@ def load_exported(path: Path) -> TrainedGenerator:
     if metadata.get("format") != FORMAT:
         raise TwoFaceError(f"{path}: not a Two-Face generator, its format is {metadata.get('format')!r}")
     options = json.loads(metadata["architecture"])
-    building = {**options, "vgg_weights": "random"} if options["name"] == "seed" else options
-    generator = build_generator(building)
+    generator = build_to_load(options)
     weights = _weights(model, generator.state_dict())
     if set(weights) != set(generator.state_dict()) or "weights_sha256" not in metadata:
         raise TwoFaceError(

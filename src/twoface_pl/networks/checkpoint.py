@@ -9,6 +9,7 @@ from typing import Any
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.frame import FrameKind
 from twoface_pl.networks.generator import Generator, build_generator
+from twoface_pl.networks.seed import SeedGenerator
 from twoface_pl.networks.weights import load_torch_file
 
 PREFIX = "generator."
@@ -31,6 +32,16 @@ class TrainedGenerator:
 def architecture(options: dict[str, Any]) -> dict[str, Any]:
     """A network's options without the file of frozen weights, which checkpoints and exports hold themselves."""
     return {key: value for key, value in options.items() if key != "vgg_weights"}
+
+
+def build_to_load(options: dict[str, Any]) -> Generator:
+    """A generator whose weights are loaded next, frozen ones too: no file of those is needed.
+
+    Raises:
+        TwoFaceError: as :func:`build_generator`.
+    """
+    frozen = {"vgg_weights": "random"} if options.get("name") == SeedGenerator.name else {}
+    return build_generator({**options, **frozen})
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -57,10 +68,7 @@ def load_generator(path: Path) -> TrainedGenerator:
     content = read_checkpoint(path)
     hparams = content["hyper_parameters"]
     options = dict(hparams["generator"])
-    building = dict(options)
-    if "vgg_weights" in building:  # the checkpoint holds them; no file is needed
-        building["vgg_weights"] = "random"
-    generator = build_generator(building)
+    generator = build_to_load(options)
     state = {key.removeprefix(PREFIX): value for key, value in content["state_dict"].items() if key.startswith(PREFIX)}
     try:
         generator.load_state_dict(state)
