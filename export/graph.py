@@ -24,4 +24,6 @@ class ExportGraph(nn.Module):
     def forward(self, masked_image: Tensor, mask: Tensor, reference_images: Tensor) -> Tensor:
         image, hole, references = (tensor.movedim(-1, -3) for tensor in (masked_image, mask, reference_images))
         filled = self.generator(image * (1 - hole), hole, references)
-        return torch.clamp(filled, 0, 1).permute(0, 2, 3, 1)
+        # By way of one row of pixels: otherwise onnxruntime moves the transpose up to where the hole is composited,
+        # and multiplies three values at a time.
+        return torch.clamp(filled, 0, 1).flatten(2).transpose(1, 2).unflatten(1, filled.shape[-2:])

@@ -27,7 +27,7 @@ SIZE = 64
 HOLE = 16
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 MASK = {"name": "center", "size": HOLE}
-GENERATOR = {"name": "ours", "width": 32, "fine_width": 16, "depth": 1, "blocks": 1, "heads": 2}
+GENERATOR = {"name": "ours", "width": 32, "fine_width": 16, "depth": 1, "fine_blocks": 1, "blocks": 1, "heads": 2}
 DISCRIMINATOR = {"name": "conv", "width": 8, "local_size": 16}
 OPTIMIZER = {
     "kind": "adam",

@@ -8,6 +8,7 @@ from conftest import DISCRIMINATOR, GENERATOR
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.masks import CenterSquare, RandomBox
+from twoface_pl.networks.blocks import Fold
 from twoface_pl.networks.discriminators import build_discriminators, hole_boxes, hole_crop
 from twoface_pl.networks.generator import build_generator, count_parameters
 from twoface_pl.networks.reference import ReferenceWarp
@@ -45,7 +46,7 @@ def test_references_are_a_set_and_may_be_none() -> None:
     generator = build_generator(GENERATOR).eval()
     for module in generator.modules():  # residual blocks and so on start as the identity
         if isinstance(module, torch.nn.Conv2d):
-            torch.nn.init.normal_(module.weight, std=0.1)
+            torch.nn.init.normal_(module.weight, std=0.05)
     image, mask, _ = _inputs(64, 30)
     references = torch.rand(2, 3, 3, 64, 64)
     fills = {count: generator(image * (1 - mask), mask, references[:, :count]) for count in range(4)}
@@ -101,6 +102,11 @@ def test_an_untrained_fill_is_half_of_the_references_detail_upon_a_smooth_fill()
     assert error < 0.5 * ((smooth - image) * mask).abs().sum()
     alone = build_generator(GENERATOR)(image * (1 - mask), mask, image[:, None][:, :0])
     assert torch.allclose(alone, smooth.clamp(0, 1) * mask + image * (1 - mask), atol=1e-6)
+
+
+def test_folding_is_pixel_unshuffle() -> None:
+    picture = torch.rand(2, 3, 24, 40)
+    assert torch.equal(Fold(3, 4)(picture), torch.nn.functional.pixel_unshuffle(picture, 4))
 
 
 def test_our_generator_works_at_256() -> None:

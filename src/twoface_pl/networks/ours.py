@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from twoface_pl.errors import require
-from twoface_pl.networks.blocks import SLOPE, ResidualBlock, TokenNorm, coordinates
+from twoface_pl.networks.blocks import SLOPE, Fold, ResidualBlock, TokenNorm, coordinates
 from twoface_pl.networks.generator import Generator, composite
 from twoface_pl.networks.reference import ReferenceAttention, ReferenceWarp
 from twoface_pl.networks.smooth import smooth_fill
@@ -26,6 +26,7 @@ from twoface_pl.networks.smooth import smooth_fill
 FOLD = 4  # pixels a side that the stem folds into channels
 PLACES = 16  # a side of the map of what is usual where in an aligned face
 DESCRIPTORS = 64  # channels compared by the warp
+WIDENING = 2  # of the blocks that paint: details want more channels than the skip connection has
 
 
 class Encoder(nn.Module):
@@ -33,7 +34,7 @@ class Encoder(nn.Module):
 
     def __init__(self, fine_width: int, width: int, depth: int) -> None:
         super().__init__()
-        self.fold = nn.PixelUnshuffle(FOLD)
+        self.fold = Fold(4, FOLD)
         self.stem = nn.Conv2d(4 * FOLD**2 + 2, fine_width, 3, padding=1)
         self.down = nn.Sequential(nn.LeakyReLU(SLOPE), nn.Conv2d(fine_width, width, 3, stride=2, padding=1))
         self.place = nn.Parameter(torch.zeros(1, width, PLACES, PLACES))
@@ -55,6 +56,7 @@ class AttentionGenerator(Generator):
         width: channels at an eighth of the image size, where most of the work is done.
         fine_width: channels at a quarter of the image size.
         depth: residual blocks of the encoder at an eighth of the image size.
+        fine_blocks: wide residual blocks of the decoder at a quarter of the image size.
         blocks: pairs of attention and residual block in the middle.
         heads: attention heads.
     """
@@ -62,7 +64,15 @@ class AttentionGenerator(Generator):
     name: ClassVar[str] = "ours"
     size_step = 2 * FOLD
 
-    def __init__(self, width: int = 160, fine_width: int = 48, depth: int = 1, blocks: int = 3, heads: int = 4) -> None:
+    def __init__(
+        self,
+        width: int = 160,
+        fine_width: int = 48,
+        depth: int = 1,
+        fine_blocks: int = 3,
+        blocks: int = 3,
+        heads: int = 4,
+    ) -> None:
         super().__init__()
         for name, value in (("width", width), ("fine_width", fine_width), ("heads", heads)):
             require(value > 0, f"generator.{name}={value} is not above 0")
@@ -76,9 +86,10 @@ class AttentionGenerator(Generator):
         last = nn.Conv2d(fine_width, 4 * FOLD**2, 3, padding=1)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+        self.fold = Fold(3, FOLD)
         self.decoder = nn.Sequential(
             nn.Conv2d(2 * fine_width + 3 * FOLD**2, fine_width, 3, padding=1),
-            ResidualBlock(fine_width),
+            *[ResidualBlock(fine_width, WIDENING) for _ in range(fine_blocks)],
             nn.LeakyReLU(SLOPE),
             last,
             nn.PixelShuffle(FOLD),
@@ -97,6 +108,6 @@ class AttentionGenerator(Generator):
             features = block(attention(features, looked_at))
         warped = self.warp(features, looked_at, references)
         detail = warped - smooth_fill(warped, mask)
-        decoded = self.decoder(torch.cat([self.up(features), fine, self.encoder.fold(detail).to(fine.dtype)], dim=1))
+        decoded = self.decoder(torch.cat([self.up(features), fine, self.fold(detail).to(fine.dtype)], dim=1))
         fill = smooth + detail * torch.sigmoid(decoded[:, 3:]) + decoded[:, :3]
         return composite(masked_image, fill.clamp(0, 1), mask)

@@ -36,22 +36,22 @@ class ReferenceAttention(nn.Module):
         steps = torch.arange(heads)
         self.locality = nn.Parameter(torch.where(steps < heads - 1, NEAREST / 2**steps, 0.0).view(1, heads, 1, 1))
 
-    def _tokens(self, features: Tensor, batch: int) -> Tensor:
-        """(N * R, C, H, W) to (N, heads, R*H*W, C/heads)."""
+    def _heads(self, features: Tensor, batch: int) -> Tensor:
+        """(N * R, C, H, W) to (N, heads, C/heads, R*H*W)."""
         sets = features.unflatten(0, (batch, -1)).unflatten(2, (self.heads, -1)).flatten(4)  # N, R, heads, c, H*W
-        return sets.permute(0, 2, 1, 4, 3).flatten(2, 3)
+        return sets.permute(0, 2, 3, 1, 4).flatten(3)
 
     def forward(self, features: Tensor, references: Tensor) -> Tensor:
         """(N, C, H, W) and (N * R, C, H, W), normed, to (N, C, H, W)."""
         batch, channels, height, width = features.shape
-        query = self._tokens(self.query(self.norm(features)), batch)
-        key, value = (self._tokens(layer(references), batch) for layer in (self.key, self.value))
+        query = self._heads(self.query(self.norm(features)), batch)
+        key, value = (self._heads(layer(references), batch) for layer in (self.key, self.value))
         away = squared_distances(height, width, query) / 2
         near = (-self.locality.square() * away).repeat(1, 1, 1, references.shape[0] // batch)
         # Not the fused kernel: on CPUs it is slower than this once the bias is learnt.
-        fit = query @ (key.transpose(2, 3) * (channels // self.heads) ** -0.5) + near.to(query.dtype)
-        gathered = fit.softmax(dim=3) @ value
-        return features + self.out(gathered.transpose(2, 3).flatten(1, 2).unflatten(2, (height, width)))
+        fit = query.transpose(2, 3) @ (key * (channels // self.heads) ** -0.5) + near.to(query.dtype)
+        gathered = value @ fit.softmax(dim=3).transpose(2, 3)  # channels first throughout: nothing is moved in memory
+        return features + self.out(gathered.flatten(1, 2).unflatten(2, (height, width)))
 
 
 class ReferenceWarp(nn.Module):
