@@ -105,6 +105,20 @@ def test_figures_with_controls_beside_them(
             assert estimate == pytest.approx(figures["conditions"][name][figure], abs=2e-3)
 
 
+@pytest.mark.parametrize("most", [1, 2, 3, 5, 40])
+def test_the_photos_to_look_at_are_named_once_each(checkpoint: Path, prepared: Path, most: int) -> None:
+    evaluation = evaluate(load_generator(checkpoint), _options(prepared, photos=most), None)
+    shown, counted = evaluation.figures["cases"], evaluation.figures["heading"]["photos"]
+    names = {1: ["best"], 2: ["best", "worst"]}.get(counted, ["best", "median", "worst"])
+    assert list(dict.fromkeys(shown.values())) == names
+    of_right = {row["photo"]: row["psnr_db"] for row in evaluation.photos if row["condition"] == "right reference"}
+    found = [of_right[photo] for photo in shown]
+    assert found == sorted(found, reverse=True)
+    assert (found[0], found[-1]) == (max(of_right.values()), min(of_right.values()))
+    if counted == 1:
+        assert "1 photo of 1 person, split test" in table(evaluation.figures)
+
+
 def test_another_generator_on_the_same_photos(checkpoint: Path, prepared: Path) -> None:
     trained = load_generator(checkpoint)
     figures = evaluate(trained, _options(prepared), None, against=load_generator(checkpoint)).figures

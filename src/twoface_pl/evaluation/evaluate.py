@@ -159,15 +159,14 @@ def _by_photo(figures: dict[str, dict[str, np.ndarray]], targets: list[str], rat
 
 
 def _cases(psnr: np.ndarray) -> dict[int, str]:
-    """Photos to look at, by number: the best, the median and the worst ones; few photos are shown once each."""
+    """Photos to look at, by number, from the best on: the best, the median and the worst ones; each is shown once."""
     order = np.argsort(-psnr, kind="stable").tolist()
-    middle = max(0, len(order) // 2 - SHOWN // 2)
-    chosen = (order[:SHOWN], order[middle : middle + SHOWN], order[-SHOWN:])
-    cases: dict[int, str] = {}
-    for name, numbers in zip(CASES, chosen, strict=True):
-        for number in numbers:
-            cases.setdefault(number, name)
-    return cases
+    shown = min(SHOWN, max(1, len(order) // len(CASES)))
+    middle = (len(order) - shown) // 2
+    best, median, worst = CASES
+    names = dict.fromkeys(order[middle : middle + shown], median)
+    names |= dict.fromkeys(order[-shown:], worst) | dict.fromkeys(order[:shown], best)
+    return {number: names[number] for number in order if number in names}
 
 
 def _examples(fills: dict[str, np.ndarray], batch: Triple) -> dict[str, np.ndarray]:

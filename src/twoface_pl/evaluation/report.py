@@ -22,11 +22,16 @@ def _interval(figure: dict[str, float]) -> str:
     return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"
 
 
+def _photos_of_people(counts: dict[str, Any]) -> str:
+    photos, people = counts["photos"], counts["people"]
+    return f"{photos} {'photo' if photos == 1 else 'photos'} of {people} {'person' if people == 1 else 'people'}"
+
+
 def where(figures: dict[str, Any]) -> str:
     """What every figure is about: photos, frame, mask policy."""
     heading = figures["heading"]
     return (
-        f"{heading['photos']} photos of {heading['people']} people, split {heading['split']}, "
+        f"{_photos_of_people(heading)}, split {heading['split']}, "
         f"{heading['image_size']} px, frame {heading['frame']}, mask {heading['mask']}"
     )
 
@@ -68,7 +73,7 @@ def _tables(figures: dict[str, Any]) -> list[tuple[str, Rows]]:
     """Every table with its title."""
     tables = []
     for bucket, summary in figures["buckets"].items():
-        title = f"hole ratio {bucket}: {summary['photos']} photos of {summary['people']} people"
+        title = f"hole ratio {bucket}: {_photos_of_people(summary)}"
         tables += [(title, condition_rows(summary)), ("", difference_rows(summary))]
     verification = figures["verification"]
     if verification and "conditions" in verification:
