@@ -43,7 +43,7 @@ NETWORKS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "seed": ({"name": "seed", "vgg_weights": "random"}, {"name": "seed", "vgg_weights": "random"}),
     "ours": ({"name": "ours"}, {"name": "conv"}),
 }
-
+OPTIMIZERS = {"seed": "adam", "ours": "muon"}  # each as its own experiment trains it
 
 LOSSES: dict[str, dict[str, Any]] = {
     "reconstruction": {"weight": 1.0, "kind": "l1", "rim_weight": 0.0, "rim_width": 0},
@@ -96,7 +96,7 @@ def _module(name: str, part: str = "generator and discriminators") -> Inpainting
         discriminator=discriminator,
         losses=_losses(name, part),
         optimizer={
-            "kind": "adam",
+            "kind": OPTIMIZERS[name],
             "generator_lr": 1e-4,
             "discriminator_lr": 1e-4,
             "betas": [0.5, 0.99],
