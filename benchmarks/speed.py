@@ -48,8 +48,8 @@ OPTIMIZERS = {"seed": "adam", "ours": "muon"}  # each as its own experiment trai
 LOSSES: dict[str, dict[str, Any]] = {
     "reconstruction": {"weight": 1.0, "kind": "l1", "rim_weight": 0.0, "rim_width": 0},
     "perceptual": {
-        "weight": 0.0, "size": 48, "margin": 0.125, "vgg_weights": "random", "vgg_preprocess": "raw",
-        "start": 0,
+        "weight": 0.0, "size": 48, "margin": 0.125, "close_ups": 0.5, "vgg_weights": "random",
+        "vgg_preprocess": "raw", "start": 0,
     },
     "adversarial": {
         "kind": "non_saturating", "global_weight": 0.005, "local_weight": 0.01, "discriminator_weight": 1.0,

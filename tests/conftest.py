@@ -48,7 +48,8 @@ def losses(reconstruction: float = 1.0, adversarial: float = 0.01, identity: flo
     options = {
         "reconstruction": {"weight": reconstruction, "kind": "l1", "rim_weight": 0.0, "rim_width": 0},
         "perceptual": {
-            "weight": 0.0, "size": 32, "margin": 0.125, "vgg_weights": "random", "vgg_preprocess": "auto", "start": 0,
+            "weight": 0.0, "size": 32, "margin": 0.125, "close_ups": 0.5, "vgg_weights": "random",
+            "vgg_preprocess": "auto", "start": 0,
         },
         "adversarial": {
             "kind": "non_saturating", "global_weight": adversarial, "local_weight": adversarial,

@@ -9,7 +9,8 @@ from conftest import DISCRIMINATOR, GENERATOR
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.masks import CenterSquare, RandomBox
 from twoface_pl.networks.blocks import Fold
-from twoface_pl.networks.discriminators import build_discriminators, hole_boxes, hole_crop
+from twoface_pl.networks.crops import close_ups, crop, hole_boxes
+from twoface_pl.networks.discriminators import build_discriminators
 from twoface_pl.networks.generator import build_generator, count_parameters
 from twoface_pl.networks.reference import ReferenceWarp
 from twoface_pl.networks.smooth import smooth_fill
@@ -217,7 +218,7 @@ def test_discriminators_judge_the_image_and_the_hole(options: dict) -> None:
 
 def test_a_square_hole_is_cropped_pixel_by_pixel() -> None:
     image, mask, _ = _inputs(128, 32)
-    assert torch.equal(hole_crop(image, mask, 32), image[..., 48:80, 48:80])
+    assert torch.equal(crop(image, hole_boxes(mask), 32), image[..., 48:80, 48:80])
 
 
 def test_a_box_with_a_margin_stays_in_the_picture() -> None:
@@ -233,6 +234,23 @@ def test_the_box_around_a_long_hole_is_a_square_about_its_middle() -> None:
     mask = torch.zeros(1, 1, 64, 64)
     mask[..., 10:20, 30:60] = 1
     assert hole_boxes(mask).tolist() == [[30.0, 0.0, 60.0, 30.0]]
+
+
+def test_close_ups_are_parts_of_a_large_box_pixel_by_pixel() -> None:
+    boxes = torch.tensor([[0.5, 0.5, 127.5, 127.5]] * 8 + [[40.5, 8, 71.5, 39]] * 2)
+    squares = close_ups(boxes, 48, 0.75, torch.Generator().manual_seed(0))
+    assert torch.equal(squares[:3], boxes[:3])
+    assert torch.equal(squares[8:], boxes[8:])  # smaller than a close-up
+    parts = squares[3:8]
+    assert (parts[:, 2:] - parts[:, :2] == 48).all()
+    assert torch.equal(parts, parts.round())
+    assert (parts[:, :2] >= 0).all()
+    assert (parts[:, 2:] <= 128).all()
+    assert len({tuple(part) for part in parts.tolist()}) == 5
+    image = torch.rand(10, 3, 128, 128)
+    left, top, right, bottom = (int(edge) for edge in parts[0])
+    assert torch.equal(crop(image, squares, 48)[3], image[3, :, top:bottom, left:right])
+    assert torch.equal(close_ups(boxes, 48, 0.0, torch.Generator()), boxes)
 
 
 def test_preprocessing_follows_the_weights_that_a_checkpoint_brings() -> None:

@@ -47,6 +47,8 @@ def test_bad_losses() -> None:
     bad["identity"] |= {"weight": 0.5, "truth": 0.0}
     with pytest.raises(TwoFaceError, match="one of truth and reference must be above 0"):
         tiny_module(losses=bad)
+    with pytest.raises(TwoFaceError, match=r"losses\.perceptual\.close_ups=1\.5 is no share, 0 to 1"):
+        tiny_module(losses=losses(perceptual={"close_ups": 1.5}))
 
 
 def test_every_loss_is_logged_and_one_option_switches_it_off(

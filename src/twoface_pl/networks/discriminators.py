@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
-from torchvision.ops import roi_align
 
 from twoface_pl.errors import TwoFaceError
+from twoface_pl.networks.crops import crop, hole_boxes
 from twoface_pl.networks.seed import SeedGlobalDiscriminator, SeedLocalDiscriminator
 
 GLOBAL_FOLD = 4
@@ -41,36 +40,6 @@ class ConvDiscriminator(nn.Module):
         return self.head(self.body(image * 2 - 1).mean(dim=(2, 3)))
 
 
-def hole_boxes(mask: Tensor, margin: float = 0.0) -> Tensor:
-    """The smallest square around each hole: (N, 4) of x1, y1, x2, y2 in pixels, for a mask (N, 1, H, W).
-
-    Args:
-        mask: (N, 1, H, W), 1 = hole.
-        margin: added on each side, as a share of the square's; then it is moved into the image.
-    """
-    height, width = mask.shape[-2:]
-    rows, columns = mask.amax(dim=(1, 3)), mask.amax(dim=(1, 2))
-    top, bottom = rows.argmax(1), height - rows.flip(1).argmax(1)
-    left, right = columns.argmax(1), width - columns.flip(1).argmax(1)
-    half = torch.maximum(bottom - top, right - left) * (0.5 + margin)
-    half = half.clamp(max=min(height, width) / 2)
-    middle_y = torch.minimum(torch.maximum((top + bottom) / 2, half), height - half)
-    middle_x = torch.minimum(torch.maximum((left + right) / 2, half), width - half)
-    return torch.stack([middle_x - half, middle_y - half, middle_x + half, middle_y + half], dim=1)
-
-
-def hole_crop(image: Tensor, mask: Tensor, size: int, margin: float = 0.0) -> Tensor:
-    """The square around the hole, at (N, 3, size, size), by RoIAlign (He et al. 2017).
-
-    A square hole of just ``size`` pixels is cropped exactly without a margin, pixel by pixel.
-    """
-    boxes = hole_boxes(mask, margin)
-    index = torch.arange(len(boxes), device=boxes.device, dtype=boxes.dtype)[:, None]
-    # float32 whatever autocast says: RoIAlign has no half-precision kernel on a CPU
-    with torch.autocast(image.device.type, enabled=False):
-        return roi_align(image.float(), torch.cat([index, boxes], dim=1).float(), size, sampling_ratio=1, aligned=True)
-
-
 class Discriminators(nn.Module):
     """The global and the local discriminator.
 
@@ -86,7 +55,7 @@ class Discriminators(nn.Module):
 
     def views(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """What the two are shown: the image (N, 3, H, W), and the crop around the hole."""
-        return image, hole_crop(image, mask, self.local_size, self.margin)
+        return image, crop(image, hole_boxes(mask, self.margin), self.local_size)
 
     def judge(self, views: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """The two logits, (N, 1) each, of what :meth:`views` gave."""

@@ -6,7 +6,8 @@ aligned face; attention gathers features, and a warp brings the references' own 
 
 A fill starts from the picture's surroundings spread smoothly into the hole. What the warped references show
 above the same smoothing of themselves is added to it, as far as a gate lets it through (seamless cloning,
-Pérez et al. 2003, with a gate that is learnt); the decoder adds the rest.
+Pérez et al. 2003, with a gate that is learnt); the decoder adds the rest. Each cell of the decoder paints 4x4
+pixels; a last block at full size sees over their edges, so that no grid is left.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ FOLD = 4  # pixels a side that the stem folds into channels
 PLACES = 16  # a side of the map of what is usual where in an aligned face
 DESCRIPTORS = 64  # channels compared by the warp
 WIDENING = 2  # of the blocks that paint: details want more channels than the skip connection has
+FINISH = 4  # widening of the block at full size
 
 
 class Encoder(nn.Module):
@@ -93,6 +95,7 @@ class AttentionGenerator(Generator):
             nn.LeakyReLU(SLOPE),
             last,
             nn.PixelShuffle(FOLD),
+            ResidualBlock(4, FINISH),
         )
 
     def forward(self, masked_image: Tensor, mask: Tensor, references: Tensor) -> Tensor:

@@ -13,14 +13,15 @@ from twoface_pl.losses.adversarial import discriminator_loss, generator_loss, r1
 from twoface_pl.losses.identity import identity_loss, random_view
 from twoface_pl.losses.perceptual import perceptual_loss
 from twoface_pl.losses.reconstruction import reconstruction_loss
-from twoface_pl.networks.discriminators import Discriminators, hole_crop
+from twoface_pl.networks.crops import close_ups, crop, hole_boxes
+from twoface_pl.networks.discriminators import Discriminators
 from twoface_pl.networks.identity import IdentityNetwork
 from twoface_pl.networks.vgg import FrozenVGG16
 
 Parts = dict[str, tuple[float, Tensor]]  # weight and value by name
 KEYS = {
     "reconstruction": {"weight", "kind", "rim_weight", "rim_width"},
-    "perceptual": {"weight", "size", "margin", "vgg_weights", "vgg_preprocess", "start"},
+    "perceptual": {"weight", "size", "margin", "close_ups", "vgg_weights", "vgg_preprocess", "start"},
     "adversarial": {
         "kind", "global_weight", "local_weight", "discriminator_weight", "r1_weight", "r1_every", "start",
     },
@@ -44,6 +45,8 @@ def check_losses(losses: dict[str, dict[str, Any]]) -> None:
         "losses.identity: one of truth and reference must be above 0, or weight=0",
     )
     require(0 < identity["share"] <= 1, f"losses.identity.share={identity['share']} is no share, above 0 to 1")
+    close = losses["perceptual"]["close_ups"]
+    require(0 <= close <= 1, f"losses.perceptual.close_ups={close} is no share, 0 to 1")
 
 
 class Objective:
@@ -134,9 +137,9 @@ class Objective:
         parts: Parts = {"reconstruction": (options["weight"], loss)}
         if self.vgg is not None and self.begun("perceptual", batch):
             perceptual = self.losses["perceptual"]
-            of_fill, of_truth = (
-                hole_crop(picture, mask, perceptual["size"], perceptual["margin"]) for picture in (filled, photo)
-            )
+            boxes = hole_boxes(mask, perceptual["margin"])
+            boxes = close_ups(boxes, perceptual["size"], perceptual["close_ups"], random)
+            of_fill, of_truth = (crop(picture, boxes, perceptual["size"]) for picture in (filled, photo))
             parts["perceptual"] = (perceptual["weight"], perceptual_loss(of_fill, of_truth, self.vgg.layers))
         if discriminators is not None:
             adversarial = self.losses["adversarial"]
