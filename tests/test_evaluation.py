@@ -128,7 +128,7 @@ def test_another_generator_on_the_same_photos(checkpoint: Path, prepared: Path) 
     assert "nearest wrong reference" in figures["skipped"]
     other = load_generator(checkpoint)
     with torch.no_grad():
-        other.generator.decoder[-2].bias += 3.0  # white
+        other.generator.decoder[-3].bias += 3.0  # white
     better = evaluate(trained, _options(prepared), None, against=other).figures["right_above"]["compared generator"]
     assert better["psnr_db"]["low"] > 0
     assert better["ssim"]["low"] > 0

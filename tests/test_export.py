@@ -73,7 +73,7 @@ def _broken(trained: TrainedGenerator) -> ExportGraph:
     generator = build_generator(trained.options)
     generator.load_state_dict(trained.generator.state_dict())
     with torch.no_grad():
-        generator.decoder[-2].bias[0] += 1.0
+        generator.decoder[-3].bias[0] += 1.0
     return ExportGraph(generator.eval().requires_grad_(False))
 
 
