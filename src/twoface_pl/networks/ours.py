@@ -28,6 +28,7 @@ FOLD = 4  # pixels a side that the stem folds into channels
 PLACES = 16  # a side of the map of what is usual where in an aligned face
 DESCRIPTORS = 64  # channels compared by the warp
 WIDENING = 2  # of the blocks that paint: details want more channels than the skip connection has
+PAINTED = 4  # channels of a pixel that is painted: three of colour, one of the gate
 FINISH = 4  # widening of the block at full size
 
 
@@ -85,7 +86,7 @@ class AttentionGenerator(Generator):
         self.middle = nn.ModuleList(ResidualBlock(width) for _ in range(blocks))
         self.warp = ReferenceWarp(width, DESCRIPTORS)
         self.up = nn.Sequential(nn.Conv2d(width, 4 * fine_width, 1), nn.PixelShuffle(2))
-        last = nn.Conv2d(fine_width, 4 * FOLD**2, 3, padding=1)
+        last = nn.Conv2d(fine_width, PAINTED * FOLD**2, 3, padding=1)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)  # type: ignore[arg-type]
         self.fold = Fold(3, FOLD)
@@ -95,7 +96,7 @@ class AttentionGenerator(Generator):
             nn.LeakyReLU(SLOPE),
             last,
             nn.PixelShuffle(FOLD),
-            ResidualBlock(4, FINISH),
+            ResidualBlock(PAINTED, FINISH),
         )
 
     def forward(self, masked_image: Tensor, mask: Tensor, references: Tensor) -> Tensor:
