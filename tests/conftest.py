@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from torch import Tensor, nn
 
 from twoface_pl.data.datamodule import DataOptions, TripleDataModule
 from twoface_pl.data.synthetic import write_synthetic_photos
@@ -100,6 +101,13 @@ def tiny_module(**changes) -> InpaintingModule:
         "log_every": 1,
     }
     return InpaintingModule(**{**options, **changes})
+
+
+def brightness_of(generator: nn.Module) -> Tensor:
+    """The bias that a fill of ours moves with: of its decoder's last convolution before the block at full size."""
+    bias = [layer for layer in generator.decoder if isinstance(layer, nn.Conv2d)][-1].bias
+    assert bias is not None
+    return bias
 
 
 def tiny_data(root: Path, workers: int = 0) -> TripleDataModule:

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from conftest import HOLE, SIZE
+from conftest import HOLE, SIZE, brightness_of
 
 import twoface_pl
 from twoface_pl.errors import TwoFaceError
@@ -73,7 +73,7 @@ def _broken(trained: TrainedGenerator) -> ExportGraph:
     generator = build_generator(trained.options)
     generator.load_state_dict(trained.generator.state_dict())
     with torch.no_grad():
-        generator.decoder[-3].bias[0] += 1.0
+        brightness_of(generator)[0] += 1.0
     return ExportGraph(generator.eval().requires_grad_(False))
 
 
