@@ -47,6 +47,13 @@ def test_ssim_is_one_for_the_truth_and_low_for_noise() -> None:
     assert (ssim_in_hole(PHOTOS[::-1].copy(), PHOTOS, MASKS)[[0, 2]] < 0.2).all()
 
 
+def test_ssim_is_the_same_inside_a_training_in_bfloat16() -> None:
+    nearly = np.clip(PHOTOS.astype(int) + 3, 0, 255).astype(np.uint8)
+    alone = ssim_in_hole(nearly, PHOTOS, MASKS)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert ssim_in_hole(nearly, PHOTOS, MASKS) == pytest.approx(alone, abs=1e-6)
+
+
 def test_opencv_fills_from_the_surroundings_and_never_sees_the_hole() -> None:
     ramp = np.tile(np.linspace(0, 200, 64).astype(np.uint8)[None, None, :, None], (1, 64, 1, 3))
     spoiled = ramp.copy()

@@ -31,8 +31,10 @@ def ssim_in_hole(filled: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> np.
     def as_tensor(images: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
 
-    _, similarity = structural_similarity_index_measure(
-        as_tensor(filled), as_tensor(truth), data_range=1.0, reduction="none", return_full_image=True
-    )
+    # float32 whatever a training's autocast says: variances in bfloat16 are mostly rounding
+    with torch.autocast("cpu", enabled=False):
+        _, similarity = structural_similarity_index_measure(
+            as_tensor(filled), as_tensor(truth), data_range=1.0, reduction="none", return_full_image=True
+        )
     by_pixel = similarity.mean(dim=1).numpy()
     return np.asarray((by_pixel * mask).sum(axis=(1, 2)) / mask.sum(axis=(1, 2)))
