@@ -61,6 +61,7 @@ def test_doctor(twoface: Run) -> None:
         "torch 2.",
         "onnxruntime runs on",
         "usable cores",
+        "CPU for torch: ",
         "FaceNet:",
         "problems: none",
     ):
