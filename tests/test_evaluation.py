@@ -142,6 +142,20 @@ def test_another_generator_on_the_same_photos(checkpoint: Path, prepared: Path) 
     assert better["st_lpips"]["low"] > 0  # where less is better
 
 
+def test_several_references(checkpoint: Path, prepared: Path) -> None:
+    trained = load_generator(checkpoint)
+    given: list[int] = []
+    trained.generator.register_forward_pre_hook(lambda _, inputs: given.append(inputs[2].shape[1]))
+    evaluation = evaluate(trained, _options(prepared, photos=2, references=2), None)
+    assert set(given) == {2, 0}  # right and wrong ones; and none
+    assert ", 2 references, mask" in table(evaluation.figures)
+    trained.generator.only_references = 1
+    with pytest.raises(TwoFaceError, match="takes 1 reference, not 2"):
+        evaluate(trained, _options(prepared, references=2), None)
+    with pytest.raises(TwoFaceError, match="references=0 is not above 0"):
+        _options(prepared, references=0)
+
+
 def test_a_judge_that_cannot_judge_is_skipped_by_name(checkpoint: Path, prepared: Path, model: Path) -> None:
     for weights, says in ((None, "no weights"), (str(model), "another model: its input is masked_image")):
         options = _options(prepared, photos=3, recogniser={"name": "sface", "weights": weights})

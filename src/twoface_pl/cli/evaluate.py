@@ -32,6 +32,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
         photos=config["photos"],
         seed=config["seed"],
         device=config["device"],
+        references=config["references"],
         recogniser=config["recogniser"],
         lpips=Path(config["lpips"]) if config["lpips"] else None,
         inception=Path(config["inception"]) if config["inception"] else None,

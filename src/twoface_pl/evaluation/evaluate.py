@@ -61,7 +61,7 @@ def evaluate(
 ) -> Evaluation:
     """Fill a split's photos under each condition and measure.
 
-    The reference is the person's next photo; masks and wrong references follow from the seed.
+    References are the person's next photos; masks and wrong references follow from the seed.
 
     Args:
         trained: the generator.
@@ -70,7 +70,8 @@ def evaluate(
         against: another generator, on the same photos, holes and references.
 
     Raises:
-        TwoFaceError: data that cannot be used, a hole a generator cannot fill, a device that is not there.
+        TwoFaceError: data that cannot be used, a hole a generator cannot fill or a number of references that it
+            cannot take, a device that is not there.
     """
     source = open_source(options.root)
     frame = read_frame(source)
@@ -78,12 +79,15 @@ def evaluate(
         log.warning("%s is in frame %s, the generator was trained in %s", options.root, frame.name, trained.frame.name)
     policy = build_mask_policy(options.mask or trained.mask)
     trained.generator.check(trained.image_size, policy)
+    trained.generator.check_references(options.references)
     device = _device(options.device)
     trained.generator.to(device)
     if against is not None:
         _check_against(trained, against, policy)
+        against.generator.check_references(options.references)
         against.generator.to(device)
-    triples = Triples(source, options.split, policy, TripleOptions(trained.image_size, options.seed, training=False))
+    drawn = TripleOptions(trained.image_size, options.seed, training=False, references=options.references)
+    triples = Triples(source, options.split, policy, drawn)
     count = min(len(triples), options.photos or len(triples))
     evaluator = Evaluator(triples, options, identity_network, device)
     loader: DataLoader[Triple] = DataLoader(triples, options.batch_size, sampler=EvaluationKeys(count))
@@ -108,6 +112,7 @@ def evaluate(
         "people": len(np.unique(people)),
         "image_size": trained.image_size,
         "frame": frame.name,
+        "references": options.references,
         "mask": options.mask or trained.mask,
         "hole_ratio": round(float(hole_ratio.mean()), 4),
         **_training_of(trained),

@@ -38,6 +38,7 @@ class EvaluateOptions:
     photos: int  # 0: all
     seed: int
     device: str
+    references: int = 1  # photos of the person that the generators are given; who has fewer has some of them twice
     recogniser: dict[str, Any] = field(default_factory=lambda: {"name": "none"})  # the judge of identity
     lpips: Path | None = None  # torchvision's AlexNet weights
     inception: Path | None = None  # torch-fidelity's Inception weights, for FID and KID
@@ -46,6 +47,7 @@ class EvaluateOptions:
         require(self.split in SPLITS, f"subset={self.split} is not one of {', '.join(SPLITS)}")
         require(self.device in ("cpu", "cuda"), f"device={self.device} is not cpu or cuda")
         require(self.batch_size > 0, f"batch_size={self.batch_size} is not above 0")
+        require(self.references > 0, f"references={self.references} is not above 0")
         name = self.recogniser["name"]
         require(name in ("none", "sface"), f"recogniser={name} cannot judge here; choose sface or none")
 

@@ -30,9 +30,10 @@ def _photos_of_people(counts: dict[str, Any]) -> str:
 def where(figures: dict[str, Any]) -> str:
     """What every figure is about: photos, frame, mask policy."""
     heading = figures["heading"]
+    count = heading["references"]
     return (
-        f"{_photos_of_people(heading)}, split {heading['split']}, "
-        f"{heading['image_size']} px, frame {heading['frame']}, mask {heading['mask']}"
+        f"{_photos_of_people(heading)}, split {heading['split']}, {heading['image_size']} px, "
+        f"frame {heading['frame']}, {count} {'reference' if count == 1 else 'references'}, mask {heading['mask']}"
     )
 
 
