@@ -12,7 +12,15 @@ import numpy as np
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.face import Box, Face, check_box, describe_boxes, face_in_box, face_under_mask, largest
 from twoface_pl.faces.frame import Frame
-from twoface_pl.faces.image import LOSSLESS_SUFFIXES, decode_image, decode_mask, list_photos, write_image
+from twoface_pl.faces.image import (
+    LOSSLESS_SUFFIXES,
+    decode_image,
+    decode_mask,
+    is_grey,
+    list_photos,
+    to_grey,
+    write_image,
+)
 from twoface_pl.serving.session import FillSession
 
 log = logging.getLogger(__name__)
@@ -110,6 +118,8 @@ def inpaint(
 ) -> np.ndarray:
     """Fill the hole of a photo of any size.
 
+    A black-and-white photo stays so, whatever the references are.
+
     Args:
         session: the model.
         photo: uint8 RGB (H, W, 3), of any size.
@@ -144,8 +154,11 @@ def inpaint(
             log.warning("the mask is %.0f %% hole; white (1) is the hole: is it inverted?", 100 * mask.mean())
         hole = frame.crop_mask(mask, size)
     session.check_mask(hole)
+    grey = is_grey(photo[~mask])
+    if grey:  # the model has seen few such photos, and none beside references in colour
+        faces = np.stack([to_grey(face) for face in faces[0]])[None]
     (filled,) = session.fill_uint8(frame.crop(photo, size)[None], hole[None], faces)
-    return frame.paste_back(photo, filled, mask)
+    return frame.paste_back(photo, to_grey(filled) if grey else filled, mask)
 
 
 @dataclass(frozen=True)

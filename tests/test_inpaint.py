@@ -10,7 +10,7 @@ from PIL import Image
 from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.frame import Frame, FrameKind
-from twoface_pl.faces.image import decode_image, write_image
+from twoface_pl.faces.image import decode_image, encode_jpeg, is_grey, to_grey, write_image
 from twoface_pl.masks import CenterSquare
 from twoface_pl.serving.inpaint import inpaint, plan_jobs
 from twoface_pl.serving.session import FillSession
@@ -129,6 +129,25 @@ def test_several_references_in_any_order(session: FillSession) -> None:
         inpaint(session, photo, [first, second], reference_box=(1, 1, 50, 50))
     with pytest.raises(TwoFaceError, match="0 references; this model takes 1 or more"):
         inpaint(session, photo, [])
+
+
+@pytest.mark.parametrize("quality", [None, 90], ids=["as it is", "from a colour JPEG"])
+def test_a_black_and_white_photo_stays_so(session: FillSession, quality: int | None) -> None:
+    colour, reference = _photo(90, 90), _photo(90, 90, photo=1)
+    grey = to_grey(colour)
+    if quality:
+        grey = decode_image(encode_jpeg(grey, quality))
+    mask = np.zeros((90, 90), bool)
+    mask[30:60, 30:60] = True
+    red = grey.copy()
+    red[mask] = (255, 0, 0)  # what the hole holds says nothing
+    filled = inpaint(session, red, reference, mask)
+    assert np.ptp(filled[mask].astype(int), axis=1).max() == 0
+    assert np.array_equal(filled[~mask], grey[~mask])
+    from_grey = inpaint(session, red, to_grey(reference), mask)
+    assert np.abs(filled.astype(int) - from_grey).max() <= 3  # resized, then made grey, or the other way round
+    assert np.ptp(inpaint(session, colour, reference, mask)[mask].astype(int), axis=1).max() > 6
+    assert not is_grey(colour[mask][:0])
 
 
 def test_masks_that_do_not_fit(session: FillSession, caplog: pytest.LogCaptureFixture) -> None:

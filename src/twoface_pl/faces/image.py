@@ -19,6 +19,7 @@ PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".
 LOSSLESS_SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff"})
 MAX_PIXELS = 64_000_000
 MIN_SIDE = 16
+NEARLY_GREY = 6  # most that red, green and blue of a grey photo differ by, once it was saved as a colour JPEG
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
 
@@ -111,6 +112,18 @@ def decode_image(source: Path | bytes, name: str | None = None) -> np.ndarray:
         if pixels is not None:
             return pixels
     return _decode(source, name, _to_rgb)
+
+
+def is_grey(pixels: np.ndarray) -> bool:
+    """Whether pixels, uint8 (N, 3), are a black-and-white photo's, but for one in a hundred; of none, no."""
+    if not len(pixels):
+        return False
+    return bool(np.percentile(pixels.max(axis=1) - pixels.min(axis=1), 99) <= NEARLY_GREY)
+
+
+def to_grey(pixels: np.ndarray) -> np.ndarray:
+    """The brightness of a picture, uint8 (H, W, 3), in all three channels."""
+    return cv2.cvtColor(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
 
 
 def decode_mask(source: Path | bytes, name: str | None = None) -> np.ndarray:
