@@ -86,7 +86,7 @@ def _devices(problems: list[str]) -> Iterator[str]:
     except (ImportError, RuntimeError) as error:
         problems.append(f"torch and torchvision do not import together: {error}; install both from one place")
         return
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # newer than the oldest torch we take
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # newer than our oldest torch
     units = [name for name in ("amx_bf16", "avx512_bf16") if capabilities.get(name)]
     advice = f"{units[0]}: precision=bf16 trains faster" if units else "no bfloat16 units seen: precision=fp32"
     yield f"CPU for torch: {advice}"
