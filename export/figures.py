@@ -18,6 +18,7 @@ def _short(evaluation: dict[str, Any]) -> dict[str, Any]:
     means = {figure: found["value"] for figure, found in evaluation["conditions"][RIGHT].items()}
     return {
         **kept,
+        "references": heading.get("references", 1),  # before it was said, there was one
         **means,
         "db_above_opencv": evaluation["db_above_opencv"],
         "above_wrong_reference": {figure: found["value"] for figure, found in above.items()},

@@ -154,10 +154,11 @@ def inpaint(
             log.warning("the mask is %.0f %% hole; white (1) is the hole: is it inverted?", 100 * mask.mean())
         hole = frame.crop_mask(mask, size)
     session.check_mask(hole)
-    grey = is_grey(photo[~mask])
-    if grey:  # the model has seen few such photos, and none beside references in colour
+    framed = frame.crop(photo, size)
+    grey = is_grey(framed[~hole])
+    if grey:  # the references' colours have no place in the fill
         faces = np.stack([to_grey(face) for face in faces[0]])[None]
-    (filled,) = session.fill_uint8(frame.crop(photo, size)[None], hole[None], faces)
+    (filled,) = session.fill_uint8(framed[None], hole[None], faces)
     return frame.paste_back(photo, to_grey(filled) if grey else filled, mask)
 
 

@@ -99,6 +99,16 @@ def test_figures_are_those_of_the_judge(tmp_path: Path) -> None:
     for name in ("other.json", "gone.json"):
         with pytest.raises(TwoFaceError, match=rf"{name}: not an evaluation\.json"):
             read_figures([tmp_path / name], "me", 4)
+    about = {"split": "test", "photos": 3, "people": 2, "frame": "tight", "mask": None, "judge": "none"}
+    evaluation = {
+        "heading": {**about, "references": 2, "run": "me", "batches": 4},
+        "conditions": {"right reference": {"psnr_db": {"value": 20.0}}},
+        "right_above": {},
+        "db_above_opencv": 4.0,
+    }
+    (tmp_path / "two.json").write_text(json.dumps(evaluation))
+    (kept,) = read_figures([tmp_path / "two.json"], "me", 4)
+    assert (kept["references"], kept["psnr_db"], kept["db_above_opencv"]) == (2, 20.0, 4.0)
 
 
 def test_another_architecture_is_refused(half: Path) -> None:
