@@ -8,11 +8,11 @@ from conftest import DISCRIMINATOR, GENERATOR
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.masks import CenterSquare, RandomBox
-from twoface_pl.networks.blocks import Fold
+from twoface_pl.networks.blocks import Fold, squared_distances
 from twoface_pl.networks.crops import close_ups, crop, hole_boxes
 from twoface_pl.networks.discriminators import build_discriminators
 from twoface_pl.networks.generator import build_generator, count_parameters
-from twoface_pl.networks.reference import ReferenceWarp
+from twoface_pl.networks.reference import NEAREST, ReferenceWarp, nearness
 from twoface_pl.networks.smooth import smooth_fill
 from twoface_pl.networks.vgg import FIRST_WEIGHT, FrozenVGG16
 
@@ -71,6 +71,18 @@ def test_a_warp_at_first_shows_the_same_place() -> None:
     warped = warp(torch.rand(1, 8, 8, 8), torch.rand(2, 8, 8, 8), pictures)
     assert (warped - pictures[:, 0])[..., 16:48].abs().max() < 0.02
     assert warp(torch.rand(1, 8, 8, 8), torch.rand(0, 8, 8, 8), pictures[:, :0]).abs().max() == 0
+
+
+def test_far_places_make_no_denormal_numbers() -> None:
+    def denormal(shares: torch.Tensor) -> bool:
+        return bool(((shares > 0) & (shares < torch.finfo(torch.float32).tiny)).any())
+
+    locality = torch.tensor(NEAREST)
+    shares = nearness(16, 16, locality).softmax(dim=1)
+    unbounded = (-(locality**2) * squared_distances(16, 16, locality) / 2).softmax(dim=1)
+    assert denormal(unbounded)
+    assert not denormal(shares)
+    assert (shares - unbounded).abs().max() < 1e-15
 
 
 @pytest.mark.parametrize("size", [(64, 64), (40, 104)])

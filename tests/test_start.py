@@ -113,7 +113,28 @@ def test_figures_are_those_of_the_judge(tmp_path: Path) -> None:
 
 def test_another_architecture_is_refused(half: Path) -> None:
     with pytest.raises(TwoFaceError, match="start from the same generator"):
-        start_from(tiny_module(generator={**GENERATOR, "blocks": 2}), load_exported(half))
+        start_from(tiny_module(generator={**GENERATOR, "width": 64}), load_exported(half))
+
+
+@torch.no_grad()
+def test_a_generator_grows(half: Path) -> None:
+    trained = load_exported(half)
+    more = {name: trained.options[name] + 2 for name in ("blocks", "fine_blocks")}
+    module = tiny_module(generator={**trained.options, **more})
+    start_from(module, trained)
+    size = trained.image_size
+    image, references, mask = (
+        torch.rand(2, 3, size, size),
+        torch.rand(2, 3, 3, size, size),
+        torch.zeros(2, 1, size, size),
+    )
+    mask[..., 10:50, 20:40] = 1
+    for count in (0, 3):
+        given = (image * (1 - mask), mask, references[:, :count])
+        assert torch.allclose(module.generator(*given), trained.generator(*given), atol=1e-5)
+    grown = TrainedGenerator(module.generator, {**trained.options, **more}, *list(vars(trained).values())[2:])
+    with pytest.raises(TwoFaceError, match="or one with fewer blocks or fine_blocks"):
+        start_from(tiny_module(generator=trained.options), grown)
 
 
 def test_a_module_gets_the_weights_and_hears_what_differs(half: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -36,10 +36,15 @@ class Generator(nn.Module, ABC):
     only_size: int | None = None  # the one image size it works at; None: any multiple of size_step
     only_references: int | None = None  # the one number of references it takes; None: any, none included
     size_step: int = 1
+    grows: ClassVar[tuple[str, ...]] = ()  # options that may be larger than those of a generator it starts from
 
     @abstractmethod
     def forward(self, masked_image: Tensor, mask: Tensor, references: Tensor) -> Tensor:
         """As the class says."""
+
+    def grow_from(self, smaller: Generator) -> None:
+        """Take the weights of one whose options in ``grows`` are no larger; what is new changes no fill yet."""
+        self.load_state_dict(smaller.state_dict())
 
     def no_references(self, masked_image: Tensor) -> Tensor:
         """What stands for "no reference": the empty set, or mid-grey pictures where there must be some."""

@@ -65,6 +65,7 @@ class AttentionGenerator(Generator):
     """
 
     name: ClassVar[str] = "ours"
+    grows: ClassVar[tuple[str, ...]] = ("blocks", "fine_blocks")
     size_step = 2 * FOLD
 
     def __init__(
@@ -80,6 +81,7 @@ class AttentionGenerator(Generator):
         for name, value in (("width", width), ("fine_width", fine_width), ("heads", heads)):
             require(value > 0, f"generator.{name}={value} is not above 0")
         require(width % heads == 0, f"generator.heads={heads} does not divide {width} channels")
+        self.fine_blocks = fine_blocks
         self.encoder = Encoder(fine_width, width, depth)
         self.reference_norm = TokenNorm(width)
         self.attention = nn.ModuleList(ReferenceAttention(width, heads) for _ in range(blocks))
@@ -98,6 +100,19 @@ class AttentionGenerator(Generator):
             nn.PixelShuffle(FOLD),
             ResidualBlock(PAINTED, FINISH),
         )
+
+    def grow_from(self, smaller: Generator) -> None:
+        assert isinstance(smaller, AttentionGenerator)
+        for attention in self.attention[len(smaller.attention) :]:
+            assert isinstance(attention, ReferenceAttention)
+            attention.start_as_identity()
+        taken = {}
+        for name, weight in smaller.state_dict().items():
+            part, *rest = name.split(".")
+            if part == "decoder" and int(rest[0]) > smaller.fine_blocks:  # what follows its blocks
+                rest[0] = str(int(rest[0]) + self.fine_blocks - smaller.fine_blocks)
+            taken[".".join([part, *rest])] = weight
+        self.load_state_dict({**self.state_dict(), **taken})
 
     def forward(self, masked_image: Tensor, mask: Tensor, references: Tensor) -> Tensor:
         # The networks see [-1, 1].

@@ -13,6 +13,16 @@ from torch import Tensor, nn
 from twoface_pl.networks.blocks import TokenNorm, coordinates, squared_distances
 
 NEAREST = 16.0  # locality of the nearest-sighted head: a standard deviation of 1/16 of the picture's side
+FARTHEST = 40.0  # what distance takes from a fit at the most: exp(-40) is nothing beside 1, and yet a normal number
+
+
+def nearness(height: int, width: int, locality: Tensor) -> Tensor:
+    """(..., H*W, H*W) of a locality (..., 1, 1): what distance takes from the fit of any two places, 0 to -40.
+
+    It stops there since a softmax would else be full of denormal numbers, with which CPUs are slow: they made
+    onnxruntime take twice as long for the whole network.
+    """
+    return -(locality.square() * squared_distances(height, width, locality) / 2).clamp(max=FARTHEST)
 
 
 class ReferenceAttention(nn.Module):
@@ -36,6 +46,11 @@ class ReferenceAttention(nn.Module):
         steps = torch.arange(heads)
         self.locality = nn.Parameter(torch.where(steps < heads - 1, NEAREST / 2**steps, 0.0).view(1, heads, 1, 1))
 
+    def start_as_identity(self) -> None:
+        """What is gathered counts nothing at first."""
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
+
     def _heads(self, features: Tensor, batch: int) -> Tensor:
         """(N * R, C, H, W) to (N, heads, C/heads, R*H*W)."""
         sets = features.unflatten(0, (batch, -1)).unflatten(2, (self.heads, -1)).flatten(4)  # N, R, heads, c, H*W
@@ -46,8 +61,7 @@ class ReferenceAttention(nn.Module):
         batch, channels, height, width = features.shape
         query = self._heads(self.query(self.norm(features)), batch)
         key, value = (self._heads(layer(references), batch) for layer in (self.key, self.value))
-        away = squared_distances(height, width, query) / 2
-        near = (-self.locality.square() * away).repeat(1, 1, 1, references.shape[0] // batch)
+        near = nearness(height, width, self.locality).repeat(1, 1, 1, references.shape[0] // batch)
         # Not the fused kernel: on CPUs it is slower than this once the bias is learnt.
         fit = query.transpose(2, 3) @ (key * (channels // self.heads) ** -0.5) + near.to(query.dtype)
         gathered = value @ fit.softmax(dim=3).transpose(2, 3)  # channels first throughout: nothing is moved in memory
@@ -79,8 +93,7 @@ class ReferenceWarp(nn.Module):
         key = self.key(references).unflatten(0, (batch, -1)).flatten(3).float()  # N, R, c, T
         # In float32: half precision would put pixels half a pixel off.
         with torch.autocast(features.device.type, enabled=False):
-            away = squared_distances(height, width, query) / 2
-            fit = query @ key / key.shape[2] ** 0.5 - self.locality.float().square() * away  # N, R, T, T
+            fit = query @ key / key.shape[2] ** 0.5 + nearness(height, width, self.locality.float())  # N, R, T, T
             grid = coordinates(height, width, query).flatten(1)
             shift = fit.softmax(dim=3) @ grid.T - grid.T  # N, R, T, 2
             weight = fit.logsumexp(dim=3).softmax(dim=1)  # N, R, T

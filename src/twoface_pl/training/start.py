@@ -15,11 +15,16 @@ def start_from(module: InpaintingModule, trained: TrainedGenerator) -> None:
     """Give the module's generator the weights of a trained one; all else starts anew.
 
     Raises:
-        TwoFaceError: it is of another architecture.
+        TwoFaceError: it is of another architecture, and not a smaller one of the same kind.
     """
     before, now = architecture(trained.options), architecture(module.hparams["generator"])
-    require(before == now, f"init is a generator {before}, this run has {now}; start from the same generator")
-    module.generator.load_state_dict(trained.generator.state_dict())
+    grown = {key: now[key] for key in module.generator.grows if key in now and key in before and now[key] > before[key]}
+    fewer = f", or one with fewer {' or '.join(module.generator.grows)}" if module.generator.grows else ""
+    require(
+        {**before, **grown} == now,
+        f"init is a generator {before}, this run has {now}; start from the same generator{fewer}",
+    )
+    module.generator.grow_from(trained.generator)
     facts = module.hparams["facts"]
     for what, was in (("frame", trained.frame.options()), ("image_size", trained.image_size)):
         if facts[what] != was:
