@@ -27,9 +27,9 @@ RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
 # y = Identity(x), as ONNX: the smallest graph that shows what onnxruntime really runs on
 PROBE = base64.b64decode("CAg6NwoQCgF4EgF5IghJZGVudGl0eRIBZ1oPCgF4EgoKCAgBEgQKAggBYg8KAXkSCgoICAESBAoCCAFCBAoAEA0=")
 FACENET_FILES = ("20180408-102900-casia-webface.pt", "20180402-114759-vggface2.pt")
+VGG16_FILE = "vgg16-397923af.pth"
 BFLOAT16_GAIN = 1.2  # below it, what is not a convolution eats up what bfloat16 gains
 TURNS = 5  # of a convolution that is timed, best of
-VGG16_FILE = "vgg16-397923af.pth"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,7 +81,7 @@ def _runtimes(problems: list[str]) -> Iterator[str]:
 def _bfloat16_gain() -> float:
     """How many times as fast as in float32 a convolution of the generator's size is in bfloat16.
 
-    Measured, since units for bfloat16 do not say so: AVX512-bf16 is half as fast as float32 on some CPUs.
+    Measured, since units for bfloat16 do not say so: AVX512-bf16 takes twice as long as float32 on some CPUs.
     """
     import torch
 
@@ -111,8 +111,8 @@ def _devices(problems: list[str]) -> Iterator[str]:
         problems.append(f"torch and torchvision do not import together: {error}; install both from one place")
         return
     gain = _bfloat16_gain()
-    faster = "bf16" if gain > BFLOAT16_GAIN else "fp32"
-    yield f"CPU for torch: convolutions in bfloat16 run {gain:.1f} times as fast as in float32: precision={faster}"
+    choice = "bf16" if gain > BFLOAT16_GAIN else "fp32"
+    yield f"CPU for torch: convolutions in bfloat16 run {gain:.1f} times as fast as in float32: precision={choice}"
     if not torch.cuda.is_available():
         yield f"GPU for torch: none (built for CUDA {torch.version.cuda})"
         return

@@ -18,8 +18,9 @@ def start_from(module: InpaintingModule, trained: TrainedGenerator) -> None:
         TwoFaceError: it is of another architecture, and not a smaller one of the same kind.
     """
     before, now = architecture(trained.options), architecture(module.hparams["generator"])
-    grown = {key: now[key] for key in module.generator.grows if key in now and key in before and now[key] > before[key]}
-    fewer = f", or one with fewer {' or '.join(module.generator.grows)}" if module.generator.grows else ""
+    grows = module.generator.grows
+    grown = {key: now[key] for key in grows if key in now and key in before and now[key] > before[key]}
+    fewer = f", or one with fewer {' or '.join(grows)}" if grows else ""
     require(
         {**before, **grown} == now,
         f"init is a generator {before}, this run has {now}; start from the same generator{fewer}",
