@@ -72,4 +72,5 @@ def load_exported(path: Path) -> TrainedGenerator:
         metadata["run"],
         int(metadata["batches"]),
         float(metadata["seconds"]),
+        json.loads(metadata["figures"]),
     )

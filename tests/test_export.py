@@ -12,6 +12,7 @@ import torch
 from conftest import HOLE, SIZE, brightness_of
 
 import twoface_pl
+from twoface_pl.cli.export import run as run_export
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.export.export import PARITY_BATCHES, PARITY_REFERENCES, check_parity, export, next_version
 from twoface_pl.export.graph import ExportGraph
@@ -138,3 +139,12 @@ def test_wrong_onnx_files_are_refused(tmp_path: Path) -> None:
     onnx.save(other, tmp_path / "other.onnx")
     with pytest.raises(TwoFaceError, match=r"other\.onnx: not a Two-Face generator"):
         FillSession(tmp_path / "other.onnx", "cpu")
+
+
+def test_a_file_exported_anew_keeps_its_figures(checkpoint: Path, tmp_path: Path) -> None:
+    figures = [{"split": "test", "db_above_opencv": 1.5}]
+    first = export(load_generator(checkpoint), tmp_path / "first.onnx", half=False, figures=figures).path
+    again = tmp_path / "again.onnx"
+    run_export({"checkpoint": str(first), "output": str(again), "half": True, "figures": []}, tmp_path)
+    metadata = {entry.key: entry.value for entry in onnx.load(again).metadata_props}
+    assert json.loads(metadata["figures"]) == figures

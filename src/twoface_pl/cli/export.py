@@ -13,7 +13,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
 
     trained = load_trained(config["checkpoint"])
     paths = [config["figures"]] if isinstance(config["figures"], str) else config["figures"]
-    figures = read_figures([Path(path) for path in paths], trained.run, trained.batches)
+    figures = read_figures([Path(path) for path in paths], trained.run, trained.batches) or trained.figures
     result = export(trained, Path(config["output"]), config["half"], figures)
     batches, references = (sorted(set(numbers)) for numbers in zip(*result.parity, strict=True))
     print(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ class TrainedGenerator:
     run: str
     batches: int
     seconds: float = 0.0  # that the training took, validations included
+    figures: list[dict[str, Any]] = field(default_factory=list)  # the judge's, where the file holds them
 
 
 def architecture(options: dict[str, Any]) -> dict[str, Any]:
