@@ -54,7 +54,8 @@ class PrepareOptions:
 
     @property
     def work_folder(self) -> Path:
-        return self.work or self.root.with_name(f"{self.root.name}.work")
+        root = self.root if self.root.name else self.root.resolve()  # "." has no name
+        return self.work or root.with_name(f"{root.name}.work")
 
     def computes(self, step: str) -> bool:
         """Whether this run does a step, or only reads what it found."""

@@ -103,11 +103,13 @@ def _split_tiles(result: PrepareResult, split: str) -> list[list[np.ndarray]]:
 
 
 def _uncut(path: Path) -> np.ndarray:
-    """A whole photo, centred on a grey square."""
+    """A whole photo, centred on a grey square of a tile's size."""
     pixels = decode_image(path)
-    side = max(pixels.shape[:2])
-    square = np.full((side, side, 3), 128, np.uint8)
-    top, left = (side - pixels.shape[0]) // 2, (side - pixels.shape[1]) // 2
+    height, width = (max(1, round(side * TILE / max(pixels.shape[:2]))) for side in pixels.shape[:2])
+    # Before the square, which a long narrow photo would make huge.
+    pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+    square = np.full((TILE, TILE, 3), 128, np.uint8)
+    top, left = (TILE - height) // 2, (TILE - width) // 2
     square[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
     return square
 

@@ -23,7 +23,7 @@ from twoface_pl.export.graph import ExportGraph
 from twoface_pl.export.half import rename_inputs, round_weights, store_half
 from twoface_pl.export.read import weights_checksum
 from twoface_pl.faces.files import write_atomically
-from twoface_pl.masks import build_mask_policy
+from twoface_pl.masks import CenterSquare, build_mask_policy
 from twoface_pl.model_file import FORMAT, INPUTS, OUTPUT, WEIGHTS_PREFIX
 from twoface_pl.networks.checkpoint import TrainedGenerator, architecture
 
@@ -46,7 +46,7 @@ class ExportResult:
 
 def _default_mask(trained: TrainedGenerator) -> dict[str, object]:
     """The hole for requests that carry none: the trained one if it is always the same, else a centre square."""
-    if build_mask_policy(trained.mask).fixed:
+    if trained.mask.get("name") == CenterSquare.name:  # not by building it: a folder of masks may be elsewhere
         return trained.mask
     return {"name": "center", "size": trained.image_size // 4}
 

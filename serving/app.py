@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import numpy as np
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
 from twoface_pl import __version__
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.serving.protocol import MAX_BATCH, parse_request, write_answer
 from twoface_pl.serving.session import FillSession
+
+log = logging.getLogger(__name__)
 
 MODEL_NAME = "two_face_model"
 BYTES_PER_VALUE = 24  # of JSON: a float with its sign, digits, exponent and comma
@@ -53,9 +57,16 @@ def create_app(session: FillSession) -> FastAPI:
         try:
             body = await _read_body(request, body_limit)
             async with one_at_a_time:
+                if await request.is_disconnected():  # it stopped waiting
+                    return Response()
                 answer = await run_in_threadpool(predict_now, body)
         except TwoFaceError as error:
             return _json({"error": str(error)}, 413 if isinstance(error, _TooLarge) else 400)
+        except ClientDisconnect:
+            return Response()  # nobody reads it
+        except Exception:
+            log.exception("a request failed")
+            return _json({"error": "the server failed; its log says why"}, 500)
         return Response(answer, media_type="application/json")
 
     @app.get(f"/v1/models/{MODEL_NAME}")

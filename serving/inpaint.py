@@ -196,10 +196,12 @@ def run_job(session: FillSession, job: Job, box: Box | None, reference_box: Box 
 
 
 def _partner(photo: Path, given: Path, what: str) -> Path:
-    """The file for a photo: the given one, or in a folder the one of the same stem."""
+    """The file for a photo: the given one, or in a folder the one of the same name, else of the same stem."""
     if not given.is_dir():
         return given
-    same = [path for path in list_photos(given) if path.stem == photo.stem]
+    same = sorted(
+        (path for path in list_photos(given) if path.stem == photo.stem), key=lambda path: path.name != photo.name
+    )
     if not same:
         raise TwoFaceError(f"{given}: no {what} named like {photo.name}")
     return same[0]

@@ -76,6 +76,8 @@ def test_bad_overrides_and_missing_values(twoface: Run, tmp_path: Path) -> None:
         (["prepare", "image_size=0", "source.root=."], "image_size=0 is not a whole number from 16"),
         (["train"], "no folder data/prepared/train; make it with `twoface prepare"),
         (["evaluate"], "give checkpoint=..."),
+        (["prepare", "root=.", "source.root=gone"], "lie in each other"),
+        (["masks", "seed=-1"], "seed=-1 is below 0"),
         (["export", "checkpoint=gone.ckpt"], "no checkpoint gone.ckpt"),
         (["prepare", "source.root=gone"], "no folder gone"),
     ):
@@ -93,6 +95,7 @@ def test_a_generator_that_cannot_fill_the_hole(twoface: Run, prepared: Path, tmp
     )  # fmt: skip
     assert done.returncode == 1
     assert "generator 'seed' fills only the centre 32x32 hole" in done.stderr
+    assert "set mask=center mask.size=32" in done.stderr
 
 
 def test_multirun_makes_a_folder_a_job(twoface: Run, prepared: Path, identity_file: Path, tmp_path: Path) -> None:
@@ -106,6 +109,29 @@ def test_multirun_makes_a_folder_a_job(twoface: Run, prepared: Path, identity_fi
     configs = [(sweep / job / ".hydra" / "config.yaml").read_text() for job in "01"]
     assert "generator_lr: 0.001" in configs[0]
     assert "generator_lr: 0.0001" in configs[1]
+
+
+def test_a_failed_job_does_not_end_a_multirun(
+    twoface: Run, prepared: Path, identity_file: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "josé"  # a path that Hydra's grammar wants in quotes
+    home.mkdir()
+    done = twoface("train", "--multirun", *SMOKE, f"data.root={prepared}", "data.batch_size=0,4", cwd=home)
+    assert done.returncode == 1
+    assert "batch_size=0 is not a whole number from 1" in done.stderr
+    assert "failed with status 1" in done.stderr
+    (sweep,) = (home / "runs").iterdir()
+    assert (sweep / "1" / "last.ckpt").is_file()
+
+
+def test_a_refused_run_leaves_what_was_there(twoface: Run, tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "mine.log").write_text("mine")
+    assert twoface("train", "data.root=gone", "hydra.run.dir=logs", cwd=tmp_path).returncode == 1
+    assert (tmp_path / "logs" / "mine.log").read_text() == "mine"
+    (tmp_path / "empty").mkdir()
+    assert twoface("train", "data.root=gone", "hydra.run.dir=new", cwd=tmp_path / "empty").returncode == 1
+    assert not list((tmp_path / "empty").iterdir())
 
 
 @pytest.mark.parametrize("multirun", [False, True])

@@ -1,5 +1,6 @@
 """The exported file is self-contained, says what it is, and is checked against torch."""
 
+import dataclasses
 import itertools
 import json
 import shutil
@@ -139,6 +140,12 @@ def test_wrong_onnx_files_are_refused(tmp_path: Path) -> None:
     onnx.save(other, tmp_path / "other.onnx")
     with pytest.raises(TwoFaceError, match=r"other\.onnx: not a Two-Face generator"):
         FillSession(tmp_path / "other.onnx", "cpu")
+
+
+def test_a_model_trained_with_mask_files_exports_where_they_are_not(checkpoint: Path, tmp_path: Path) -> None:
+    trained = dataclasses.replace(load_generator(checkpoint), mask={"name": "files", "folder": "gone"})
+    path = export(trained, tmp_path / "files.onnx").path
+    assert FillSession(path, "cpu").default_mask.sum() == (trained.image_size // 4) ** 2
 
 
 def test_a_file_exported_anew_keeps_its_figures(checkpoint: Path, tmp_path: Path) -> None:

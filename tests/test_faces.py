@@ -60,6 +60,14 @@ def test_transparent_lies_on_white() -> None:
     assert (decode_image(data) == 255).all()
 
 
+def test_a_mask_painted_on_a_transparent_layer_is_hole_where_it_is_painted() -> None:
+    layer = Image.new("RGBA", (20, 20), (255, 255, 255, 0))
+    layer.paste((255, 255, 255, 255), (5, 5, 10, 12))
+    mask = decode_mask(_encoded(layer))
+    assert mask.sum() == 5 * 7
+    assert mask[5:12, 5:10].all()
+
+
 def _png_header(width: int, height: int) -> bytes:
     """A PNG that says it is huge, with hardly any content."""
     import struct

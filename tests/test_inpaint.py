@@ -177,6 +177,9 @@ def test_a_folder_is_planned_by_names(tmp_path: Path) -> None:
     jobs = list(plan_jobs(tmp_path / "photos", [tmp_path / "references"], tmp_path / "out"))
     assert [job.output.name for job in jobs] == ["a-jpg.png", "a-png.png", "b.png", "c.png"]
     assert [job.references[0].name for job in jobs] == ["a.png", "a.png", "b.png", "c.png"]
+    write_image(tmp_path / "references" / "a.jpg", _photo(80, 80))  # now each has its own
+    jobs = list(plan_jobs(tmp_path / "photos", [tmp_path / "references"], tmp_path / "out"))
+    assert [job.references[0].name for job in jobs] == ["a.jpg", "a.png", "b.png", "c.png"]
     (tmp_path / "references" / "b.png").unlink()
     with pytest.raises(TwoFaceError, match=r"no reference named like b\.jpg"):
         list(plan_jobs(tmp_path / "photos", [tmp_path / "references"], tmp_path / "out"))

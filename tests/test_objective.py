@@ -38,6 +38,12 @@ def test_an_identity_loss_needs_a_network() -> None:
         tiny_module(losses=losses(identity=0.5))
 
 
+def _with(loss: str, **options: object) -> dict:
+    changed = losses()
+    changed[loss] |= options
+    return changed
+
+
 def test_bad_losses() -> None:
     bad = losses()
     bad["identity"]["against"] = "truth"
@@ -47,6 +53,15 @@ def test_bad_losses() -> None:
     bad["identity"] |= {"weight": 0.5, "truth": 0.0}
     with pytest.raises(TwoFaceError, match="one of truth and reference must be above 0"):
         tiny_module(losses=bad)
+    for name, kind in (("adversarial", "hing"), ("identity", "cosin"), ("reconstruction", "l2")):
+        with pytest.raises(TwoFaceError, match=rf"losses\.{name}\.kind={kind} is not one of"):
+            tiny_module(losses=_with(name, kind=kind))
+    with pytest.raises(TwoFaceError, match=r"r1_every=0 is not a whole number above 0"):
+        tiny_module(losses=_with("adversarial", r1_every=0))
+    with pytest.raises(TwoFaceError, match=r"references\.none=2 is no share"):
+        tiny_module(without_reference=2)
+    with pytest.raises(TwoFaceError, match=r"log_every=0 is not a whole number above 0"):
+        tiny_module(log_every=0)
     with pytest.raises(TwoFaceError, match=r"losses\.perceptual\.close_ups=1\.5 is no share, 0 to 1"):
         tiny_module(losses=losses(perceptual={"close_ups": 1.5}))
 

@@ -35,6 +35,14 @@ def test_resume_goes_on_where_it_stopped(prepared: Path, tmp_path: Path) -> None
         train(tiny_module(), tiny_data(prepared), tiny_options(tmp_path / "c", max_batches=6, resume=second.last))
 
 
+def test_a_resume_into_the_same_folder_keeps_the_figures(prepared: Path, tmp_path: Path) -> None:
+    first = train(tiny_module(), tiny_data(prepared), tiny_options(tmp_path, max_batches=2))
+    before = (tmp_path / "csv" / "metrics.csv").read_text()
+    train(tiny_module(), tiny_data(prepared), tiny_options(tmp_path, max_batches=4, resume=first.last))
+    assert (tmp_path / "csv" / "metrics.csv").read_text() == before
+    assert (tmp_path / "csv_2" / "metrics.csv").is_file()
+
+
 def test_a_resume_with_another_optimizer_or_of_an_earlier_version(
     checkpoint: Path, prepared: Path, tmp_path: Path
 ) -> None:

@@ -93,6 +93,8 @@ def _bad_bodies() -> dict[str, tuple[object, str]]:
         "words": ({"inputs": {**good, "reference_image": "hello"}}, "inputs.reference_image: not an array"),
         "0..255": ({"inputs": {**good, "reference_image": bright}}, "values must lie in [0, 1]"),
         "unequal": ({"inputs": {**good, "masked_image": two}}, "2 masked images but 1 references"),
+        "null": ({"inputs": {**good, "reference_image": [[[[None] * 3] * SIZE] * SIZE]}}, "inputs.reference_image"),
+        "too many": ({"inputs": {**good, "masked_image": good["masked_image"] * 33}}, "inputs.masked_image"),
         "none": ({"inputs": {"masked_image": [], "reference_image": []}}, "inputs.masked_image"),
     }
 
@@ -106,7 +108,7 @@ def test_malformed_requests_are_answered_by_field(client: httpx.Client, case: st
 
 
 def test_ports_that_cannot_be_had(client: httpx.Client, twoface: Run, model: Path) -> None:
-    for port in ("99999", "-1", "http"):
+    for port in ("99999", "-1", "0", "http"):
         refused = twoface("serve", "--model", model, f"--port={port}")
         assert refused.returncode == 2
         assert "is not a port" in refused.stderr
@@ -119,6 +121,7 @@ def test_not_json_too_large_and_other_paths(client: httpx.Client) -> None:
     answer = client.post(PREDICT, content=b"{")
     assert answer.status_code == 400
     assert "not JSON" in answer.json()["error"]
+    assert client.post(PREDICT, content=b'{"inputs": {"masked_image": NaN}}').status_code == 400
     answer = client.post(PREDICT, content=b" " * (2 * 32 * SIZE * SIZE * 3 * 24 + 1))
     assert answer.status_code == 413
     assert client.post("/v1/models/another:predict", json={}).status_code == 404

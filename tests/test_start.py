@@ -172,8 +172,13 @@ def test_ones_own_ten_photos(twoface: Run, half: Path, photos: Path, identity_fi
     (figures,) = json.loads(FillSession(tmp_path / "me.onnx", "cpu").metadata["figures"])
     assert figures["psnr_db"] == first["conditions"]["right reference"]["psnr_db"]["value"]
     assert FillSession(tmp_path / "me.onnx", "cpu").metadata["run"] == "me, begun from tests"
+    more = ["train", "experiment=own_photos", *TINY, "mask.size=16", "max_batches=6", "resume=runs/me/last.ckpt"]
+    more = [*(key for key in more if key != "max_batches=4"), "hydra.run.dir=runs/more"]
+    done = twoface(*more, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr  # the experiment begins from the package's model
+    assert load_generator(tmp_path / "runs" / "more" / "last.ckpt").run == "more, begun from tests"
     for refused, says in (
-        (["train", f"init={half}", "resume=runs/me/last.ckpt"], "give one of them"),
+        (["evaluate", "checkpoint=runs/me/last.ckpt"], "evaluation/evaluation.json exists and is kept; set force=true"),
         (["evaluate", "checkpoint=me.onnx", "watch=true"], "watch=true is for a checkpoint of a running training"),
         (["export", f"checkpoint={half}", "figures=again/evaluation.json"], "not of tests after"),
     ):

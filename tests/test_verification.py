@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.evaluation.statistics import bootstrap_mean, bootstrap_ratio
+from twoface_pl.evaluation.statistics import bootstrap_mean, bootstrap_pairs, bootstrap_ratio
 from twoface_pl.evaluation.summary import bucket_names, verify
 from twoface_pl.evaluation.verification import Verification
 
@@ -45,6 +45,20 @@ def test_a_ratio_of_sums() -> None:
     below = RNG.uniform(1, 2, 120)
     ratio = bootstrap_ratio(3 * below, below, PEOPLE)
     assert (ratio.value, ratio.low, ratio.high) == pytest.approx((3, 3, 3))
+
+
+def test_pairs_are_drawn_on_both_sides() -> None:
+    """One person, whose photos pass as anybody's: the interval must know that both sides bring such people."""
+    others = PEOPLE[:, None] != PEOPLE[None]
+    like_all = np.isin(PEOPLE, ["p03", "p17"])
+    passed = (like_all[:, None] | like_all[None]) & others
+    found = bootstrap_pairs(passed, others, PEOPLE)
+    one_sided = bootstrap_ratio(passed.sum(axis=1), others.sum(axis=1), PEOPLE)
+    assert found.value == pytest.approx(passed.sum() / others.sum())
+    assert found.low < found.value < found.high
+    assert found.high - found.low > 1.4 * (one_sided.high - one_sided.low)
+    always = bootstrap_pairs(others, others, PEOPLE)
+    assert (always.value, always.low, always.high) == pytest.approx((1, 1, 1))
 
 
 def test_verification_knows_its_people_and_counts_false_accepts() -> None:

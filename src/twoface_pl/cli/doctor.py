@@ -21,6 +21,7 @@ GROUPS = {
         "torch", "torchvision", "pytorch-lightning", "torchmetrics", "facenet-pytorch", "albumentations",
         "hydra-core", "tensorboard", "onnx", "onnxscript",
     ),
+    "judge": ("stlpips-pytorch", "torch-fidelity"),
     "serve": ("fastapi", "uvicorn", "orjson"),
 }  # fmt: skip
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
@@ -100,8 +101,9 @@ def _bfloat16_gain() -> float:
 
 
 def _devices(problems: list[str]) -> Iterator[str]:
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield f"CPU: {threads} usable cores, {platform.machine()}"
+    from twoface_pl.serving.session import usable_threads
+
+    yield f"CPU: {usable_threads()} usable cores, {platform.machine()}"
     if not _installed("torch"):
         return
     try:

@@ -12,7 +12,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.errors import require
     from twoface_pl.evaluation.evaluate import evaluate
     from twoface_pl.evaluation.evaluator import EvaluateOptions
-    from twoface_pl.evaluation.report import table, write_report
+    from twoface_pl.evaluation.report import FIGURES_FILE, table, write_report
     from twoface_pl.evaluation.watch import new_checkpoints
     from twoface_pl.model_file import SHIPPED_NAME, model_path
     from twoface_pl.networks.checkpoint import TrainedGenerator
@@ -24,6 +24,10 @@ def run(config: dict[str, Any], folder: Path) -> None:
     )
     beside = Path() if config["checkpoint"] == SHIPPED_NAME else checkpoint.parent
     output = Path(config["output"]) if config["output"] else beside / "evaluation"
+    require(
+        config["watch"] or config["force"] or not (output / FIGURES_FILE).exists(),
+        f"{output / FIGURES_FILE} exists and is kept; set force=true to replace it, or another output=",
+    )
     options = EvaluateOptions(
         root=Path(config["root"]),
         split=config["subset"],
@@ -42,8 +46,8 @@ def run(config: dict[str, Any], folder: Path) -> None:
 
     def report(trained: TrainedGenerator, into: Path) -> None:
         evaluation = evaluate(trained, options, identity, against)
+        print(table(evaluation.figures), flush=True)  # first: a full disk is not to take it along
         figures, page = write_report(evaluation, into)
-        print(table(evaluation.figures))
         print(f"figures: {figures}\npage: {page}", flush=True)
 
     if not config["watch"]:

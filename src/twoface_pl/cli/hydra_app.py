@@ -26,8 +26,8 @@ def _run_sweep_job(command: str) -> None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     overrides = [*HydraConfig.get().overrides.task, override("hydra.run.dir", folder)]
     status = subprocess.run([sys.executable, "-m", "twoface_pl.cli", command, *overrides], check=False).returncode
-    if status:
-        sys.exit(status)
+    if status:  # the other jobs still run: Hydra raises this once all are through
+        raise TwoFaceError(f"the job in {folder} failed with status {status}; its message is above")
 
 
 def _run_folder() -> Path:
@@ -41,9 +41,10 @@ def _run_folder() -> Path:
 def _remove_unused(folder: Path) -> None:
     """Remove the folder of a run that was refused before it wrote anything but its config and log."""
     made_here = HydraConfig.get().output_subdir is not None and folder != Path.cwd()
-    if made_here and all(path.name == ".hydra" or path.suffix == ".log" for path in folder.iterdir()):
+    own = {".hydra", f"{HydraConfig.get().job.name}.log"}
+    if made_here and {path.name for path in folder.iterdir()} <= own:
         shutil.rmtree(folder)
-        if not any(folder.parent.iterdir()):
+        if folder.parent != Path.cwd() and not any(folder.parent.iterdir()):
             folder.parent.rmdir()
 
 

@@ -62,6 +62,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
     if output.exists() and not config["force"]:
         raise TwoFaceError(f"{output} exists and is kept; set force=true to replace it, or another output=")
     require(config["samples"] > 0, f"samples={config['samples']} is not above 0")
+    require(config["seed"] >= 0, f"seed={config['seed']} is below 0")
     given = config.get("mask")
     options = {given["name"]: given} if given else compose_group("mask")
     photo, landmarks = _background(config["image"], config["image_size"])

@@ -6,11 +6,13 @@ import argparse
 
 from twoface_pl.cli.inpaint import add_model
 
+MOST_REQUESTS = 16  # at once, each with a body in memory; more get status 503
+
 
 def parse_port(text: str) -> int:
     """A port's number."""
-    if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a port, 0 to 65535")
+    if not text.isdecimal() or not 0 < int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a port, 1 to 65535")
     return int(text)
 
 
@@ -34,5 +36,11 @@ def run(arguments: argparse.Namespace) -> int:
         f"http://{arguments.host}:{arguments.port}/v1/models/{MODEL_NAME}:predict",
         flush=True,
     )
-    uvicorn.run(create_app(session), host=arguments.host, port=arguments.port, log_level="warning")
+    uvicorn.run(
+        create_app(session),
+        host=arguments.host,
+        port=arguments.port,
+        log_level="warning",
+        limit_concurrency=MOST_REQUESTS,
+    )
     return 0

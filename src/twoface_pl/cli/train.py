@@ -16,14 +16,13 @@ def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.data.augment import AugmentOptions
     from twoface_pl.data.datamodule import DataOptions, TripleDataModule
     from twoface_pl.data.index import read_frame
-    from twoface_pl.errors import require
     from twoface_pl.masks import build_mask_policy
-    from twoface_pl.training.module import InpaintingModule
+    from twoface_pl.training.module import BEGUN, InpaintingModule
     from twoface_pl.training.start import start_from
     from twoface_pl.training.train import TrainOptions, train
 
-    require(not (config["init"] and config["resume"]), "resume and init are two ways to begin; give one of them")
-    begun_from = load_trained(config["init"]) if config["init"] else None
+    # A resume goes on with its checkpoint's weights, whatever the training began from.
+    begun_from = load_trained(config["init"]) if config["init"] and not config["resume"] else None
     # train() says what it runs on; Lightning adds tips.
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated", module="pytorch_lightning")
@@ -55,7 +54,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
             "mask": config["mask"],
             "batch_size": config["data"]["batch_size"],
             "devices": config["trainer"]["devices"],
-            "run": folder.name + (f", begun from {begun_from.run}" if begun_from is not None else ""),
+            "run": folder.name + (BEGUN + begun_from.run if begun_from is not None else ""),
         },
         identity_network=identity_from_config(config["identity"]) if needs_identity else None,
         without_reference=config["references"]["none"],

@@ -271,16 +271,16 @@ def synthetic_photo(person: int, photo: int, size: int = 128) -> np.ndarray:
 def write_synthetic_photos(root: Path, people: int, photos: int, size: int, seed: int = 0) -> None:
     """Draw ``people`` identities into ``root/<identity>/<photo>.png``, ``photos`` of each.
 
-    Faces drawn there before are replaced.
+    Faces drawn there before are replaced; what else lies beside them stays.
 
     Raises:
-        TwoFaceError: the folder holds anything else.
+        TwoFaceError: the folder holds files, and no faces drawn before.
     """
     marker = root / MARKER
     if root.exists() and not marker.is_file() and any(root.iterdir()):
         raise TwoFaceError(f"{root} holds files that were not drawn here; give another source.root=")
-    if marker.is_file():
-        shutil.rmtree(root)
+    for drawn in root.glob("person_*"):
+        shutil.rmtree(drawn)
     root.mkdir(parents=True, exist_ok=True)
     marker.touch()
     for person in range(people):

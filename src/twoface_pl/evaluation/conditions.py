@@ -30,7 +30,7 @@ class Plan:
     """Beside the triples themselves: what else is looked up for each target, by its position."""
 
     nearest: dict[str, str]  # by person: the most similar other one; empty without an identity network
-    galleries: list[str | None]  # a file of the person that is neither target nor reference
+    galleries: list[str | None]  # a file of the person: neither target nor reference, nor alike to either
 
 
 def _person_means(triples: Triples, network: IdentityNetwork, device: torch.device) -> dict[str, np.ndarray]:
@@ -57,8 +57,10 @@ def make_plan(triples: Triples, network: IdentityNetwork | None, device: torch.d
     for target in triples.targets:
         person, file = split_name(target)
         files = next_references(triples.index, person, file, triples.positions[target])
-        beside = files[triples.options.references :]
-        galleries.append(beside[0] if beside else None)
+        used, beside = files[: triples.options.references], files[triples.options.references :]
+        # A second picture of the reference's moment would be matched by what was copied from the reference.
+        alike = frozenset().union(*(triples.index.alike.get(f"{person}/{name}", frozenset()) for name in used))
+        galleries.append(next((name for name in beside if name not in alike), None))
     return Plan(nearest, galleries)
 
 

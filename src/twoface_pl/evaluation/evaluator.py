@@ -48,6 +48,8 @@ class EvaluateOptions:
         require(self.device in ("cpu", "cuda"), f"device={self.device} is not cpu or cuda")
         require(self.batch_size > 0, f"batch_size={self.batch_size} is not above 0")
         require(self.references > 0, f"references={self.references} is not above 0")
+        for name in ("photos", "seed"):
+            require(getattr(self, name) >= 0, f"{name}={getattr(self, name)} is below 0")
         name = self.recogniser["name"]
         require(name in ("none", "sface"), f"recogniser={name} cannot judge here; choose sface or none")
 

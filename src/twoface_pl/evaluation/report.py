@@ -15,6 +15,8 @@ from twoface_pl.evaluation.picture import picture_grid
 from twoface_pl.faces.files import write_text
 from twoface_pl.faces.image import write_image
 
+FIGURES_FILE = "evaluation.json"  # written last: where it is, the rest is too
+
 Rows = list[list[str]]  # of a table; the first is its head
 
 
@@ -158,9 +160,9 @@ def _csv(photos: list[dict[str, Any]]) -> str:
 
 def write_report(evaluation: Evaluation, folder: Path) -> tuple[Path, Path]:
     """Write ``evaluation.json``, ``.csv``, ``.png`` and ``.html`` into a folder; returns figures and page."""
-    figures, shown = folder / "evaluation.json", folder / "evaluation.html"
-    write_text(figures, json.dumps(evaluation.figures, indent=2) + "\n")
+    figures, shown = folder / FIGURES_FILE, folder / "evaluation.html"
     write_text(folder / "evaluation.csv", _csv(evaluation.photos))
     write_image(folder / "evaluation.png", picture_grid(evaluation.examples, rows=len(evaluation.figures["cases"])))
     write_text(shown, page(evaluation.figures))
+    write_text(figures, json.dumps(evaluation.figures, indent=2) + "\n")
     return figures, shown

@@ -66,3 +66,20 @@ def bootstrap_ratio(above: np.ndarray, below: np.ndarray, people: np.ndarray, se
         value = float(np.divide(above.sum(), below.sum()))
         rounds = (drawn @ sums[0]) / (drawn @ sums[1])
     return Estimate(value, *_interval(rounds))
+
+
+def bootstrap_pairs(above: np.ndarray, below: np.ndarray, people: np.ndarray, seed: int = 0) -> Estimate:
+    """As :func:`bootstrap_ratio` of figures of pairs of photos: a person who is drawn is so on both sides.
+
+    Args:
+        above, below: (n, n), of each pair.
+        people: (n,), whose photo it is, in rows and columns alike.
+        seed: of the draws.
+    """
+    whose, drawn = _draws(people, seed)
+    belongs = np.eye(drawn.shape[1])[whose]  # (n, people)
+    sums = [belongs.T @ values.astype(np.float64) @ belongs for values in (above, below)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = float(np.divide(sums[0].sum(), sums[1].sum()))
+        rounds = ((drawn @ sums[0]) * drawn).sum(axis=1) / ((drawn @ sums[1]) * drawn).sum(axis=1)
+    return Estimate(value, *_interval(rounds))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.evaluation.statistics import Estimate, bootstrap_mean, bootstrap_ratio
+from twoface_pl.evaluation.statistics import Estimate, bootstrap_mean, bootstrap_pairs, bootstrap_ratio
 
 FALSE_ACCEPTS = 0.01  # share of untouched pairs of different people that the threshold lets pass
 FEWEST_PEOPLE = 10  # below that a threshold for 1 in 100 means nothing
@@ -25,9 +25,11 @@ class Verified:
 class Verification:
     """Fixes the threshold on untouched photos; then judges any condition by it.
 
+    Intervals are of what other people would show at this very threshold, which is not drawn anew.
+
     Args:
         probes: (n, D) unit identity embeddings of the untouched photos.
-        gallery: (n, D) of a photo of each probe's person that is neither target nor reference.
+        gallery: (n, D) of a photo of each probe's person that is neither target nor reference, nor alike to them.
         people: (n,) names.
 
     Raises:
@@ -52,9 +54,9 @@ class Verification:
     def judge(self, probes: np.ndarray) -> Verified:
         """Of the same photos in some condition, (n, D) in the same order."""
         accepted = self._accepted(probes)
-        passed = ((probes @ self._gallery.T > self.threshold) & self._others).sum(axis=1)
+        passed = (probes @ self._gallery.T > self.threshold) & self._others
         return Verified(
             bootstrap_mean(accepted, self._people),
             bootstrap_ratio(accepted, self._untouched, self._people),
-            bootstrap_ratio(passed.astype(np.float64), self._others.sum(axis=1).astype(np.float64), self._people),
+            bootstrap_pairs(passed, self._others, self._people),
         )

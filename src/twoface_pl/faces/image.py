@@ -83,14 +83,14 @@ def _decode(source: Path | bytes, name: str | None, convert: Callable[[Image.Ima
             raise TwoFaceError(f"{shown}: broken picture ({error}); replace or remove it") from None
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _to_rgb(image: Image.Image, ground: str = "white") -> Image.Image:
+    """RGB; what is transparent lies on ``ground``."""
     if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would clip it
         levels = np.asarray(image, np.float32) / 257
         image = Image.fromarray(np.clip(levels, 0, 255).astype(np.uint8))
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
+        image = Image.alpha_composite(Image.new("RGBA", image.size, ground), image)
     return image.convert("RGB")
 
 
@@ -127,7 +127,7 @@ def to_grey(pixels: np.ndarray) -> np.ndarray:
 
 
 def decode_mask(source: Path | bytes, name: str | None = None) -> np.ndarray:
-    """Decode a mask: white (above half) is the hole.
+    """Decode a mask: white (above half) is the hole; what is transparent is not.
 
     Returns:
         bool of shape (H, W), True in the hole.
@@ -135,7 +135,7 @@ def decode_mask(source: Path | bytes, name: str | None = None) -> np.ndarray:
     Raises:
         TwoFaceError: as :func:`decode_image`.
     """
-    return _decode(source, name, lambda image: _to_rgb(image).convert("L")) > 127
+    return _decode(source, name, lambda image: _to_rgb(image, "black").convert("L")) > 127
 
 
 def _jpeg_options(quality: int) -> dict[str, Any]:
@@ -157,9 +157,17 @@ def write_image(path: Path, pixels: np.ndarray, quality: int = 95) -> None:
 
 
 def list_photos(folder: Path) -> list[Path]:
-    """The photos directly in a folder, by suffix, sorted by name; hidden files are left out."""
+    """The photos directly in a folder, by suffix, sorted by name; hidden files are left out.
+
+    Raises:
+        TwoFaceError: the folder cannot be read.
+    """
+    try:
+        content = list(folder.iterdir())
+    except OSError as error:
+        raise TwoFaceError(f"{folder}: this folder cannot be read ({error.strerror})") from None
     return sorted(
         path
-        for path in folder.iterdir()
+        for path in content
         if path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".") and path.is_file()
     )

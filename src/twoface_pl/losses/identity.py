@@ -48,13 +48,13 @@ def random_view(faces: Tensor, random: torch.Generator) -> Tensor:
         (N, 3, H, W).
     """
     count, _, height, width = faces.shape
-    unit = torch.rand(count, 4, generator=random) * 2 - 1
+    unit = torch.rand(count, 5, generator=random) * 2 - 1
     angle, scale = unit[:, 0] * math.radians(TURN), (1 + SMALLEST) / 2 + unit[:, 1] * (1 - SMALLEST) / 2
     mirror = torch.where(torch.rand(count, generator=random) < 0.5, -1.0, 1.0)
     cosine, sine = scale * angle.cos(), scale * angle.sin()
     rows = [mirror * cosine, -sine, 2 * SHIFT * unit[:, 2], mirror * sine, cosine, 2 * SHIFT * unit[:, 3]]
     places = F.affine_grid(torch.stack(rows, dim=1).view(count, 2, 3), [count, 3, height, width], align_corners=False)
     seen = F.grid_sample(faces.float(), places.to(faces.device), padding_mode="reflection", align_corners=False)
-    size = [round(side * (COARSEST + (1 - COARSEST) * unit[0, 0].abs().item())) for side in (height, width)]
+    size = [round(side * (COARSEST + (1 - COARSEST) * unit[0, 4].abs().item())) for side in (height, width)]
     coarse = F.interpolate(seen, size, mode="bilinear", antialias=True, align_corners=False)
     return F.interpolate(coarse, (height, width), mode="bilinear", align_corners=False)

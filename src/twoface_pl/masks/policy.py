@@ -16,7 +16,6 @@ class MaskPolicy(ABC):
     """Draws one mask a sample."""
 
     name: ClassVar[str]
-    fixed: ClassVar[bool] = False  # every draw is the same mask
 
     @property
     def needs_landmarks(self) -> bool:

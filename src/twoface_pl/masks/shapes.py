@@ -22,7 +22,6 @@ class CenterSquare(MaskPolicy):
 
     size: int = 32
     name: ClassVar[str] = "center"
-    fixed: ClassVar[bool] = True
 
     def draw(
         self,

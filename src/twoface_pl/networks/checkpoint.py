@@ -8,11 +8,10 @@ from typing import Any
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.frame import FrameKind
+from twoface_pl.model_file import WEIGHTS_PREFIX
 from twoface_pl.networks.generator import Generator, build_generator
 from twoface_pl.networks.seed import SeedGenerator
 from twoface_pl.networks.weights import load_torch_file
-
-PREFIX = "generator."
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class TrainedGenerator:
     mask: dict[str, Any]  # of the mask policy it was trained with
     run: str
     batches: int
-    seconds: float = 0.0  # that the training took, validations included
+    seconds: float = 0.0  # that this run took, validations included, without those it was begun from
     figures: list[dict[str, Any]] = field(default_factory=list)  # the judge's, where the file holds them
 
 
@@ -70,7 +69,11 @@ def load_generator(path: Path) -> TrainedGenerator:
     hparams = content["hyper_parameters"]
     options = dict(hparams["generator"])
     generator = build_to_load(options)
-    state = {key.removeprefix(PREFIX): value for key, value in content["state_dict"].items() if key.startswith(PREFIX)}
+    state = {
+        key.removeprefix(WEIGHTS_PREFIX): value
+        for key, value in content["state_dict"].items()
+        if key.startswith(WEIGHTS_PREFIX)
+    }
     try:
         generator.load_state_dict(state)
     except RuntimeError as error:

@@ -69,7 +69,7 @@ class Generator(nn.Module, ABC):
         if self.only_hole is not None and policy != self.only_hole:
             raise TwoFaceError(
                 f"generator '{self.name}' fills only the centre {self.only_hole.size}x{self.only_hole.size} "
-                f"hole, not mask policy {policy}; set mask.name=center mask.size={self.only_hole.size} "
+                f"hole, not mask policy {policy}; set mask=center mask.size={self.only_hole.size} "
                 "or choose generator=ours"
             )
 
@@ -103,8 +103,3 @@ def build_generator(options: dict[str, Any]) -> Generator:
         return kinds[name](**arguments)
     except TypeError as error:
         raise TwoFaceError(f"generator '{name}': {error}") from None
-
-
-def count_parameters(network: nn.Module) -> int:
-    """Number of weights, frozen ones included, buffers not."""
-    return sum(weight.numel() for weight in network.parameters())

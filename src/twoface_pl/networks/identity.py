@@ -75,7 +75,7 @@ class SyntheticIdentity(IdentityNetwork):
 def _load_facenet(weights: str | None, sha256: str | None, pretrained: str) -> FaceNet:
     from facenet_pytorch import InceptionResnetV1
 
-    if weights is None:
+    if not weights:  # an environment variable that is set to nothing too
         require(sha256 is None, "identity.sha256 is checked on a local file; give identity.weights too")
         require(pretrained in PRETRAINED, f"identity.pretrained={pretrained} is not one of {', '.join(PRETRAINED)}")
         try:

@@ -75,11 +75,15 @@ class FrozenVGG16(nn.Module):
 
     @staticmethod
     def _load(weights: str) -> nn.Sequential:
-        if weights == "torchvision":
+        if weights in ("torchvision", ""):  # an environment variable that is set to nothing
             try:
                 state = VGG16_Weights.IMAGENET1K_V1.get_state_dict(check_hash=True)
             except OSError as error:
                 raise offline_error("VGG16 (torchvision, ImageNet)", "TWOFACE_VGG16", error) from None
+            except Exception as error:  # a download that was cut off fails in any way
+                raise TwoFaceError(
+                    f"VGG16's downloaded file is damaged ({error}); `twoface doctor` says where it is"
+                ) from None
         elif weights != "random":
             state = load_state(Path(weights), "VGG16")
         features = make_layers(TO_POOL3, batch_norm=False)

@@ -42,7 +42,7 @@ def load_state(path: Path, what: str, sha256: str | None = None) -> dict[str, Te
     """
     path = path.expanduser()
     if not path.is_file():
-        raise TwoFaceError(f"{what} weights: no file {path}; correct the path or leave it empty to download")
+        raise TwoFaceError(f"{what} weights: no file {path}; correct the path")
     if sha256 is not None:
         found = hashlib.sha256(path.read_bytes()).hexdigest()
         if found != sha256.lower():

@@ -16,7 +16,7 @@ from twoface_pl.networks.identity import SmallIdentityNetwork
 
 log = logging.getLogger(__name__)
 
-FIRST_PERSON = 5_000_000  # people that no drawn data set holds
+FIRST_PERSON = 5_000_000  # far beyond those of a drawn data set (of source.seed=0 to 4)
 LOGIT_SCALE = 16.0
 
 

@@ -26,6 +26,7 @@ from twoface_pl.training.objective import Objective, weighted_sum
 
 log = logging.getLogger(__name__)
 
+BEGUN = ", begun from "  # in a run's name, before the run that its first weights are of
 OPTIMIZERS = ("adam", "muon")  # of the generator
 
 FIGURES = (
@@ -49,7 +50,8 @@ class InpaintingModule(L.LightningModule):
         optimizer: ``{kind, generator_lr, discriminator_lr, betas, decay_batches}``: the generator's is Adam or
             :class:`Muon`, the discriminators' Adam; the rates fall to zero along a cosine over ``decay_batches``,
             or stay where that is None.
-        facts: ``{image_size, frame, mask, run}``, written into checkpoints and exports.
+        facts: ``{image_size, frame, mask, batch_size, devices, run}``, written into checkpoints; all but
+            batch_size and devices into exports.
         identity_network: frozen; its weights stay out of checkpoints.
         without_reference: share of batches in which the generator gets no reference, if it can do without.
         channels_last: memory format; faster on CPUs and on GPUs with AMP.
@@ -74,6 +76,8 @@ class InpaintingModule(L.LightningModule):
         super().__init__()
         kind = optimizer["kind"]
         require(kind in OPTIMIZERS, f"optimizer.kind={kind} is not one of {', '.join(OPTIMIZERS)}")
+        require(0 <= without_reference <= 1, f"references.none={without_reference} is no share, 0 to 1")
+        require(isinstance(log_every, int) and log_every > 0, f"log_every={log_every} is not a whole number above 0")
         self.save_hyperparameters(ignore=["identity_network"])
         self.automatic_optimization = False
         self.optimizer_options = optimizer

@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 
 from twoface_pl.errors import TwoFaceError, require
+from twoface_pl.losses import adversarial as adversarial_losses
+from twoface_pl.losses import identity as identity_losses
+from twoface_pl.losses import reconstruction as reconstruction_losses
 from twoface_pl.losses.adversarial import discriminator_loss, generator_loss, r1_penalty
 from twoface_pl.losses.identity import identity_loss, random_view
 from twoface_pl.losses.perceptual import perceptual_loss
@@ -27,6 +30,11 @@ KEYS = {
     },
     "identity": {"weight", "kind", "truth", "reference", "hardened", "share", "start"},
 }  # fmt: skip
+KINDS = {
+    "reconstruction": reconstruction_losses.KINDS,
+    "adversarial": adversarial_losses.KINDS,
+    "identity": identity_losses.KINDS,
+}
 
 
 def check_losses(losses: dict[str, dict[str, Any]]) -> None:
@@ -39,6 +47,11 @@ def check_losses(losses: dict[str, dict[str, Any]]) -> None:
         wrong = set(losses.get(name, ())) ^ KEYS.get(name, set())
         known = ", ".join(sorted(KEYS.get(name, KEYS)))
         require(not wrong, f"losses.{name}: unknown or missing: {', '.join(sorted(wrong))}; there are: {known}")
+    for name, kinds in KINDS.items():  # now, not when a loss with a late start first counts
+        kind = losses[name]["kind"]
+        require(kind in kinds, f"losses.{name}.kind={kind} is not one of {', '.join(kinds)}")
+    every = losses["adversarial"]["r1_every"]
+    require(isinstance(every, int) and every > 0, f"losses.adversarial.r1_every={every} is not a whole number above 0")
     identity = losses["identity"]
     require(
         identity["weight"] == 0 or identity["truth"] + identity["reference"] > 0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import warnings
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from twoface_pl.training.callbacks import (
     StopWhenReached,
     ValidationLog,
 )
-from twoface_pl.training.module import FIGURES, InpaintingModule
+from twoface_pl.training.module import BEGUN, FIGURES, InpaintingModule
 
 log = logging.getLogger(__name__)
 
@@ -64,11 +65,17 @@ class TrainResult:
     broken_photos: int  # samples that could not be read; others took their places
 
 
+def _unused(folder: Path, name: str) -> str:
+    """``name``, or ``name_2``... where a run before this one wrote: CSVLogger would delete its figures."""
+    names = itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2)))
+    return next(free for free in names if not (folder / free).exists())
+
+
 def _logger(options: TrainOptions) -> Logger | bool:
     if options.logger == "tensorboard":
         return TensorBoardLogger(options.folder, name="", version="tensorboard", default_hp_metric=False)
     if options.logger == "csv":
-        return CSVLogger(options.folder, name="", version="csv")
+        return CSVLogger(options.folder, name="", version=_unused(options.folder, "csv"))
     return False
 
 
@@ -97,6 +104,8 @@ def _callbacks(options: TrainOptions) -> list[Callback]:
 
 def _check_resume(module: InpaintingModule, path: Path, max_batches: int) -> int:
     """Refuse a checkpoint of another architecture before Lightning lists a hundred keys; say what else differs.
+
+    What it was begun from is said of this run too.
 
     Returns:
         the batches that it has behind it.
@@ -129,6 +138,8 @@ def _check_resume(module: InpaintingModule, path: Path, max_batches: int) -> int
     missing = sorted(set(module.state_dict()) - set(content["state_dict"]))
     if missing:
         raise TwoFaceError(f"{path} is of an earlier version: it has no {missing[0]}; start anew without resume")
+    _, begun, origin = found["facts"]["run"].partition(BEGUN)
+    wanted["facts"]["run"] += begun + origin
     for key, value in wanted["facts"].items():
         if key != "run" and found["facts"].get(key) != value:
             log.warning("resuming with %s %s; the checkpoint had %s", key, value, found["facts"].get(key))
