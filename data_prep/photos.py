@@ -50,7 +50,7 @@ def to_face(value: Values) -> Face:
     return Face(tuple(value["box"]), np.array(value["landmarks"], np.float64), value["confidence"])
 
 
-def _choose_face(pixels: np.ndarray, min_face: float) -> Values:
+def _choose_face(pixels: np.ndarray) -> Values:
     height, width = pixels.shape[:2]
     faces = _detector().detect(pixels)
     if not faces:
@@ -58,8 +58,6 @@ def _choose_face(pixels: np.ndarray, min_face: float) -> Values:
     face = subject(faces, height, width)
     if face is None:
         return rejected("several faces", f"{len(faces)} faces, none clearly the subject: {describe_boxes(faces)}")
-    if max(face.box[2:]) < min_face:
-        return rejected("small face", f"the face is {max(face.box[2:]):.0f} px high, less than min_face={min_face:g}")
     return {
         "box": [round(value, 2) for value in face.box],
         "landmarks": np.round(face.landmarks.astype(float), 2).tolist(),
@@ -68,10 +66,10 @@ def _choose_face(pixels: np.ndarray, min_face: float) -> Values:
     }
 
 
-def detect_photos(arguments: list[tuple[str, bool, float]]) -> list[Values]:
+def detect_photos(arguments: list[tuple[str, bool]]) -> list[Values]:
     """Photos' sizes and faces; without ``find`` only whether they can be read."""
     values = []
-    for path, find, min_face in arguments:
+    for path, find in arguments:
         try:
             content = Path(path).read_bytes()
             pixels = decode_image(content, "it")
@@ -81,19 +79,29 @@ def detect_photos(arguments: list[tuple[str, bool, float]]) -> list[Values]:
         except TwoFaceError as error:
             values.append(rejected("unreadable", str(error).removeprefix("it: ")))
             continue
-        face = _choose_face(pixels, min_face) if find else {}
+        face = _choose_face(pixels) if find else {}
         digest = hashlib.sha256(content).hexdigest()[:24]
         values.append({"size": [pixels.shape[1], pixels.shape[0]], "digest": digest, **face})
     return values
+
+
+def _large_enough(value: Values, min_face: float) -> Values:
+    """A detection's result; a reject where its face is too small."""
+    side = max(value["box"][2:]) if "box" in value else min_face
+    if side >= min_face:
+        return value
+    reason = f"the face is {side:.0f} px high, less than min_face={min_face:g}"
+    return {"size": value["size"], "digest": value["digest"], **rejected("small face", reason)}
 
 
 def detect(work: Work, photos: list[Photo], find: bool, min_face: float, compute: bool) -> dict[str, Values]:
     """Step: each photo's face."""
     items = []
     for photo in photos:
-        marks = stamp("detect 1", file_marks(photo.path), find, min_face)
-        items.append(Item(photo.key, marks, (str(photo.path), find, min_face)))
-    return work.run("detect", "detect" if find else "read", items, detect_photos, compute)
+        marks = stamp("detect 2", file_marks(photo.path), find)
+        items.append(Item(photo.key, marks, (str(photo.path), find)))
+    found = work.run("detect", "detect" if find else "read", items, detect_photos, compute)
+    return {key: _large_enough(value, min_face) for key, value in found.items()}  # another limit: nothing is read anew
 
 
 def sharpness(pixels: np.ndarray) -> float:

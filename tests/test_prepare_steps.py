@@ -20,6 +20,7 @@ from twoface_pl.data.index import read_frame, read_index, read_landmarks
 from twoface_pl.data.source import FolderSource
 from twoface_pl.data.synthetic import synthetic_photo, write_synthetic_photos
 from twoface_pl.data.triples import TripleOptions, Triples
+from twoface_pl.data_prep import photos
 from twoface_pl.data_prep.prepare import prepare
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.image import decode_image, write_image
@@ -77,6 +78,22 @@ def test_no_face_two_faces_small_faces_and_copies_are_rejected(tmp_path: Path) -
         rows = list(csv.DictReader(stream))
     assert {row["path"].removeprefix("photos/"): row["kind"] for row in rows} == kinds
     assert all(row["reason"] for row in rows)
+
+
+def test_another_limit_of_size_finds_no_face_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _troubled(tmp_path / "photos")
+    options = {**FACED, "same_picture": 0.9, "split": split_rule("few_photos", 0, 0)}
+    result = prepare(prepare_options(tmp_path / "photos", tmp_path / "set", **options))
+    assert "person/small.png" not in kinds_of_rejects(result)
+
+    def none_to_look_at(arguments: list[tuple[str, bool]]) -> list[dict]:
+        raise AssertionError(f"looked at again: {arguments}")
+
+    monkeypatch.setattr(photos, "detect_photos", none_to_look_at)
+    result = prepare(
+        prepare_options(tmp_path / "photos", tmp_path / "set", **options | {"min_face": 34, "force": True})
+    )
+    assert kinds_of_rejects(result)["person/small.png"] == "small face"
 
 
 def test_a_target_and_its_reference_are_never_alike(tmp_path: Path) -> None:

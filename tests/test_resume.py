@@ -43,6 +43,20 @@ def test_a_resume_into_the_same_folder_keeps_the_figures(prepared: Path, tmp_pat
     assert (tmp_path / "csv_2" / "metrics.csv").is_file()
 
 
+def test_a_resume_into_the_same_folder_keeps_a_better_checkpoint(prepared: Path, tmp_path: Path) -> None:
+    first = train(tiny_module(), tiny_data(prepared), tiny_options(tmp_path, max_batches=2))
+    content = torch.load(first.last, weights_only=True)
+    for name, state in content["callbacks"].items():
+        if "psnr_in_hole" in name:
+            state["best_model_score"] = torch.tensor(99.0)
+            state["best_k_models"] = {path: torch.tensor(99.0) for path in state["best_k_models"]}
+    torch.save(content, first.last)
+    before = first.best.read_bytes()
+    second = train(tiny_module(), tiny_data(prepared), tiny_options(tmp_path, max_batches=4, resume=first.last))
+    assert second.best.read_bytes() == before
+    assert read_checkpoint(second.last)["batches_done"] == 4
+
+
 def test_a_resume_with_another_optimizer_or_of_an_earlier_version(
     checkpoint: Path, prepared: Path, tmp_path: Path
 ) -> None:

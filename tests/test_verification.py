@@ -48,7 +48,7 @@ def test_a_ratio_of_sums() -> None:
 
 
 def test_pairs_are_drawn_on_both_sides() -> None:
-    """One person, whose photos pass as anybody's: the interval must know that both sides bring such people."""
+    """Two people, whose photos pass as anybody's: the interval must know that both sides bring them."""
     others = PEOPLE[:, None] != PEOPLE[None]
     like_all = np.isin(PEOPLE, ["p03", "p17"])
     passed = (like_all[:, None] | like_all[None]) & others
