@@ -11,7 +11,9 @@ import httpx
 import numpy as np
 import pytest
 from conftest import SIZE, Run
+from fastapi.testclient import TestClient
 
+from twoface_pl.serving.app import create_app
 from twoface_pl.serving.session import FillSession
 
 PREDICT = "/v1/models/two_face_model:predict"
@@ -127,3 +129,14 @@ def test_not_json_too_large_and_other_paths(client: httpx.Client) -> None:
     assert client.post("/v1/models/another:predict", json={}).status_code == 404
     assert client.get(PREDICT).status_code == 405
     assert client.get("/healthz").status_code == 200
+
+
+def test_a_failure_of_its_own_is_answered_as_json(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*_: object) -> np.ndarray:
+        raise RuntimeError("out of memory, say")
+
+    session = FillSession(model, "cpu")
+    monkeypatch.setattr(session, "fill", breaks)
+    answer = TestClient(create_app(session)).post(PREDICT, json=_body(_request(1)))
+    assert answer.status_code == 500
+    assert answer.json() == {"error": "the server failed; its log says why"}
