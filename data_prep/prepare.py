@@ -22,8 +22,9 @@ from twoface_pl.data_prep.recognise import check_recogniser, recognise
 from twoface_pl.data_prep.report import write_report
 from twoface_pl.data_prep.sources import Listing, Photo, Reject, list_sources
 from twoface_pl.data_prep.split import OwnPhotos
-from twoface_pl.data_prep.work import Work, usable_cores
+from twoface_pl.data_prep.work import Work
 from twoface_pl.errors import TwoFaceError, require
+from twoface_pl.faces.detector import usable_cores
 from twoface_pl.faces.files import new_folders, write_text
 
 MIN_VALIDATION = 2  # people

@@ -64,7 +64,7 @@ def create_app(session: FillSession) -> FastAPI:
             return _json({"error": str(error)}, 413 if isinstance(error, _TooLarge) else 400)
         except ClientDisconnect:
             return Response()  # nobody reads it
-        except Exception:
+        except Exception:  # onnxruntime's, or memory: answered in the protocol's form, said in the log
             log.exception("a request failed")
             return _json({"error": "the server failed; its log says why"}, 500)
         return Response(answer, media_type="application/json")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 import onnxruntime
 
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.faces.detector import FaceDetector
+from twoface_pl.faces.detector import FaceDetector, usable_cores
 from twoface_pl.faces.frame import FrameKind
 from twoface_pl.masks import build_mask_policy
 from twoface_pl.model_file import FORMAT, INPUTS
@@ -34,10 +33,6 @@ def find_model(path: Path) -> Path:
     raise TwoFaceError(f"no model at {path}; make one with `twoface export`, or give --model <file.onnx or folder>")
 
 
-def usable_threads() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _providers(device: str) -> list[str]:
     """What to try, best first. Without a GPU, CUDA is not tried: it would only print its failure."""
     has_gpu = any(Path(name).exists() for name in GPU_FILES)
@@ -56,7 +51,7 @@ def open_session(model: Path | bytes, device: str) -> onnxruntime.InferenceSessi
         TwoFaceError: not an ONNX file, or ``cuda`` was asked for and does not run.
     """
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = usable_threads()
+    options.intra_op_num_threads = usable_cores()
     options.log_severity_level = 3
     source = model if isinstance(model, bytes) else str(model)
     try:
@@ -96,7 +91,7 @@ class FillSession:
         self.default_mask: np.ndarray = policy.draw(np.random.default_rng(0), self.image_size)
         self.only_default_mask: bool = json.loads(self.metadata["only_default_mask"])
         self.frame = FrameKind.build(json.loads(self.metadata["frame"]))
-        self.detector = FaceDetector(usable_threads())
+        self.detector = FaceDetector(usable_cores())
 
     @property
     def provider(self) -> str:

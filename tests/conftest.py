@@ -16,6 +16,7 @@ from twoface_pl.data.synthetic import write_synthetic_photos
 from twoface_pl.data_prep.options import PrepareOptions
 from twoface_pl.data_prep.prepare import PrepareResult, prepare
 from twoface_pl.data_prep.split import SplitRule
+from twoface_pl.evaluation.evaluator import EvaluateOptions
 from twoface_pl.export.export import export
 from twoface_pl.faces.frame import FrameKind
 from twoface_pl.masks import CenterSquare
@@ -125,6 +126,11 @@ def tiny_options(folder: Path, **changes) -> TrainOptions:
         "progress": False,
     }
     return TrainOptions(**{**options, **changes})
+
+
+def evaluate_options(root: Path, **changes) -> EvaluateOptions:
+    options = {"split": "test", "mask": None, "batch_size": 3, "photos": 0, "seed": 0, "device": "cpu"}
+    return EvaluateOptions(root, **{**options, **changes})
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -23,7 +23,7 @@ def test_the_identity_network_is_used_and_stays_out_of_checkpoints(
     result = train(module, tiny_data(prepared), tiny_options(tmp_path))
     assert all(torch.equal(before[name], value) for name, value in identity.state_dict().items())
     assert not any("identity" in name for name in read_checkpoint(result.last)["state_dict"])
-    logged = (tmp_path / "csv" / "metrics.csv").read_text()
+    logged = (tmp_path / "csv" / "version_0" / "metrics.csv").read_text()
     for name in (
         "generator/identity_truth",
         "generator/adversarial_global",
@@ -84,7 +84,7 @@ def test_every_loss_is_logged_and_one_option_switches_it_off(
     def logged(name: str, options: dict) -> str:
         module = tiny_module(losses=options, identity_network=identity)
         train(module, tiny_data(prepared), tiny_options(tmp_path / name, max_batches=1, validate_every=1))
-        return (tmp_path / name / "csv" / "metrics.csv").read_text().splitlines()[0]
+        return (tmp_path / name / "csv" / "version_0" / "metrics.csv").read_text().splitlines()[0]
 
     assert all(figure in logged("all", everything) for figure in weights)
     for number, (figure, (loss, _, off)) in enumerate(weights.items()):
@@ -123,7 +123,7 @@ def test_a_loss_may_start_late(prepared: Path, identity_file: Path, tmp_path: Pa
     late["adversarial"] |= {"start": 3}
     module = tiny_module(losses=late, identity_network=identity)
     train(module, tiny_data(prepared), tiny_options(tmp_path, max_batches=4, validate_every=4))
-    rows = csv.DictReader((tmp_path / "csv" / "metrics.csv").open())
+    rows = csv.DictReader((tmp_path / "csv" / "version_0" / "metrics.csv").open())
     by_batch = {int(row["step"]): row for row in rows if row["generator/reconstruction"]}
     for figure, start in (
         ("generator/perceptual", 1),

@@ -37,10 +37,10 @@ def test_resume_goes_on_where_it_stopped(prepared: Path, tmp_path: Path) -> None
 
 def test_a_resume_into_the_same_folder_keeps_the_figures(prepared: Path, tmp_path: Path) -> None:
     first = train(tiny_module(), tiny_data(prepared), tiny_options(tmp_path, max_batches=2))
-    before = (tmp_path / "csv" / "metrics.csv").read_text()
+    before = (tmp_path / "csv" / "version_0" / "metrics.csv").read_text()
     train(tiny_module(), tiny_data(prepared), tiny_options(tmp_path, max_batches=4, resume=first.last))
-    assert (tmp_path / "csv" / "metrics.csv").read_text() == before
-    assert (tmp_path / "csv_2" / "metrics.csv").is_file()
+    assert (tmp_path / "csv" / "version_0" / "metrics.csv").read_text() == before
+    assert (tmp_path / "csv" / "version_1" / "metrics.csv").is_file()
 
 
 def test_a_resume_into_the_same_folder_keeps_a_better_checkpoint(prepared: Path, tmp_path: Path) -> None:

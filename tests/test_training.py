@@ -123,7 +123,7 @@ def test_the_2018_setup_trains(prepared_128: Path, twoface: Run, identity_file: 
     assert content["hyper_parameters"]["losses"]["identity"]["kind"] == "norm_2018"
     frozen = {key: value for key, value in content["state_dict"].items() if ".features.0.weight" in key}
     assert len(frozen) == 4
-    logged = (tmp_path / "run" / "csv" / "metrics.csv").read_text().splitlines()
+    logged = (tmp_path / "run" / "csv" / "version_0" / "metrics.csv").read_text().splitlines()
     rows = [dict(zip(logged[0].split(","), line.split(","), strict=True)) for line in logged[1:]]
     parts = ("reconstruction", "adversarial_global", "adversarial_local", "identity_reference")
     assert all(float(rows[0][f"generator/{part}"]) > 0 for part in parts)

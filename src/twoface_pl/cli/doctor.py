@@ -101,9 +101,9 @@ def _bfloat16_gain() -> float:
 
 
 def _devices(problems: list[str]) -> Iterator[str]:
-    from twoface_pl.serving.session import usable_threads
+    from twoface_pl.faces.detector import usable_cores
 
-    yield f"CPU: {usable_threads()} usable cores, {platform.machine()}"
+    yield f"CPU: {usable_cores()} usable cores, {platform.machine()}"
     if not _installed("torch"):
         return
     try:

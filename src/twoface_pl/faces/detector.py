@@ -6,6 +6,7 @@ convolutional networks") as facenet-pytorch runs it; its networks are exported b
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from pathlib import Path
 
@@ -22,6 +23,11 @@ CELL = 12  # P-Net's field of view, in pixels
 STRIDE = 2  # P-Net's
 PYRAMID_STEP = 0.709  # the square root of a half: each level has half the pixels
 THRESHOLDS = (0.6, 0.7, 0.7)  # of the three networks' confidence
+
+
+def usable_cores() -> int:
+    """Of this machine, those that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Areas:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import warnings
 from dataclasses import dataclass, field
@@ -65,17 +64,11 @@ class TrainResult:
     broken_photos: int  # samples that could not be read; others took their places
 
 
-def _unused(folder: Path, name: str) -> str:
-    """``name``, or ``name_2``... where a run before this one wrote: CSVLogger would delete its figures."""
-    names = itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2)))
-    return next(free for free in names if not (folder / free).exists())
-
-
 def _logger(options: TrainOptions) -> Logger | bool:
     if options.logger == "tensorboard":
         return TensorBoardLogger(options.folder, name="", version="tensorboard", default_hp_metric=False)
     if options.logger == "csv":
-        return CSVLogger(options.folder, name="", version=_unused(options.folder, "csv"))
+        return CSVLogger(options.folder, name="csv")  # a version each: of a given one it would delete the figures
     return False
 
 
@@ -102,15 +95,8 @@ def _callbacks(options: TrainOptions) -> list[Callback]:
     return callbacks
 
 
-def _check_resume(module: InpaintingModule, path: Path, max_batches: int) -> int:
-    """Refuse a checkpoint of another architecture before Lightning lists a hundred keys; say what else differs.
-
-    What it was begun from is said of this run too.
-
-    Returns:
-        the batches that it has behind it.
-    """
-    content = read_checkpoint(path)
+def _check_resume(module: InpaintingModule, path: Path, content: dict[str, Any], max_batches: int) -> None:
+    """Refuse a checkpoint of another architecture before Lightning lists a hundred keys; say what else differs."""
     if content["batches_done"] >= max_batches:
         raise TwoFaceError(
             f"{path} has {content['batches_done']} batches behind it already; raise max_batches above that"
@@ -138,12 +124,18 @@ def _check_resume(module: InpaintingModule, path: Path, max_batches: int) -> int
     missing = sorted(set(module.state_dict()) - set(content["state_dict"]))
     if missing:
         raise TwoFaceError(f"{path} is of an earlier version: it has no {missing[0]}; start anew without resume")
-    _, begun, origin = found["facts"]["run"].partition(BEGUN)
-    wanted["facts"]["run"] += begun + origin
     for key, value in wanted["facts"].items():
         if key != "run" and found["facts"].get(key) != value:
             log.warning("resuming with %s %s; the checkpoint had %s", key, value, found["facts"].get(key))
-    return int(content["batches_done"])
+
+
+def _resume(module: InpaintingModule, data: TripleDataModule, path: Path, max_batches: int) -> None:
+    """Make ready to go on from a checkpoint: with the batch that is due, and the name of what it was begun from."""
+    content = read_checkpoint(path)
+    _check_resume(module, path, content, max_batches)
+    _, begun, origin = content["hyper_parameters"]["facts"]["run"].partition(BEGUN)
+    module.hparams["facts"]["run"] += begun + origin
+    data.start_batch = int(content["batches_done"])
 
 
 def _build_trainer(options: TrainOptions) -> L.Trainer:
@@ -175,7 +167,7 @@ def train(module: InpaintingModule, data: TripleDataModule, options: TrainOption
         TwoFaceError: a checkpoint of another architecture, a trainer that this machine cannot run.
     """
     if options.resume is not None:
-        data.start_batch = _check_resume(module, options.resume, options.max_batches)
+        _resume(module, data, options.resume, options.max_batches)
     # Said of every loader on a machine with few cores; and of a folder that holds the run's config.
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
     warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
