@@ -178,6 +178,7 @@ table { border-collapse: collapse } td { padding: .1rem .8rem .1rem 0; vertical-
 td:nth-child(2) { text-align: right } i { display: block; height: .7rem; background: #47a }
 img { display: block; max-width: 100%; margin: .4rem 0 } h2 { margin-top: 2rem } .note { color: #555 }
 """
+REJECTS_NOTE = '<p class="note">Each file with its reason: <a href="rejects.csv">rejects.csv</a>.</p>'
 NOTES = {
     "alike": "Not joined, but kept in one split. If these are one person, put their photos into one folder.",
     "joined": "One person in two sources; they stand under the first name.",
@@ -201,7 +202,7 @@ def _html(figures: dict[str, Any], sheets: dict[str, list[str]]) -> str:
         _table("People by split", figures["people"]),
         _table("Photos by split", figures["photos"]),
         _table("Rejects by reason", figures["rejects"]),
-        '<p class="note">Each file with its reason: <a href="rejects.csv">rejects.csv</a>.</p>',
+        REJECTS_NOTE if figures["rejects"] else "",
         _table("People by number of photos", figures["people_by_photos"]),
         _table("Photos by size (the ten most frequent)", figures["photo_sizes"]),
         _table("Side of the frame in the photo, in pixels", figures["frame_sides"]),

@@ -92,6 +92,7 @@ def test_figures_with_controls_beside_them(
     means = {name: values["psnr_db"]["value"] for name, values in figures["conditions"].items()}
     assert figures["db_above_opencv"] == pytest.approx(means["right reference"] - means[figures["opencv"]], abs=1e-3)
     shown = table(figures)
+    assert f"mask center, size {HOLE}" in shown
     assert "right reference" in shown
     assert "skipped: identity by a judge, verification: needs recogniser=sface" in shown
     assert list(figures["buckets"]) == ["0-10%"]

@@ -68,6 +68,7 @@ def test_prepare_makes_the_2018_layout(prepared: Path) -> None:
     entries = read_index(FolderSource(prepared), "train").masked
     assert sorted(entries) != list(entries)  # shuffled
     assert read_frame(FolderSource(prepared)).name == "none"
+    assert "rejects" not in (prepared / "report.html").read_text()  # there are none
 
 
 def test_prepare_makes_the_same_bytes_again(photos: Path, prepared: Path, tmp_path: Path) -> None:
@@ -97,6 +98,7 @@ def test_every_reject_has_its_reason_and_the_source_is_untouched(tmp_path: Path)
     before = {path: path.read_bytes() for path in source.rglob("*") if path.is_file()}
     result = _prepare(source, root, split_rule("few_photos", 0.0, 0.0, seed=0))
     assert before == {path: path.read_bytes() for path in source.rglob("*") if path.is_file()}
+    assert 'href="rejects.csv"' in (root / "report.html").read_text()
     with (root / "rejects.csv").open() as stream:
         rejects = {row["path"].removeprefix("photos/"): row["reason"] for row in csv.DictReader(stream)}
     assert "too small" in rejects["good/tiny.png"]

@@ -29,13 +29,24 @@ def _photos_of_people(counts: dict[str, Any]) -> str:
     return f"{photos} {'photo' if photos == 1 else 'photos'} of {people} {'person' if people == 1 else 'people'}"
 
 
+def _policy(options: dict[str, Any]) -> str:
+    """A policy's name and options in words: ``center, size 64``."""
+    named = [str(options["name"])] if "name" in options else []
+    others = [
+        f"{name} ({_policy(value)})" if isinstance(value, dict) else f"{name} {value}"
+        for name, value in options.items()
+        if name != "name"
+    ]
+    return ", ".join([*named, *others])
+
+
 def where(figures: dict[str, Any]) -> str:
     """What every figure is about: photos, frame, mask policy."""
     heading = figures["heading"]
-    count = heading["references"]
+    references = "1 reference" if heading["references"] == 1 else f"{heading['references']} references"
     return (
         f"{_photos_of_people(heading)}, split {heading['split']}, {heading['image_size']} px, "
-        f"frame {heading['frame']}, {count} {'reference' if count == 1 else 'references'}, mask {heading['mask']}"
+        f"frame {heading['frame']}, {references}, mask {_policy(heading['mask'])}"
     )
 
 
@@ -63,13 +74,13 @@ def verification_rows(verification: dict[str, Any]) -> Rows:
         [name, _interval(values["of_untouched"]), _interval(values["false_accepts"])]
         for name, values in verification["conditions"].items()
     ]
-    return [["verification", "of the untouched photos' rate", "false accepts"], *rows]
+    return [["", "of the untouched photos' rate", "false accepts"], *rows]
 
 
 def distribution_rows(distribution: dict[str, Any]) -> Rows:
     """FID and KID of each condition; lower is better."""
     rows = [[name, f"{of['fid']:.2f}", f"{1000 * of['kid']:.2f}"] for name, of in distribution.items()]
-    return [["all fills against all photos", "FID", "1000 KID"], *rows]
+    return [["", "FID", "1000 KID"], *rows]
 
 
 def _tables(figures: dict[str, Any]) -> list[tuple[str, Rows]]:
@@ -81,12 +92,12 @@ def _tables(figures: dict[str, Any]) -> list[tuple[str, Rows]]:
     verification = figures["verification"]
     if verification and "conditions" in verification:
         title = (
-            f"{verification['photos']} photos, threshold {verification['threshold']:.3f}, of 1 % false accepts on "
-            f"untouched photos; {verification['people_left_out']} people with too few photos left out"
+            f"verification: {verification['photos']} photos, threshold {verification['threshold']:.3f} (1 % false "
+            f"accepts on untouched photos), {verification['people_left_out']} people with too few photos left out"
         )
         tables.append((title, verification_rows(verification)))
     if figures["distribution"]:
-        tables.append(("", distribution_rows(figures["distribution"])))
+        tables.append(("all fills against all photos", distribution_rows(figures["distribution"])))
     return tables
 
 
@@ -123,8 +134,9 @@ def table(figures: dict[str, Any]) -> str:
 
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 1200px; padding: 0 1rem; color: #222 }
-table { border-collapse: collapse; margin: .6rem 0; font-size: 13px } td, th { padding: .15rem .8rem .15rem 0 }
-td:not(:first-child), th { text-align: right } tr:first-child { border-bottom: 1px solid #aaa }
+table { display: block; overflow-x: auto; border-collapse: collapse; margin: .6rem 0; font-size: 13px }
+td, th { padding: .15rem .8rem .15rem 0; white-space: nowrap } td:not(:first-child), th { text-align: right }
+tr:first-child { border-bottom: 1px solid #aaa } h2 { font-size: 1.2rem }
 img { display: block; max-width: 100%; margin: .4rem 0 } .note { color: #555 }
 """
 
