@@ -210,6 +210,9 @@ def test_another_mask_and_fewer_photos(checkpoint: Path, prepared: Path) -> None
     figures = evaluate(load_generator(checkpoint), options, None).figures
     assert figures["heading"]["photos"] == 4
     assert figures["heading"]["mask"]["name"] == "random_box"
+    assert "mask random_box, smallest 10, largest 20" in table(figures)
+    figures["heading"]["mask"] = {"name": "mixture", "parts": {"one": {"weight": 1, "mask": {"name": "center"}}}}
+    assert "mask mixture, parts (one (weight 1, mask (center)))" in table(figures)
     assert "identity_to_truth" not in figures["conditions"]["right reference"]
 
 
