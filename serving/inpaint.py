@@ -3,89 +3,29 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import overload
 
+import cv2
 import numpy as np
 
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.faces.face import Box, Face, check_box, describe_boxes, face_in_box, face_under_mask, largest
+from twoface_pl.faces.face import HandBox
 from twoface_pl.faces.frame import Frame
-from twoface_pl.faces.image import (
-    LOSSLESS_SUFFIXES,
-    decode_image,
-    decode_mask,
-    is_grey,
-    list_photos,
-    to_grey,
-    write_image,
-)
+from twoface_pl.faces.hole import bounding_box
+from twoface_pl.faces.image import OPAQUE, Photo, soften
+from twoface_pl.serving.placing import Picture
 from twoface_pl.serving.session import FillSession
 
 log = logging.getLogger(__name__)
 
 MOSTLY_HOLE = 0.9
+References = np.ndarray | Sequence[np.ndarray] | None
 LARGE_FACE = 1.5  # times the model's size: from there on the fill is visibly softer than the photo
 
 
-@dataclass(frozen=True)
-class _Picture:
-    """One of the two pictures, and how the user calls it and its box."""
-
-    pixels: np.ndarray
-    name: str
-    option: str
-    box: Box | None
-    mask: np.ndarray | None = None
-
-    def place(self, session: FillSession) -> Frame:
-        """The model's frame of this picture's face."""
-        height, width = self.pixels.shape[:2]
-        if session.frame.aligned:
-            return session.frame.place(self._find_face(session))
-        return Frame.centred(height, width) if self.box is None else Frame.around_box(self.box, height, width)
-
-    def _find_face(self, session: FillSession) -> Face:
-        height, width = self.pixels.shape[:2]
-        if self.box is not None:
-            check_box(self.box, height, width)
-        faces = session.detector.detect(self.pixels)
-        if self.box is not None:
-            return face_in_box(faces, self.box)
-        if not faces:
-            hidden = " (is it hidden by the hole?)" if self.mask is not None else ""
-            raise TwoFaceError(
-                f"no face found in the {self.name}{hidden}; say where it is: {self.option} x,y,width,height, "
-                "from the brow to the chin"
-            )
-        if self.mask is not None and self.mask.any():
-            return self._under_mask(faces, self.mask, session)
-        face = largest(faces)
-        if face is None:
-            raise TwoFaceError(
-                f"{len(faces)} faces in the {self.name}, and none is clearly meant: {describe_boxes(faces)}; "
-                f"give one of these as {self.option}" + (", or a mask over it" if self.option == "--box" else "")
-            )
-        return face
-
-    def _under_mask(self, faces: list[Face], mask: np.ndarray, session: FillSession) -> Face:
-        face = face_under_mask(faces, mask)
-        if face is not None:
-            return face
-        rows, columns = np.nonzero(mask)  # beside every face; in a frame it may be, as hair is
-        points = np.column_stack([columns, rows]) + 0.5
-        for face in faces:
-            shares = session.frame.place(face).to_unit(points)
-            if shares.min() >= 0 and shares.max() <= 1:
-                return face
-        raise TwoFaceError(
-            f"the mask lies on none of the faces found: {describe_boxes(faces)}; "
-            f"move it, or say where its face is: {self.option} x,y,width,height"
-        )
-
-
-def _place(session: FillSession, photo: _Picture) -> Frame:
+def _place(session: FillSession, photo: Picture) -> Frame:
     """The photo's frame, with a hint where the model is too small for the face."""
     frame = photo.place(session)
     if frame.side > LARGE_FACE * session.image_size:
@@ -96,146 +36,125 @@ def _place(session: FillSession, photo: _Picture) -> Frame:
     return frame
 
 
-def _crop_references(session: FillSession, references: Sequence[np.ndarray], box: Box | None) -> np.ndarray:
+def _crop_references(session: FillSession, references: Sequence[np.ndarray], box: HandBox | None) -> np.ndarray:
     """The faces of all references, uint8 (1, R, size, size, 3)."""
     if box is not None and len(references) > 1:
         raise TwoFaceError("--reference-box is for one reference; several must show one clear face each")
     crops = []
     for number, pixels in enumerate(references, start=1):
         name = "reference" if len(references) == 1 else f"reference {number}"
-        frame = _Picture(pixels, name, "--reference-box", box).place(session)
+        frame = Picture(pixels, name, "--reference-box", box).place(session)
         crops.append(frame.crop(pixels, session.image_size))
     return np.stack(crops)[None]
 
 
+def _alone(framed: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """A framed photo as its own reference, uint8 (1, 1, size, size, 3), with its surroundings spread into the hole."""
+    return cv2.inpaint(framed, hole.astype(np.uint8), 3, cv2.INPAINT_TELEA)[None, None]
+
+
+def _check_mask(mask: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A mask as uint8, 255 in the hole."""
+    if mask.shape != (height, width):
+        raise TwoFaceError(
+            f"the mask is {mask.shape[1]}x{mask.shape[0]}, the photo {width}x{height}; they must be of one size"
+        )
+    share = (mask > 0).mean()
+    if share > MOSTLY_HOLE:
+        log.warning("the mask is %.0f %% hole; white (1) is the hole: is it inverted?", 100 * share)
+    return mask.astype(np.uint8) * np.uint8(OPAQUE) if mask.dtype == bool else mask
+
+
+@overload
 def inpaint(
     session: FillSession,
     photo: np.ndarray,
-    references: np.ndarray | Sequence[np.ndarray],
+    references: References,
     mask: np.ndarray | None = None,
-    box: Box | None = None,
-    reference_box: Box | None = None,
-) -> np.ndarray:
+    box: HandBox | None = None,
+    reference_box: HandBox | None = None,
+) -> np.ndarray: ...
+
+
+@overload
+def inpaint(
+    session: FillSession,
+    photo: Photo,
+    references: References,
+    mask: np.ndarray | None = None,
+    box: HandBox | None = None,
+    reference_box: HandBox | None = None,
+) -> Photo: ...
+
+
+def inpaint(
+    session: FillSession,
+    photo: np.ndarray | Photo,
+    references: References,
+    mask: np.ndarray | None = None,
+    box: HandBox | None = None,
+    reference_box: HandBox | None = None,
+) -> np.ndarray | Photo:
     """Fill the hole of a photo of any size.
 
-    A black-and-white photo stays so, whatever the references are.
+    A black-and-white or toned photo stays so, whatever the references are.
 
     Args:
         session: the model.
-        photo: uint8 RGB (H, W, 3), of any size.
-        references: one or several photos of the person, alike; their order does not matter.
-        mask: bool, of the photo's size, True = hole; the model's default mask in the frame if left out.
-        box, reference_box: x, y, width, height of the face, from the brow to the chin; else it is looked for,
-            and of several in the photo it is the one under the mask. A model whose frame is ``none`` takes
-            the box itself as the frame, else the largest centred square.
+        photo: uint8 sRGB (H, W, 3), of any size; or a :class:`Photo`, which keeps its colour profile.
+        references: one or several photos of the person, uint8 sRGB (H, W, 3) each; their order does not matter.
+            None where there is no other photo: the rest of this one stands for it, without what is in the hole.
+        mask: of the photo's size: bool, True = hole, or uint8, 255 = hole, where what lies between blends. If left
+            out, what is transparent in the photo; else the model's default mask in the frame.
+        box, reference_box: x, y, width, height of the face, from the brow to the chin, and perhaps the angle that it
+            is turned by, in degrees clockwise; else it is looked for, and of several in the photo it is the one under
+            the mask. A model whose frame is ``none`` takes the box itself as the frame, else the largest centred
+            square.
 
     Returns:
-        uint8 RGB of the photo's shape; pixels outside the mask are the photo's own, bit for bit.
+        As ``photo``, of its shape; pixels outside the mask are the photo's own, bit for bit. Its transparency stays,
+        unless it was the hole.
 
     Raises:
         TwoFaceError: no face, or several and none of them meant; a mask of another size, an empty one, one
             outside the frame, or one this model cannot fill; more references than it takes.
     """
-    height, width = photo.shape[:2]
+    if not isinstance(photo, Photo):
+        return inpaint(session, Photo(photo), references, mask, box, reference_box).pixels
+    if mask is None and photo.alpha is not None:
+        log.warning("the transparent part of the photo is taken as the hole; give a mask if it is not")
+        opaque = replace(photo, alpha=None)
+        return _inpaint(session, opaque, photo.seen(), references, OPAQUE - soften(photo.alpha), box, reference_box)
+    return _inpaint(session, photo, photo.seen(), references, mask, box, reference_box)
+
+
+def _inpaint(
+    session: FillSession,
+    photo: Photo,
+    seen: np.ndarray,
+    references: References,
+    mask: np.ndarray | None,
+    box: HandBox | None,
+    reference_box: HandBox | None,
+) -> Photo:
+    """As :func:`inpaint`, of a photo whose transparency stays; ``seen`` is how it is looked at."""
+    height, width = seen.shape[:2]
     size = session.image_size
-    if mask is not None and mask.shape != (height, width):
-        raise TwoFaceError(
-            f"the mask is {mask.shape[1]}x{mask.shape[0]}, the photo {width}x{height}; they must be of one size"
-        )
+    if mask is not None:
+        mask = _check_mask(mask, height, width)
     others = [references] if isinstance(references, np.ndarray) else references
-    session.check_references(len(others))
-    frame = _place(session, _Picture(photo, "photo", "--box", box, mask))
-    faces = _crop_references(session, others, reference_box)
-    if mask is None:
+    session.check_references(len(others) if others is not None else 1)
+    touched = mask > 0 if mask is not None else None
+    frame = _place(session, Picture(seen, "photo", "--box", box, touched))
+    if mask is None or touched is None:
         hole = session.default_mask
-        mask = frame.mask_in_photo(hole, height, width)
+        mask = frame.mask_in_photo(hole, height, width).astype(np.uint8) * np.uint8(OPAQUE)
     else:
-        if mask.mean() > MOSTLY_HOLE:
-            log.warning("the mask is %.0f %% hole; white (1) is the hole: is it inverted?", 100 * mask.mean())
-        hole = frame.crop_mask(mask, size)
+        hole = frame.crop_mask(touched, size)
     session.check_mask(hole)
-    framed = frame.crop(photo, size)
-    grey = is_grey(framed[~hole])
-    if grey:  # the references' colours have no place in the fill
-        faces = np.stack([to_grey(face) for face in faces[0]])[None]
+    framed = frame.crop(seen, size)
+    faces = _crop_references(session, others, reference_box) if others is not None else _alone(framed, hole)
     (filled,) = session.fill_uint8(framed[None], hole[None], faces)
-    return frame.paste_back(photo, to_grey(filled) if grey else filled, mask)
-
-
-@dataclass(frozen=True)
-class Job:
-    """One photo to fill, by files."""
-
-    photo: Path
-    references: tuple[Path, ...]
-    output: Path
-    mask: Path | None = None
-
-
-def _check_output(output: Path, force: bool) -> None:
-    if output.suffix.lower() not in LOSSLESS_SUFFIXES:
-        raise TwoFaceError(
-            f"output {output}: '{output.suffix}' would change pixels outside the hole; use "
-            f"{', '.join(sorted(LOSSLESS_SUFFIXES))}"
-        )
-    if output.exists() and not force:
-        raise TwoFaceError(f"{output} exists and is kept; add --force to replace it")
-
-
-def run_job(session: FillSession, job: Job, box: Box | None, reference_box: Box | None, force: bool) -> None:
-    """Fill one photo, from files to a file.
-
-    Raises:
-        TwoFaceError: as :func:`inpaint`, unreadable files, or an output that exists or loses pixels.
-    """
-    _check_output(job.output, force)
-    mask = decode_mask(job.mask) if job.mask is not None else None
-    references = [decode_image(path) for path in job.references]
-    result = inpaint(session, decode_image(job.photo), references, mask, box, reference_box)
-    write_image(job.output, result)
-
-
-def _partner(photo: Path, given: Path, what: str) -> Path:
-    """The file for a photo: the given one, or in a folder the one of the same name, else of the same stem."""
-    if not given.is_dir():
-        return given
-    same = sorted(
-        (path for path in list_photos(given) if path.stem == photo.stem), key=lambda path: path.name != photo.name
-    )
-    if not same:
-        raise TwoFaceError(f"{given}: no {what} named like {photo.name}")
-    return same[0]
-
-
-def _partners(photo: Path, given: Sequence[Path]) -> tuple[Path, ...]:
-    return tuple(_partner(photo, path, "reference") for path in given)
-
-
-def plan_jobs(image: Path, references: Sequence[Path], output: Path, mask: Path | None = None) -> Iterator[Job]:
-    """One job for a photo, one for each photo of a folder.
-
-    For a folder of photos, each of ``references`` and ``mask`` is one file for all of them or a folder with
-    files of the same names; ``output`` is a folder.
-
-    Raises:
-        TwoFaceError: a photo or folder that is missing or empty, a partner that is missing.
-    """
-    if not image.is_dir():
-        if output.is_dir():
-            output = output / f"{image.stem}.png"
-        yield Job(image, _partners(image, references), output, mask and _partner(image, mask, "mask"))
-        return
-    photos = list_photos(image)
-    if not photos:
-        raise TwoFaceError(f"{image}: no photos in this folder")
-    if output.exists() and not output.is_dir():
-        raise TwoFaceError(f"output {output} is a file; for a folder of photos give a folder")
-    stems = [photo.stem for photo in photos]
-    for photo in photos:
-        name = photo.stem if stems.count(photo.stem) == 1 else photo.name.replace(".", "-")
-        yield Job(
-            photo,
-            _partners(photo, references),
-            output / f"{name}.png",
-            mask and _partner(photo, mask, "mask"),
-        )
+    if not mask.any():  # a default hole of less than a pixel
+        return photo
+    return photo.with_fill(frame.to_photo(filled, bounding_box(mask)), mask)

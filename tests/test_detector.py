@@ -15,7 +15,8 @@ from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.export.detector import export_detector
 from twoface_pl.faces.detector import NETWORKS, PYRAMID_STEP, SMALLEST_FACE, THRESHOLDS, FaceDetector
 from twoface_pl.faces.face import Face, face_in_box, face_under_mask, largest, subject
-from twoface_pl.faces.image import decode_image, list_photos
+from twoface_pl.faces.image import decode_image
+from twoface_pl.faces.listing import list_photos
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def test_real_faces_are_found_as_facenet_pytorch_finds_them(theirs: MTCNN) -> No
     found = 0
     for source in ("lfw", "celeb"):
         for person in sorted((SHARED / "faces" / source).iterdir())[::50][:15]:
-            found += _compare(decode_image(list_photos(person)[0]), theirs)
+            found += _compare(decode_image(list_photos(person).paths[0]), theirs)
     assert found >= 19
 
 
@@ -115,5 +116,7 @@ def test_the_face_under_the_mask_and_the_face_in_the_box() -> None:
     assert face_under_mask([left, right], mask) is right
     assert face_under_mask([left, right], np.zeros((200, 200), bool)) is None
     assert face_in_box([left, right], (15, 45, 60, 60)) is left
-    assert face_in_box([left, right], (60, 140, 50, 50)).box == (60, 140, 50, 50)
-    assert face_in_box([], (60, 140, 50, 50)).landmarks.shape == (5, 2)
+    assert face_in_box([left, right], (15, 45, 60, 60), 10) is left
+    assert face_in_box([left, right], (15, 45, 60, 60), 180) is None
+    assert face_in_box([left, right], (60, 140, 50, 50)) is None
+    assert face_in_box([], (60, 140, 50, 50)) is None

@@ -15,7 +15,8 @@ from twoface_pl.evaluation.evaluate import evaluate
 from twoface_pl.evaluation.evaluator import EvaluateOptions
 from twoface_pl.export.export import export
 from twoface_pl.faces.frame import Frame, FrameKind
-from twoface_pl.faces.image import decode_image, list_photos
+from twoface_pl.faces.image import decode_image
+from twoface_pl.faces.listing import list_photos
 from twoface_pl.masks import CenterSquare
 from twoface_pl.networks.checkpoint import load_generator
 from twoface_pl.networks.identity import load_identity
@@ -39,8 +40,8 @@ def _facenet():
 
 
 def test_facenet_tells_real_people_apart() -> None:
-    people = sorted(path for path in LFW.iterdir() if len(list_photos(path)) >= 4)[:16]
-    photos = [decode_image(photo) for person in people for photo in list_photos(person)[:2]]
+    people = sorted(path for path in LFW.iterdir() if len(list_photos(path).paths) >= 4)[:16]
+    photos = [decode_image(photo) for person in people for photo in list_photos(person).paths[:2]]
     # LFW's framing is loose; FaceNet was trained on the face alone.
     faces = np.stack([Frame.around_box((60, 60, 130, 130), *photo.shape[:2]).crop(photo, 128) for photo in photos])
     with torch.no_grad():
@@ -52,9 +53,9 @@ def test_facenet_tells_real_people_apart() -> None:
     assert different < 0.3
 
 
-@pytest.mark.parametrize("name", ["ours", "seed"])
+@pytest.mark.parametrize("name", ["ours", pytest.param("seed", marks=pytest.mark.slow)])
 def test_the_whole_path_on_real_faces(name: str, tmp_path: Path) -> None:
-    people = sorted(path for path in LFW.iterdir() if len(list_photos(path)) >= 4)[:12]
+    people = sorted(path for path in LFW.iterdir() if len(list_photos(path).paths) >= 4)[:12]
     for person in people:
         shutil.copytree(person, tmp_path / "photos" / person.name)
     frame = FrameKind("tight", 33, 54)
@@ -77,7 +78,7 @@ def test_the_whole_path_on_real_faces(name: str, tmp_path: Path) -> None:
     assert 0.2 < conditions[evaluation.figures["opencv"]]["identity_to_truth"]["value"] < 1
     exported = export(trained, tmp_path / "models")
     session = FillSession(exported.path, "cpu")
-    photo, reference = (decode_image(path) for path in list_photos(people[0])[:2])
+    photo, reference = (decode_image(path) for path in list_photos(people[0]).paths[:2])
     filled = inpaint(session, photo, reference)
     assert filled.shape == photo.shape
     assert (filled != photo).any()

@@ -9,7 +9,8 @@ from conftest import Run
 
 from twoface_pl.faces.detector import FaceDetector
 from twoface_pl.faces.frame import FrameKind
-from twoface_pl.faces.image import decode_image, list_photos
+from twoface_pl.faces.image import decode_image
+from twoface_pl.faces.listing import list_photos
 
 
 def _ok(done) -> str:
@@ -30,7 +31,7 @@ def test_from_photos_to_a_filled_photo(twoface: Run, photos: Path, identity_file
     assert figures["heading"]["frame"] == "tight"
     shown = _ok(twoface("export", "checkpoint=runs/one/best.ckpt", cwd=tmp_path))
     assert "models/two_face_model/1/model.onnx" in shown
-    first, second = list_photos(next(photos.iterdir()))[:2]
+    first, second = list_photos(next(photos.iterdir())).paths[:2]
     own = ["--model", "models/two_face_model", "--reference", second, "--output", "filled.png"]
     _ok(twoface("inpaint", "--image", first, *own, cwd=tmp_path))
     filled, truth = decode_image(tmp_path / "filled.png"), decode_image(first)
@@ -53,6 +54,7 @@ def test_the_demo_meets_its_figures(twoface: Run, tmp_path: Path) -> None:
     assert figures["db_right_above_wrong_reference"] >= 1
 
 
+@pytest.mark.slow
 def test_a_demo_that_misses_its_figures_says_so(twoface: Run, identity_file: Path, tmp_path: Path) -> None:
     done = twoface("demo", "--people", 100, "max_batches=3", "validate_every=3", "data.workers=0", cwd=tmp_path)
     assert done.returncode == 1, done.stderr

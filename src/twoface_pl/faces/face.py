@@ -9,6 +9,8 @@ import numpy as np
 from twoface_pl.errors import TwoFaceError
 
 Box = tuple[float, float, float, float]  # x, y, width, height in the photo's pixels
+# A box as people give it, perhaps with an angle in degrees, clockwise, as a fifth number.
+HandBox = tuple[float, ...]
 
 # MTCNN's landmarks of a mean frontal face, in eye distances from between the eyes; measured on LFW.
 MEAN_LANDMARKS = np.array([(-0.5, 0), (0.5, 0), (0, 0.59), (-0.445, 1.09), (0.445, 1.09)])
@@ -18,6 +20,7 @@ EYE_LINE_BY_BOX = 0.39
 
 AMBIGUOUS = 0.7  # a runner-up that weighs so much of the first leaves open which face is meant
 SAME_BOX = 0.4  # intersection over union of a box by hand and the face it means
+SAME_ANGLE = 45.0  # degrees between an angle by hand and the face it means
 
 
 @dataclass(frozen=True)
@@ -28,13 +31,29 @@ class Face:
     landmarks: np.ndarray  # (5, 2): eyes, nose, mouth corners; the picture's left side first
     confidence: float  # 0 to 1
 
+    @property
+    def angle(self) -> float:
+        """By how much it is turned clockwise, in degrees from -180 to 180: by its eyes and its mouth."""
+        across = self.landmarks[1] - self.landmarks[0] + self.landmarks[4] - self.landmarks[3]
+        return float(np.degrees(np.arctan2(across[1], across[0])))
+
     @classmethod
-    def by_hand(cls, box: Box) -> Face:
-        """An upright frontal face that fills a box, where no detector sees it."""
+    def by_hand(cls, box: Box, angle: float = 0.0) -> Face:
+        """A frontal face that fills a box, where no detector sees it; turned clockwise by ``angle`` degrees."""
         x, y, width, height = box
+        turn = np.radians(angle)
+        cosine, sine = np.cos(turn), np.sin(turn)
+        length = height if abs(cosine) >= abs(sine) else width  # from brow to chin
         distance = EYES_BY_BOX * float(np.sqrt(width * height))
-        middle = np.array([x + width / 2, y + EYE_LINE_BY_BOX * height])
-        return cls(box, middle + distance * MEAN_LANDMARKS, 1.0)
+        upright = np.array([0, (EYE_LINE_BY_BOX - 0.5) * length]) + distance * MEAN_LANDMARKS
+        placed = upright @ np.array([[cosine, sine], [-sine, cosine]])
+        return cls(box, np.array([x + width / 2, y + height / 2]) + placed, 1.0)
+
+
+def split_box(box: HandBox) -> tuple[Box, float | None]:
+    """A box by hand and its angle; None where none is given."""
+    x, y, width, height, *angle = box
+    return (x, y, width, height), angle[0] if angle else None
 
 
 def describe_boxes(faces: list[Face]) -> str:
@@ -77,10 +96,11 @@ def _overlap(first: Box, second: Box) -> float:
     return shared / (first[2] * first[3] + second[2] * second[3] - shared)
 
 
-def face_in_box(faces: list[Face], box: Box) -> Face:
-    """The found face that a box by hand means; else the box itself stands for one."""
-    best = max(faces, key=lambda face: _overlap(face.box, box), default=None)
-    return best if best is not None and _overlap(best.box, box) >= SAME_BOX else Face.by_hand(box)
+def face_in_box(faces: list[Face], box: Box, angle: float | None = None) -> Face | None:
+    """The found face that a box by hand means, and its angle if there is one; None where none lies there."""
+    fitting = [face for face in faces if angle is None or abs((face.angle - angle + 180) % 360 - 180) <= SAME_ANGLE]
+    best = max(fitting, key=lambda face: _overlap(face.box, box), default=None)
+    return best if best is not None and _overlap(best.box, box) >= SAME_BOX else None
 
 
 def face_under_mask(faces: list[Face], mask: np.ndarray) -> Face | None:

@@ -35,9 +35,13 @@ def new_folders(folder: Path) -> Iterator[None]:
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     """Call ``write`` on a temporary neighbour, then move it to ``path``: all of it or nothing.
 
+    A link stays one: what it leads to is written.
+
     Raises:
         TwoFaceError: the folder cannot be written, or the disk is full.
     """
+    if path.is_symlink():
+        path = path.resolve()
     with new_folders(path.parent):
         temporary = _temporary_neighbour(path)
         try:
@@ -76,4 +80,4 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file in UTF-8, atomically."""
-    write_bytes(path, text.encode("utf-8"))
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))  # names of files need not be UTF-8

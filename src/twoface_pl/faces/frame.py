@@ -12,8 +12,10 @@ import numpy as np
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.face import MEAN_LANDMARKS, Box, Face, check_box
+from twoface_pl.faces.hole import outermost
 
 NOMINAL_SIZE = 128  # pixels a side, in which frame kinds give their lengths
+MOST_UNFOLDED = 80_000_000  # pixels of a photo and its reflections that a frame may span before the photo is shrunk
 TOUCHED = 1e-5  # a share of a pixel below which the hole has no part in it
 
 
@@ -73,8 +75,8 @@ class Frame:
         return cls((width - side) // 2, (height - side) // 2, side)
 
     @classmethod
-    def around_box(cls, box: Box, height: int, width: int) -> Frame:
-        """The smallest upright square around a box, about the same middle.
+    def around_box(cls, box: Box, height: int, width: int, angle: float = 0.0) -> Frame:
+        """The smallest square around a box, about the same middle, turned clockwise by ``angle`` degrees.
 
         Raises:
             TwoFaceError: the box is empty or does not touch the photo.
@@ -82,7 +84,12 @@ class Frame:
         check_box(box, height, width)
         x, y, box_width, box_height = box
         side = max(box_width, box_height)
-        return cls(x + (box_width - side) // 2, y + (box_height - side) // 2, side)
+        upright = cls(x + (box_width - side) // 2, y + (box_height - side) // 2, side)
+        if not angle:
+            return upright
+        turned = cls(0, 0, side, math.radians(angle))
+        corner = upright._middle - turned._middle
+        return cls(float(corner[0]), float(corner[1]), side, turned.angle)
 
     @property
     def _linear(self) -> np.ndarray:
@@ -97,9 +104,7 @@ class Frame:
     def _unfolded(self, photo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What the frame needs of the photo, reflected where it reaches over the edge; and where that begins."""
         height, width = photo.shape[:2]
-        corners = np.array([(0, 0), (1, 0), (0, 1), (1, 1)]) @ self._linear.T + (self.x, self.y)
-        left, top = (math.floor(value) - 1 for value in corners.min(axis=0))
-        right, bottom = (math.ceil(value) + 1 for value in corners.max(axis=0))
+        left, top, right, bottom = self._bounds()
         inside = photo[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
         if not inside.size:
             raise TwoFaceError("the face's frame lies outside the photo")
@@ -109,13 +114,30 @@ class Frame:
             inside = np.pad(inside, (*margins, *((0, 0),) * (photo.ndim - 2)), mode="symmetric")
         return np.ascontiguousarray(inside), np.array([left, top])
 
+    def _bounds(self) -> tuple[int, int, int, int]:
+        """Whole pixels around the frame, with one to spare: left, top, right, bottom."""
+        corners = np.array([(0, 0), (1, 0), (0, 1), (1, 1)]) @ self._linear.T + (self.x, self.y)
+        left, top = (math.floor(value) - 1 for value in corners.min(axis=0))
+        right, bottom = (math.ceil(value) + 1 for value in corners.max(axis=0))
+        return left, top, right, bottom
+
     def _crop(self, photo: np.ndarray, size: int) -> np.ndarray:
+        left, top, right, bottom = self._bounds()
+        factor = int(self.side / (2 * size))
+        if factor >= 2 and (right - left) * (bottom - top) > MOST_UNFOLDED:  # its reflections would fill the memory
+            smaller = Frame(self.x / factor, self.y / factor, self.side / factor, self.angle)
+            return smaller._crop(_shrink(photo, factor), size)
         inside, corner = self._unfolded(photo)
         return _warp(inside, self._linear / size, np.array([self.x, self.y]) - corner, (size, size), cv2.INTER_LINEAR)
 
     def crop(self, photo: np.ndarray, size: int) -> np.ndarray:
         """The frame's content at (size, size); over the photo's edge its reflection."""
         return self._crop(photo, size)
+
+    def holds(self, mask: np.ndarray) -> bool:
+        """Whether all of a hole, of a mask (H, W) of the photo, lies in the frame."""
+        inside = self.to_unit(outermost(mask))
+        return bool(inside.min() >= 0 and inside.max() <= 1)
 
     def crop_mask(self, mask: np.ndarray, size: int) -> np.ndarray:
         """A photo's mask in the frame: bool (size, size).
@@ -127,9 +149,7 @@ class Frame:
         """
         if not mask.any():
             raise TwoFaceError("the mask has no hole: paint white what is to be filled")
-        rows, columns = np.nonzero(mask)
-        inside = self.to_unit(np.column_stack([columns, rows]) + 0.5)
-        if inside.min() < 0 or inside.max() > 1:
+        if not self.holds(mask):
             raise TwoFaceError(
                 "the mask reaches out of the face's frame, a square of "
                 f"{self.side:.0f} px about x {self._middle[0]:.0f}, y {self._middle[1]:.0f}; "
@@ -166,28 +186,21 @@ class Frame:
         result[top:bottom, left:right] = whole
         return result
 
-    def paste_back(self, photo: np.ndarray, filled: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """Put the hole of a filled frame back into the photo.
+    def to_photo(self, filled: np.ndarray, box: tuple[slice, slice]) -> np.ndarray:
+        """A filled frame's content in the photo.
 
         Args:
-            photo: uint8 (H, W, 3).
-            filled: uint8 (size, size, 3), the frame's content with the hole filled.
-            mask: bool (H, W), True in the hole, within the frame.
+            filled: uint8 (size, size, 3), of the frame.
+            box: rows and columns of the photo, within the frame.
 
         Returns:
-            uint8 (H, W, 3); pixels outside the mask are bit-identical to the photo's.
+            uint8 (rows, columns, 3).
         """
-        result = photo.copy()
-        if not mask.any():
-            return result
-        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+        rows, columns = box
         to_frame = np.linalg.inv(self._linear) * len(filled)
-        offset = to_frame @ (left - self.x, top - self.y)
-        content = _warp(filled, to_frame, offset, (bottom - top, right - left), cv2.INTER_CUBIC)
-        hole = mask[top:bottom, left:right]
-        result[top:bottom, left:right][hole] = content[hole]
-        return result
+        offset = to_frame @ (columns.start - self.x, rows.start - self.y)
+        shape = (rows.stop - rows.start, columns.stop - columns.start)
+        return _warp(filled, to_frame, offset, shape, cv2.INTER_CUBIC)
 
 
 def fit_frame(canonical: np.ndarray, landmarks: np.ndarray) -> Frame:

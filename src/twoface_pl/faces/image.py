@@ -4,47 +4,55 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
-from twoface_pl.errors import TwoFaceError
+from twoface_pl.errors import TwoFaceError, require
+from twoface_pl.faces.colour import cmyk_to_srgb, from_srgb, profile_mode, to_srgb
 from twoface_pl.faces.files import write_atomically
+from twoface_pl.faces.formats import check_scans, check_size, open_picture
+from twoface_pl.faces.hole import bounding_box
 
-READABLE_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
-PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 LOSSLESS_SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff"})
-MAX_PIXELS = 64_000_000
-MIN_SIDE = 16
-NEARLY_GREY = 6  # most that red, green and blue of a grey photo differ by, once it was saved as a colour JPEG
+OPAQUE = 255
+MASK_NOISE = 24  # levels from black and from white that are none of a mask's softness: a JPEG's noise
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
+T = TypeVar("T")
 
 
-def _open(source: Path | bytes, name: str) -> Image.Image:
-    try:
-        opened = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=READABLE_FORMATS)
-    except FileNotFoundError:
-        raise TwoFaceError(f"{name}: no such file") from None
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError) as error:
-        kinds = ", ".join(READABLE_FORMATS)
-        raise TwoFaceError(f"{name}: not a picture that can be read ({kinds}): {error}") from None
-    return opened
+@dataclass(frozen=True)
+class Photo:
+    """A photo with what belongs to its pixels."""
 
+    pixels: np.ndarray  # uint8 RGB (H, W, 3), in the colours of the profile
+    profile: bytes | None = None  # ICC; None: sRGB
+    alpha: np.ndarray | None = None  # uint8 (H, W), 255 is opaque; None: opaque everywhere
 
-def _check_size(width: int, height: int, name: str) -> None:
-    if width * height > MAX_PIXELS:
-        raise TwoFaceError(f"{name}: {width}x{height} is more than {MAX_PIXELS // 10**6} megapixels; make it smaller")
-    if min(width, height) < MIN_SIDE:
-        raise TwoFaceError(f"{name}: {width}x{height} is too small; a picture needs {MIN_SIDE} pixels a side")
+    def seen(self) -> np.ndarray:
+        """As it is looked at: uint8 sRGB (H, W, 3), transparent parts on white."""
+        pixels = to_srgb(self.pixels, self.profile)
+        if self.alpha is None:
+            return pixels
+        ground = Image.new("RGB", pixels.shape[1::-1], "white")
+        return np.asarray(Image.composite(Image.fromarray(pixels), ground, Image.fromarray(self.alpha)))
 
+    def with_fill(self, content: np.ndarray, mask: np.ndarray) -> Photo:
+        """The photo with a fill in its hole.
 
-def _check_still(opened: Image.Image, name: str) -> None:
-    # A phone's JPEG may carry a second picture of its own (MPO), a depth map say; the first is the photo.
-    if getattr(opened, "is_animated", False) and opened.format != "MPO":
-        raise TwoFaceError(f"{name}: an animation or several pages; save the one picture that is meant")
+        Args:
+            content: uint8 sRGB, of the size of the hole's :func:`bounding_box`.
+            mask: uint8 (H, W), 255 in the hole; what lies between blends, at 0 nothing changes by a bit.
+        """
+        result, box = self.pixels.copy(), bounding_box(mask)
+        share = mask[box][..., None].astype(np.float32) / OPAQUE
+        blended = from_srgb(content, self.profile) * share + result[box] * (1 - share)
+        result[box] = np.where(share > 0, np.round(blended).astype(np.uint8), result[box])
+        return replace(self, pixels=result)
 
 
 def _plain_jpeg_size(content: bytes) -> tuple[int, int] | None:
@@ -68,41 +76,74 @@ def _decode_plain_jpeg(content: bytes, name: str) -> np.ndarray | None:
     size = _plain_jpeg_size(content)
     if size is None:
         return None
-    _check_size(*size, name)
+    check_size(*size, name)
+    check_scans(content, name)
     return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
 
 
-def _decode(source: Path | bytes, name: str | None, convert: Callable[[Image.Image], Image.Image]) -> np.ndarray:
+def _decode(source: Path | bytes, name: str | None, convert: Callable[[Image.Image], T]) -> T:
     shown = name or (str(source) if isinstance(source, Path) else "image")
-    with _open(source, shown) as opened:
-        _check_size(*opened.size, shown)
-        _check_still(opened, shown)
+    with open_picture(source, shown) as opened:
+        width, height = opened.size
         try:
-            return np.array(convert(ImageOps.exif_transpose(opened)))
+            return convert(ImageOps.exif_transpose(opened))
+        except TwoFaceError as error:
+            raise TwoFaceError(f"{shown}: {error}") from None
+        except MemoryError:
+            raise TwoFaceError(f"{shown}: not enough memory for its {width}x{height} pixels; make it smaller") from None
         except Exception as error:  # each format's decoder fails in ways of its own
             raise TwoFaceError(f"{shown}: broken picture ({error}); replace or remove it") from None
 
 
-def _to_rgb(image: Image.Image, ground: str = "white") -> Image.Image:
-    """RGB; what is transparent lies on ``ground``."""
-    if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would clip it
-        levels = np.asarray(image, np.float32) / 257
-        image = Image.fromarray(np.clip(levels, 0, 255).astype(np.uint8))
+def _levels(image: Image.Image) -> Image.Image:
+    """A picture of more than 8 bits, or in floating point, in 8; Pillow's own conversion would clip it."""
+    values = np.asarray(image)
+    if image.mode == "F":
+        require(bool(np.isfinite(values).all()), "holds values that are no numbers; save it as 8 or 16 bits")
+        low, high = float(values.min()), float(values.max())
+        whole = next((whole for whole in (1.0, 255.0, 65535.0) if high <= whole), None)
+        if low < 0 or whole is None:
+            raise TwoFaceError(
+                f"holds values from {low:g} to {high:g}, and what is white is not known; save it as 8 or 16 bits"
+            )
+    elif image.mode == "I" and (values.min() < 0 or values.max() > 65535):  # all of 32 bits
+        values, whole = values.view(np.uint32), 2.0**32 - 1
+    else:
+        whole = 65535.0
+    return Image.fromarray(np.round(values * (255.0 / whole)).astype(np.uint8))
+
+
+def _to_plain_modes(image: Image.Image) -> Image.Image:
+    """RGB or RGBA."""
+    if image.mode == "F" or image.mode.startswith("I"):
+        image = _levels(image)
     if "A" in image.getbands() or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, ground), image)
+        return image.convert("RGBA")
     return image.convert("RGB")
 
 
-def decode_image(source: Path | bytes, name: str | None = None) -> np.ndarray:
-    """Decode a photo, upright by its EXIF orientation.
+def _to_photo(image: Image.Image) -> Photo:
+    profile = image.info.get("icc_profile") or None
+    if image.mode == "CMYK":
+        image = cmyk_to_srgb(image, profile) if profile else image.convert("RGB")
+        profile = None
+    if profile is not None:
+        wanted = "L" if image.mode in ("1", "L", "LA", "F") or image.mode.startswith("I") else "RGB"
+        if profile_mode(profile) != wanted:  # damaged, or another picture's
+            profile = None
+    pixels = np.array(_to_plain_modes(image))
+    alpha = np.ascontiguousarray(pixels[..., 3]) if pixels.shape[2] == 4 else None
+    if alpha is not None and (alpha == OPAQUE).all():
+        alpha = None
+    return Photo(np.ascontiguousarray(pixels[..., :3]), profile, alpha)
+
+
+def read_photo(source: Path | bytes, name: str | None = None) -> Photo:
+    """Decode a photo, upright by its EXIF orientation, with its colour profile and its transparency.
 
     Args:
         source: a file, or the bytes of one.
         name: how errors call it; the path if left out.
-
-    Returns:
-        uint8 RGB of shape (H, W, 3). Transparent pixels lie on white.
 
     Raises:
         TwoFaceError: missing, broken, too large (by its header, before decoding) or too small.
@@ -110,15 +151,17 @@ def decode_image(source: Path | bytes, name: str | None = None) -> np.ndarray:
     if isinstance(source, bytes):
         pixels = _decode_plain_jpeg(source, name or "image")
         if pixels is not None:
-            return pixels
-    return _decode(source, name, _to_rgb)
+            return Photo(pixels)
+    return _decode(source, name, _to_photo)
 
 
-def is_grey(pixels: np.ndarray) -> bool:
-    """Whether pixels, uint8 (N, 3), are a black-and-white photo's, but for one in a hundred; of none, no."""
-    if not len(pixels):
-        return False
-    return bool(np.percentile(pixels.max(axis=1) - pixels.min(axis=1), 99) <= NEARLY_GREY)
+def decode_image(source: Path | bytes, name: str | None = None) -> np.ndarray:
+    """Decode a photo to what is looked at: uint8 sRGB (H, W, 3), upright, transparent parts on white.
+
+    Raises:
+        TwoFaceError: as :func:`read_photo`.
+    """
+    return read_photo(source, name).seen()
 
 
 def to_grey(pixels: np.ndarray) -> np.ndarray:
@@ -126,16 +169,29 @@ def to_grey(pixels: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
 
 
+def soften(levels: np.ndarray) -> np.ndarray:
+    """A mask as painted, uint8 (H, W), with what is nearly black or nearly white made so."""
+    stretched = (levels.astype(np.float32) - MASK_NOISE) * (OPAQUE / (OPAQUE - 2 * MASK_NOISE))
+    return np.clip(np.round(stretched), 0, OPAQUE).astype(np.uint8)
+
+
 def decode_mask(source: Path | bytes, name: str | None = None) -> np.ndarray:
-    """Decode a mask: white (above half) is the hole; what is transparent is not.
+    """Decode a mask: white is the hole, grey blends; what is transparent is no hole.
 
     Returns:
-        bool of shape (H, W), True in the hole.
+        uint8 (H, W), 255 in the hole.
 
     Raises:
-        TwoFaceError: as :func:`decode_image`.
+        TwoFaceError: as :func:`read_photo`.
     """
-    return _decode(source, name, lambda image: _to_rgb(image, "black").convert("L")) > 127
+
+    def convert(image: Image.Image) -> np.ndarray:
+        plain = _to_plain_modes(image)
+        if plain.mode == "RGBA":
+            plain = Image.alpha_composite(Image.new("RGBA", plain.size, "black"), plain)
+        return soften(np.asarray(plain.convert("L")))
+
+    return _decode(source, name, convert)
 
 
 def _jpeg_options(quality: int) -> dict[str, Any]:
@@ -156,18 +212,29 @@ def write_image(path: Path, pixels: np.ndarray, quality: int = 95) -> None:
     write_atomically(path, lambda temporary: Image.fromarray(pixels).save(temporary, **options))
 
 
-def list_photos(folder: Path) -> list[Path]:
-    """The photos directly in a folder, by suffix, sorted by name; hidden files are left out.
+def _to_pillow(photo: Photo) -> tuple[Image.Image, dict[str, Any]]:
+    """A photo as Pillow has it, and what to save it with."""
+    image = Image.fromarray(photo.pixels)
+    if photo.profile is not None and profile_mode(photo.profile) == "L":
+        image = image.getchannel(0)  # a grey profile fits a grey picture only
+    if photo.alpha is not None:
+        image.putalpha(Image.fromarray(photo.alpha))
+    return image, {"icc_profile": photo.profile} if photo.profile else {}
+
+
+def encode_png(photo: Photo) -> bytes:
+    """A photo as PNG."""
+    stream = io.BytesIO()
+    image, options = _to_pillow(photo)
+    image.save(stream, "PNG", **options)
+    return stream.getvalue()
+
+
+def write_photo(path: Path, photo: Photo) -> None:
+    """Write a photo with its profile and transparency, atomically, in the format its suffix names (PNG, TIFF, BMP).
 
     Raises:
-        TwoFaceError: the folder cannot be read.
+        TwoFaceError: it cannot be written.
     """
-    try:
-        content = list(folder.iterdir())
-    except OSError as error:
-        raise TwoFaceError(f"{folder}: this folder cannot be read ({error.strerror})") from None
-    return sorted(
-        path
-        for path in content
-        if path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
+    image, options = _to_pillow(photo)
+    write_atomically(path, lambda temporary: image.save(temporary, **options))

@@ -1,0 +1,96 @@
+"""Monochrome photos: known for what they are, and filled in their own tone."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import HOLE, SHARED, SIZE
+
+from twoface_pl.data.synthetic import synthetic_photo
+from twoface_pl.faces.image import decode_image, encode_jpeg
+from twoface_pl.faces.tone import brightness, find_tone
+from twoface_pl.masks import CenterSquare
+from twoface_pl.serving.inpaint import inpaint
+from twoface_pl.serving.session import FillSession
+
+NOWHERE = np.zeros((64, 64), bool)
+TONES = {  # the colours of black and of white
+    "grey": ((0, 0, 0), (255, 255, 255)),
+    "cyanotype": ((20, 40, 80), (225, 235, 245)),
+    "faded": ((70, 50, 40), (240, 225, 190)),
+    "sepia": ((10, 0, 0), (255, 240, 200)),
+}
+
+
+def toned(photo: np.ndarray, kind: str, quality: int = 90) -> np.ndarray:
+    """A photo in one tone, as a JPEG has it."""
+    black, white = (np.array(colour, np.float32) for colour in TONES[kind])
+    grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)[..., None] / np.float32(255)
+    return decode_image(encode_jpeg(np.round(black + (white - black) * grey).astype(np.uint8), quality))
+
+
+@pytest.mark.parametrize("kind", TONES)
+def test_a_toned_photo_is_known_and_its_tone_comes_back(kind: str) -> None:
+    for person in range(8):
+        photo = toned(synthetic_photo(person, 0, 64), kind) / np.float32(255)
+        tone = find_tone(photo, ~NOWHERE)
+        assert tone is not None, person
+        assert np.abs(tone.apply(brightness(photo)) - photo).mean() < 3 / 255
+
+
+def test_a_photo_in_colours_is_not_taken_for_a_toned_one() -> None:
+    for person in range(20):
+        assert find_tone(synthetic_photo(person, 0, 64) / np.float32(255), ~NOWHERE) is None
+
+
+@pytest.mark.skipif(not (SHARED / "faces").is_dir(), reason="no real faces in ../shared")
+def test_real_photos_in_colours_and_toned() -> None:
+    paths = sorted((SHARED / "faces" / "celeba").glob("*/*.jpg"))[::100][:60]
+    found = {kind: 0 for kind in (*TONES, "colour")}
+    for path in paths:
+        photo = decode_image(path)
+        for kind in found:
+            seen = photo if kind == "colour" else toned(photo, kind, 85)
+            face = cv2.resize(seen[40:178, 20:158], (128, 128), interpolation=cv2.INTER_AREA)
+            found[kind] += find_tone(face / np.float32(255), np.ones((128, 128), bool)) is not None
+    assert found.pop("colour") <= 2
+    assert min(found.values()) >= 57
+
+
+def test_what_the_hole_holds_says_nothing_and_too_little_is_no_evidence() -> None:
+    photo = toned(synthetic_photo(1, 0, 64), "sepia") / np.float32(255)
+    hole = CenterSquare(32).draw(np.random.default_rng(0), 64)
+    photo[hole] = (0, 1, 0)
+    assert find_tone(photo, ~hole) is not None
+    assert find_tone(photo, ~NOWHERE) is None
+    assert find_tone(photo, NOWHERE) is None
+
+
+@pytest.fixture(scope="module")
+def session(model: Path) -> FillSession:
+    return FillSession(model, "cpu")
+
+
+@pytest.mark.parametrize("kind", TONES)
+def test_every_door_fills_a_toned_photo_in_its_tone(session: FillSession, kind: str) -> None:
+    photo, reference = toned(synthetic_photo(1, 0, SIZE), kind), synthetic_photo(1, 1, SIZE)
+    black, white = (np.array(colour, np.float32) for colour in TONES[kind])
+
+    def off(pixels: np.ndarray) -> float:
+        """How far colours lie from the straight line between black and white."""
+        share = (pixels.mean(axis=1) - black.mean()) / (white - black).mean()
+        return float(np.abs(pixels - (black + share[:, None] * (white - black))).max())
+
+    by_photo = inpaint(session, photo, reference)
+    changed = (by_photo != photo).any(axis=2)
+    hole = session.default_mask
+    (by_request,) = session.fill(
+        *(array[None] for array in (photo / np.float32(255), hole, reference / np.float32(255)))
+    )
+    assert changed.sum() > HOLE**2 / 2
+    assert off(by_photo[changed].astype(np.float32)) < 6
+    assert off(255 * by_request[hole]) < 6
+    assert np.abs(by_request[~hole] - photo[~hole] / 255).max() < 1e-6
+    (in_colours,) = session.fill(*(a[None] for a in (reference / np.float32(255), hole, photo / np.float32(255))))
+    assert np.ptp(in_colours[hole], axis=1).max() > 0.05
