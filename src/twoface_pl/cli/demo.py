@@ -77,11 +77,12 @@ def _write_picture(folder: Path) -> Path:
     import numpy as np
 
     from twoface_pl.evaluation.picture import picture_grid, show_hole
-    from twoface_pl.faces.image import decode_image, list_photos, write_image
+    from twoface_pl.faces.image import decode_image, write_image
+    from twoface_pl.faces.listing import list_photos
     from twoface_pl.serving.session import FillSession, find_model
 
     def read(name: str) -> np.ndarray:
-        return np.stack([decode_image(path) for path in list_photos(folder / name)])
+        return np.stack([decode_image(path) for path in list_photos(folder / name).paths])
 
     truth = read("pairs/photos")
     hole = FillSession(find_model(folder / "model"), "cpu").default_mask

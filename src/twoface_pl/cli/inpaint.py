@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.model_file import SHIPPED_NAME, model_path
 
 
-def parse_box(text: str) -> tuple[int, int, int, int]:
-    """``x,y,width,height`` in pixels."""
+def parse_box(text: str) -> tuple[int, ...]:
+    """``x,y,width,height`` in pixels, or with an angle in degrees as a fifth number."""
+    parts = text.split(",")
     try:
-        x, y, width, height = (int(part) for part in text.split(","))
+        numbers = tuple(int(part) for part in parts)
+        if len(numbers) not in (4, 5):
+            raise ValueError
     except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is not x,y,width,height in whole pixels") from None
-    return x, y, width, height
+        raise argparse.ArgumentTypeError(
+            f"'{text[:80]}' is not x,y,width,height in whole pixels, nor these with an angle in whole degrees"
+        ) from None
+    return numbers
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +35,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--image", type=Path, required=True, help="the photo to fill, or a folder of photos")
+    add("--image", type=Path, required=True, help="the photo to fill, a folder of photos, or - (standard input)")
     add(
         "--reference",
         type=Path,
@@ -38,36 +44,57 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PHOTO",
         help="other photos of the same person, one or several; a folder has a photo's reference under its name",
     )
-    add("--output", type=Path, required=True, help="where the result goes (.png, .bmp, .tiff), or a folder")
-    add("--mask", type=Path, help="white = hole, of the photo's size, or a folder; else the model's default mask")
+    add("--output", type=Path, required=True, help="where the result goes (.png, .bmp, .tiff), a folder, or - (a PNG)")
+    add(
+        "--mask",
+        type=Path,
+        help="white = hole, of the photo's size, or a folder; else what is transparent, else the model's own",
+    )
     add(
         "--box",
         type=parse_box,
-        metavar="X,Y,W,H",
-        help="the face in the photo, brow to chin, where it is hidden or one of several; negative: --box=-5,0,90,90",
+        metavar="X,Y,W,H[,ANGLE]",
+        help="the face in the photo, brow to chin, where it is hidden or one of several, and by how many degrees it is "
+        "turned clockwise; negative: --box=-5,0,90,90",
     )
-    add("--reference-box", type=parse_box, metavar="X,Y,W,H", help="the face in the reference")
+    add("--reference-box", type=parse_box, metavar="X,Y,W,H[,ANGLE]", help="the face in the reference")
     add_model(parser)
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where onnxruntime runs (%(default)s)")
     add("--force", action="store_true", help="replace existing outputs")
 
 
+def _one_standard_input(arguments: argparse.Namespace) -> None:
+    given = [arguments.image, arguments.mask, *arguments.reference]
+    if sum(str(path) == "-" for path in given) > 1:
+        raise TwoFaceError("- (standard input) can be one of --image, --mask and --reference, not several")
+
+
 def run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from twoface_pl.serving.inpaint import plan_jobs, run_job
+    from twoface_pl.faces.listing import some_of
+    from twoface_pl.serving.jobs import STANDARD, plan_jobs, run_job
     from twoface_pl.serving.session import FillSession, find_model
 
-    jobs = list(plan_jobs(arguments.image, arguments.reference, arguments.output, arguments.mask))
-    session = FillSession(find_model(arguments.model), arguments.device)
-    failures = []
-    for job in tqdm(jobs, desc="inpainting", unit="photo", disable=len(jobs) == 1):
+    _one_standard_input(arguments)
+    plan = plan_jobs(arguments.image, arguments.reference, arguments.output, arguments.mask, arguments.force)
+    if plan.left_out:
+        print(f"left out, not photos by their names: {some_of(plan.left_out)}", file=sys.stderr)
+    if plan.kept:
+        print(f"{len(plan.kept)} photos are there already and kept; --force fills them anew", file=sys.stderr)
+    session = FillSession(find_model(arguments.model), arguments.device) if plan.jobs else None
+    of_folder = arguments.image.is_dir()
+    failures = list(plan.failures)
+    for job in tqdm(plan.jobs, desc="inpainting", unit="photo", disable=not of_folder):
+        assert session is not None
         try:
             run_job(session, job, arguments.box, arguments.reference_box, arguments.force)
         except TwoFaceError as error:
-            failures.append(f"{job.photo}: {error}" if len(jobs) > 1 else str(error))
+            failures.append(f"{job.photo}: {error}" if of_folder else str(error))
     if failures:
-        done = f"{len(jobs) - len(failures)} of {len(jobs)} photos filled\n" if len(jobs) > 1 else ""
+        total = len(plan.jobs) + len(plan.failures)
+        done = f"{total - len(failures)} of {total} photos filled\n" if of_folder else ""
         raise TwoFaceError(done + "\n".join(failures))
-    print(arguments.output if len(jobs) > 1 else jobs[0].output)
+    if arguments.output != STANDARD:
+        print(arguments.output if of_folder else plan.jobs[0].output)
     return 0

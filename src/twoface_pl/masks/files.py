@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.faces.image import decode_mask, list_photos
+from twoface_pl.faces.image import OPAQUE, decode_mask
+from twoface_pl.faces.listing import list_photos, some_of
 from twoface_pl.masks.policy import MaskPolicy
 
 log = logging.getLogger(__name__)
@@ -40,17 +41,20 @@ class MaskFiles(MaskPolicy):
         place = Path(self.folder or "")
         if not self.folder or not place.is_dir():
             raise TwoFaceError(f"mask '{self.name}': no folder {self.folder}; give mask.folder=<folder of masks>")
-        self._files.extend(list_photos(place))
+        found = list_photos(place)
+        self._files.extend(found.paths)
         if not self._files:
             raise TwoFaceError(f"mask '{self.name}': no pictures in {self.folder}")
+        if found.left_out:
+            names = some_of([str(path.relative_to(place)) for path in found.left_out])
+            log.warning("masks in %s: left out, no pictures: %s", place, names)
 
     def _mask(self, path: Path, size: int) -> np.ndarray | None:
         """A file's mask; None where it has no hole, is all hole or cannot be read."""
         if (path, size) not in self._masks:
             mask = None
             try:
-                grey = cv2.resize(decode_mask(path).astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
-                mask = grey > 0.5
+                mask = cv2.resize(decode_mask(path), (size, size), interpolation=cv2.INTER_AREA) > OPAQUE // 2
                 if not mask.any() or mask.all():
                     log.warning("mask %s is left out: it has %s", path, "no hole" if not mask.any() else "only hole")
                     mask = None

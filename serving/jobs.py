@@ -1,0 +1,234 @@
+"""Photos to fill, by files: one, or all of a folder."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from twoface_pl.errors import TwoFaceError, require
+from twoface_pl.faces.face import HandBox
+from twoface_pl.faces.image import (
+    LOSSLESS_SUFFIXES,
+    OPAQUE,
+    Photo,
+    decode_image,
+    decode_mask,
+    encode_png,
+    read_photo,
+    write_photo,
+)
+from twoface_pl.faces.listing import list_photos, some_of
+from twoface_pl.serving.inpaint import inpaint
+from twoface_pl.serving.session import FillSession
+
+log = logging.getLogger(__name__)
+
+STANDARD = Path("-")  # standard input or output, as programs of the shell have it
+MOST_INPUT = 2**29  # bytes of standard input: an uncompressed picture of the largest size has fewer
+MOSTLY_GREY = 0.5  # share of a mask's pixels that are neither hole nor photo, from which on it may be no mask
+
+
+@dataclass(frozen=True)
+class Job:
+    """One photo to fill, by files."""
+
+    photo: Path
+    references: tuple[Path, ...]
+    output: Path
+    mask: Path | None = None
+
+
+@dataclass
+class Plan:
+    """What there is to do, and what is not done."""
+
+    jobs: list[Job] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)  # photos that lack a mask or a reference
+    kept: list[Path] = field(default_factory=list)  # outputs of an earlier run
+    left_out: list[str] = field(default_factory=list)  # files of the folder that are no photos
+
+
+class _Partners:
+    """A file for each photo: one for all, or of a folder the one of the same name, else of the same stem."""
+
+    def __init__(self, given: Path, what: str) -> None:
+        self.given = given
+        self.what = what
+        self._files: dict[tuple[Path, str], list[Path]] | None = None
+        if given.is_dir():
+            self._files = {}
+            for path in list_photos(given).paths:
+                self._files.setdefault((path.relative_to(given).parent, path.stem), []).append(path)
+
+    def of(self, photo: Path) -> Path:
+        """The file for a photo, given by its path in its folder.
+
+        Raises:
+            TwoFaceError: there is none.
+        """
+        if self._files is None:
+            return self.given
+        for place in (photo.parent, Path()):
+            found = self._files.get((place, photo.stem), [])
+            if found:
+                return min(found, key=lambda path: (path.name != photo.name, path.name))
+        raise TwoFaceError(f"{self.given}: no {self.what} named like {photo.name}")
+
+
+def _check_folders(image: Path, output: Path) -> None:
+    if output == STANDARD or (output.exists() and not output.is_dir()):
+        raise TwoFaceError(f"output {output} is a file; for a folder of photos give a folder")
+    if output.exists() and output.samefile(image):
+        raise TwoFaceError(f"{output} holds the photos themselves; give another folder for the output")
+
+
+def _output_names(photos: list[Path]) -> dict[Path, Path]:
+    """``<stem>.png`` for each photo, in its sub-folder; with another of its stem beside it ``<stem>-<suffix>.png``."""
+    stems = Counter(photo.with_suffix("") for photo in photos)
+    return {
+        photo: photo.with_name(
+            f"{photo.stem if stems[photo.with_suffix('')] == 1 else photo.name.replace('.', '-')}.png"
+        )
+        for photo in photos
+    }
+
+
+def plan_jobs(
+    image: Path, references: Sequence[Path], output: Path, mask: Path | None = None, force: bool = False
+) -> Plan:
+    """One job for a photo, one for each photo of a folder and its sub-folders.
+
+    For a folder of photos, each of ``references`` and ``mask`` is one file for all of them or a folder with
+    files of the same names; ``output`` is a folder. What is in it already is kept, unless ``force`` is given.
+
+    Raises:
+        TwoFaceError: a folder that cannot be read or holds no photos; of a single photo, a partner that is missing.
+    """
+    others = [_Partners(given, "reference") for given in references]
+    masks = _Partners(mask, "mask") if mask is not None else None
+    if not image.is_dir():
+        if output.is_dir():
+            output = output / f"{image.stem if image != STANDARD else 'filled'}.png"
+        name = Path(image.name)
+        return Plan([Job(image, tuple(each.of(name) for each in others), output, masks.of(name) if masks else None)])
+    _check_folders(image, output)
+    apart = [folder for folder in (output, *references, *([mask] if mask else [])) if folder.is_dir()]
+    found = list_photos(image, [folder for folder in apart if not folder.samefile(image)])
+    plan = Plan(left_out=[str(path.relative_to(image)) for path in found.left_out])
+    if not found.paths:
+        others_there = f"; it has {some_of(plan.left_out)}" if plan.left_out else ""
+        raise TwoFaceError(f"{image}: no photos in this folder{others_there}")
+    for name, target in _output_names([path.relative_to(image) for path in found.paths]).items():
+        if (output / target).exists() and not force:
+            plan.kept.append(output / target)
+            continue
+        try:
+            partners = tuple(each.of(name) for each in others)
+            plan.jobs.append(Job(image / name, partners, output / target, masks.of(name) if masks else None))
+        except TwoFaceError as error:
+            plan.failures.append(f"{image / name}: {error}")
+    return plan
+
+
+def check_output(output: Path, force: bool) -> None:
+    """Refuse an output that would lose pixels, or a file.
+
+    Raises:
+        TwoFaceError: says so.
+    """
+    if output == STANDARD:
+        require(not sys.stdout.isatty(), "--output - writes a PNG to standard output; send it to a file or program")
+        return
+    if output.suffix.lower() not in LOSSLESS_SUFFIXES:
+        raise TwoFaceError(
+            f"output {output}: '{output.suffix}' would change pixels outside the hole; use "
+            f"{', '.join(sorted(LOSSLESS_SUFFIXES))}"
+        )
+    if os.path.lexists(output) and not force:
+        raise TwoFaceError(f"{output} exists and is kept; add --force to replace it")
+
+
+def _source(path: Path) -> tuple[Path | bytes, str]:
+    """Where a picture is read from, and how errors call it."""
+    if path != STANDARD:
+        return path, str(path)
+    content = sys.stdin.buffer.read(MOST_INPUT + 1)
+    require(len(content) <= MOST_INPUT, f"standard input: more than {MOST_INPUT >> 20} MB")
+    require(
+        bool(content), "standard input is empty; send a picture to it, as in: twoface inpaint --image - < photo.jpg"
+    )
+    return content, "standard input"
+
+
+def _same_file(first: Path, second: Path) -> bool:
+    try:
+        return first.samefile(second)
+    except OSError:
+        return False
+
+
+def _read_references(job: Job, seen: np.ndarray) -> list[np.ndarray] | None:
+    """The references but for the photo itself, whose damage would come back from it; None where nothing is left."""
+    references = []
+    for path in job.references:
+        pixels = None if _same_file(path, job.photo) else decode_image(*_source(path))
+        if pixels is None or np.array_equal(pixels, seen):
+            log.warning("reference %s is left out: it is the photo itself", path)
+        else:
+            references.append(pixels)
+    if not references:
+        log.warning("%s is filled from itself alone; give other photos of the person as --reference", job.photo)
+    return references or None
+
+
+def _read_mask(job: Job) -> np.ndarray | None:
+    if job.mask is None:
+        return None
+    mask = decode_mask(*_source(job.mask))
+    if ((mask > 0) & (mask < OPAQUE)).mean() > MOSTLY_GREY:
+        itself = _same_file(job.mask, job.photo) or (
+            job.photo != STANDARD and np.array_equal(mask, decode_mask(job.photo))
+        )
+        require(not itself, f"mask {job.mask} is the photo itself; give a picture that is white where the hole is")
+        log.warning("mask %s is mostly grey: there the fill is blended with the photo; is it a mask?", job.mask)
+    return mask
+
+
+def _check_keeps(output: Path, photo: Photo, mask: np.ndarray | None) -> None:
+    """Refuse a format that cannot keep what belongs to the photo's pixels."""
+    lost = [
+        what
+        for what, is_there in (
+            ("colour profile", photo.profile is not None),
+            ("transparency", photo.alpha is not None and mask is not None),
+        )
+        if is_there
+    ]
+    if lost and output.suffix.lower() == ".bmp":
+        raise TwoFaceError(f"output {output}: a BMP cannot keep the photo's {' and '.join(lost)}; use .png or .tiff")
+
+
+def run_job(session: FillSession, job: Job, box: HandBox | None, reference_box: HandBox | None, force: bool) -> None:
+    """Fill one photo, from files to a file.
+
+    Raises:
+        TwoFaceError: as :func:`inpaint`, unreadable files, an output that exists or loses pixels, a photo that is
+            its own mask or only reference.
+    """
+    check_output(job.output, force)
+    photo = read_photo(*_source(job.photo))
+    mask = _read_mask(job)
+    _check_keeps(job.output, photo, mask)
+    result = inpaint(session, photo, _read_references(job, photo.seen()), mask, box, reference_box)
+    if job.output == STANDARD:
+        sys.stdout.buffer.write(encode_png(result))
+        sys.stdout.buffer.flush()
+    else:
+        write_photo(job.output, result)

@@ -1,0 +1,202 @@
+"""Folders of photos, the photo among its references, standard input and output."""
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import SIZE, Run
+from PIL import Image
+
+from twoface_pl.data.synthetic import synthetic_photo
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.faces.image import Photo, decode_image, write_image, write_photo
+from twoface_pl.faces.listing import list_photos, some_of
+from twoface_pl.masks import build_mask_policy
+from twoface_pl.serving.jobs import Job, plan_jobs, run_job
+from twoface_pl.serving.session import FillSession
+
+HOLE = np.zeros((SIZE, SIZE), bool)
+HOLE[24:40, 20:44] = True
+
+
+@pytest.fixture(scope="module")
+def session(model: Path) -> FillSession:
+    return FillSession(model, "cpu")
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a damaged photo, its hole, and two others of the person."""
+    damaged = synthetic_photo(1, 0, SIZE)
+    damaged[HOLE] = (40, 220, 60)
+    write_image(tmp_path / "photo.png", damaged)
+    write_image(tmp_path / "mask.png", np.dstack([HOLE.astype(np.uint8) * 255] * 3))
+    for number in (1, 2):
+        write_image(tmp_path / f"other{number}.png", synthetic_photo(1, number, SIZE))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _fill(session: FillSession, *references: str, output: str = "out.png", photo: str = "photo.png") -> np.ndarray:
+    job = Job(Path(photo), tuple(map(Path, references)), Path(output), Path("mask.png"))
+    run_job(session, job, None, None, force=True)
+    return decode_image(Path(output))
+
+
+def test_the_photo_among_its_references_is_left_out(
+    session: FillSession, here: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    wanted = _fill(session, "other1.png", "other2.png")
+    (here / "link.png").symlink_to("photo.png")
+    Image.open("photo.png").save("copy.webp", lossless=True)
+    for itself in ("photo.png", "./photo.png", "link.png", "copy.webp"):
+        caplog.clear()
+        assert np.array_equal(_fill(session, itself, "other1.png", "other2.png"), wanted), itself
+        assert f"reference {Path(itself)} is left out: it is the photo itself" in caplog.text
+
+
+def test_a_photo_that_is_its_only_reference_gives_nothing_of_its_damage(
+    session: FillSession, here: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    green = _fill(session, "photo.png")
+    assert "is filled from itself alone; give other photos of the person" in caplog.text
+    red = synthetic_photo(1, 0, SIZE)
+    red[HOLE] = (250, 0, 0)
+    write_image(here / "photo.png", red)
+    assert np.array_equal(_fill(session, "photo.png")[HOLE], green[HOLE])
+
+
+def test_one_folder_for_photos_and_references(
+    session: FillSession, here: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (here / "one").mkdir()
+    (here / "photo.png").rename(here / "one" / "photo.png")
+    (job,) = plan_jobs(Path("one"), [Path("one")], Path("out")).jobs
+    run_job(session, job, None, None, force=False)
+    assert "it is the photo itself" in caplog.text
+
+
+def test_a_photo_is_not_its_own_mask(session: FillSession, here: Path) -> None:
+    (here / "copy.bmp").write_bytes(b"")
+    Image.open("photo.png").save("copy.bmp")
+    for mask in ("photo.png", "copy.bmp"):
+        job = Job(Path("photo.png"), (Path("other1.png"),), Path("out.png"), Path(mask))
+        with pytest.raises(TwoFaceError, match=f"mask {mask} is the photo itself"):
+            run_job(session, job, None, None, force=True)
+    assert not (here / "out.png").exists()
+
+
+def test_a_format_that_keeps_less_than_the_photo_has_is_refused(session: FillSession, here: Path) -> None:
+    alpha = np.full((SIZE, SIZE), 99, np.uint8)
+    write_photo(here / "alpha.png", Photo(decode_image(Path("photo.png")), None, alpha))
+    with pytest.raises(TwoFaceError, match=r"a BMP cannot keep the photo's transparency; use \.png or \.tiff"):
+        _fill(session, "other1.png", output="out.bmp", photo="alpha.png")
+    assert not (here / "out.bmp").exists()
+
+
+def test_a_link_stays_a_link(session: FillSession, here: Path) -> None:
+    (here / "kept.png").write_bytes(b"old")
+    (here / "out.png").symlink_to("kept.png")
+    _fill(session, "other1.png")
+    assert (here / "out.png").is_symlink()
+    assert decode_image(here / "kept.png").shape == (SIZE, SIZE, 3)
+
+
+def _tree(root: Path, *names: str) -> None:
+    for number, name in enumerate(names):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = Image.fromarray(synthetic_photo(1, number, SIZE))
+        if path.suffix.lower() in (".txt", ".ini", ".db"):
+            path.write_text("x")
+        else:
+            image.save(path, {".jfif": "JPEG", ".jpe": "JPEG", ".heic": "PNG"}.get(path.suffix.lower()))
+
+
+def test_every_photo_of_a_folder_is_taken_and_all_else_named(tmp_path: Path) -> None:
+    _tree(
+        tmp_path, "b.jfif", "A.JPG", "c.avif", "d.Jpe", "holiday/e.jpg", "holiday/spain/f.webp", "g.heic", "notes.txt",
+        "holiday/more.txt", ".hidden.jpg", ".git/h.jpg", "Thumbs.db", "desktop.ini",
+    )  # fmt: skip
+    (tmp_path / "gone.png").symlink_to("nowhere.png")
+    found = list_photos(tmp_path)
+    names = [str(path.relative_to(tmp_path)) for path in found.paths]
+    assert names == ["A.JPG", "b.jfif", "c.avif", "d.Jpe", "g.heic", "holiday/e.jpg", "holiday/spain/f.webp"]
+    assert [path.name for path in found.left_out] == ["gone.png", "more.txt", "notes.txt"]
+    assert some_of([str(number) for number in range(7)]) == "0, 1, 2, 3, 4 and 2 more"
+
+
+def test_a_folder_of_masks_says_what_it_leaves_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    _tree(tmp_path, "a.jfif", "more/b.PNG", "notes.txt")
+    policy = build_mask_policy({"name": "files", "folder": str(tmp_path)})
+    assert len(policy._files) == 2  # type: ignore[attr-defined]
+    assert "left out, no pictures: notes.txt" in caplog.text
+
+
+def test_folders_in_folders_keep_their_places(tmp_path: Path) -> None:
+    _tree(tmp_path / "in", "a.jpg", "holiday/a.jpg", "holiday/b.jpg", "out/old.png", "masks/a.png", "holiday/c.png")
+    _tree(tmp_path / "refs", "a.png", "holiday/a.png", "b.png")
+    plan = plan_jobs(tmp_path / "in", [tmp_path / "refs"], tmp_path / "in" / "out", tmp_path / "in" / "masks")
+    placed = {
+        str(job.photo.relative_to(tmp_path / "in")): (
+            str(job.references[0].relative_to(tmp_path / "refs")),
+            str(job.output.relative_to(tmp_path / "in")),
+        )
+        for job in plan.jobs
+    }
+    assert placed == {"a.jpg": ("a.png", "out/a.png"), "holiday/a.jpg": ("holiday/a.png", "out/holiday/a.png")}
+    assert len(plan.failures) == 2  # b has no mask, c neither
+    assert all("no mask named like" in failure or "no reference named like" in failure for failure in plan.failures)
+    for output in (tmp_path / "in", tmp_path / "in" / "."):
+        with pytest.raises(TwoFaceError, match="holds the photos themselves"):
+            plan_jobs(tmp_path / "in", [tmp_path / "refs"], output)
+
+
+def test_a_folder_through_the_command(twoface: Run, model: Path, tmp_path: Path) -> None:
+    _tree(tmp_path / "in", "a.jpg", "b.jfif", "holiday/d.JPG", "broken.heic", "notes.txt", "alone.png")
+    (tmp_path / "in" / "broken.heic").write_bytes(b"\0\0\0\x1cftypheic" + bytes(50))
+    _tree(tmp_path / "refs", "x0.png", "x1.png", "a.png", "b.png", "d.png", "broken.png")
+    command = ["inpaint", "--model", model, "--image", "in", "--reference", "refs", "--output", "out"]
+    done = twoface(*command, cwd=tmp_path)
+    assert done.returncode == 1
+    for said in (
+        "left out, not photos by their names: notes.txt",
+        "3 of 5 photos filled",
+        "broken.heic:",
+        "alone.png:",
+    ):
+        assert said in done.stderr, done.stderr
+    results = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.png"))
+    assert results == ["a.png", "b.png", "holiday/d.png"]
+    before = (tmp_path / "out" / "a.png").stat().st_mtime_ns
+    (tmp_path / "in" / "broken.heic").unlink()
+    (tmp_path / "in" / "alone.png").unlink()
+    again = twoface(*command, cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert "3 photos are there already and kept; --force fills them anew" in again.stderr
+    assert (tmp_path / "out" / "a.png").stat().st_mtime_ns == before
+
+
+def test_standard_input_and_output(model: Path, here: Path) -> None:
+    command = [
+        Path(sys.executable).with_name("twoface"), "inpaint", "--model", model, "--image", "-", "--mask", "mask.png",
+        "--reference", "other1.png", "--output", "-",
+    ]  # fmt: skip
+    content = Path("photo.png").read_bytes()
+    done = subprocess.run(command, input=content, capture_output=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    with Image.open(io.BytesIO(done.stdout)) as image:
+        assert image.format == "PNG"
+        result = np.asarray(image)
+    photo = decode_image(content)
+    assert np.array_equal(result[~HOLE], photo[~HOLE])
+    assert not np.array_equal(result[HOLE], photo[HOLE])
+    for change, says in (({}, b"standard input is empty"), ({"mask.png": "-"}, b"can be one of --image, --mask")):
+        changed = [change.get(str(part), part) for part in command]
+        refused = subprocess.run(changed, input=b"", capture_output=True, check=False, timeout=120)
+        assert refused.returncode == 1
+        assert says in refused.stderr
+        assert refused.stdout == b""
