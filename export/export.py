@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,11 +22,22 @@ from twoface_pl import __version__
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.export.graph import ExportGraph
 from twoface_pl.export.half import rename_inputs, round_weights, store_half
-from twoface_pl.export.read import weights_checksum
 from twoface_pl.faces.files import write_atomically
+from twoface_pl.faces.onnx_file import graph_checksum
 from twoface_pl.masks import CenterSquare, build_mask_policy
-from twoface_pl.model_file import FORMAT, INPUTS, OUTPUT, WEIGHTS_PREFIX
+from twoface_pl.model_file import (
+    CHECKSUM,
+    FORMAT,
+    INPUTS,
+    MOST_REFERENCES,
+    OUTPUT,
+    WEIGHTS_PREFIX,
+    is_version,
+    read_facts,
+    read_model,
+)
 from twoface_pl.networks.checkpoint import TrainedGenerator, architecture
+from twoface_pl.networks.weights import check_weights
 
 PARITY_BATCHES = (1, 2, 5)
 PARITY_REFERENCES = (1, 2, 3)
@@ -70,7 +82,6 @@ def _metadata(trained: TrainedGenerator, half: bool, figures: Sequence[dict[str,
         "batches": str(trained.batches),
         "seconds": str(round(trained.seconds)),
         "stored": "float16" if half else "float32",
-        "weights_sha256": weights_checksum(trained.generator.state_dict()),
         "figures": json.dumps(figures),
     }
 
@@ -115,7 +126,7 @@ def _write_graph(
 ) -> None:
     batch = torch.export.Dim("batch", min=1, max=1024)
     only = trained.generator.only_references
-    of_references = {0: batch} if only else {0: batch, 1: torch.export.Dim("references", min=1, max=64)}
+    of_references = {0: batch} if only else {0: batch, 1: torch.export.Dim("references", min=1, max=MOST_REFERENCES)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -135,6 +146,8 @@ def _write_graph(
     _keep_weights(model, graph)
     if half:
         store_half(model)
+    del model.metadata_props[:]
+    metadata[CHECKSUM] = graph_checksum(model.SerializeToString())
     onnx.helper.set_model_props(model, metadata)
     onnx.checker.check_model(model)
     onnx.save(model, path)
@@ -169,7 +182,8 @@ def check_parity(path: Path, graph: ExportGraph, trained: TrainedGenerator) -> d
 
 def next_version(folder: Path) -> Path:
     """``<folder>/<n>/model.onnx`` with the next free number, counted from 1."""
-    numbers = [int(path.name) for path in folder.iterdir() if path.name.isdigit()] if folder.is_dir() else []
+    there = folder.iterdir() if os.path.isdir(folder) else ()  # unlike Path's, false for a name that is too long
+    numbers = [int(path.name) for path in there if is_version(path.name)]
     return folder / str(max(numbers, default=0) + 1) / "model.onnx"
 
 
@@ -185,22 +199,27 @@ def export(
         figures: what was measured of it, plain containers for the metadata.
 
     Raises:
-        TwoFaceError: the file exists, or the graph differs from torch; then nothing is written.
+        TwoFaceError: the file exists, weights that are not finite, or the graph differs from torch; then nothing is
+            written.
     """
     path = output if output.suffix == ".onnx" else next_version(output)
-    if path.exists():
+    if os.path.lexists(path):
         raise TwoFaceError(f"{path} exists and is kept; give another output, or a folder for numbered versions")
     generator = trained.generator.cpu().float()
+    check_weights(generator.state_dict(), trained.run)
     if half:
         round_weights(generator)
+        check_weights(generator.state_dict(), f"{trained.run} in half precision")
     graph = ExportGraph(generator).eval()
     metadata = _metadata(trained, half, figures)
+    read_facts(metadata, f"export of {trained.run}")  # what is written can be read
     parity: dict[tuple[int, int], float] = {}
     for name in ("torch.onnx", "onnxscript", "onnx_ir"):  # each tells every step it takes
         logging.getLogger(name).setLevel(logging.ERROR)
 
     def write(temporary: Path) -> None:
         _write_graph(graph, trained, temporary, metadata, half)
+        read_model(temporary)
         parity.update(check_parity(temporary, graph, trained))
 
     write_atomically(path, write)

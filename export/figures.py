@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from twoface_pl.errors import TwoFaceError
+from twoface_pl.faces.reading import check_file
 
 RIGHT, WRONG = "right reference", "wrong reference"
 
@@ -37,12 +38,13 @@ def read_figures(paths: Sequence[Path], run: str, batches: int) -> list[dict[str
     """
     found = []
     for path in paths:
+        check_file(path, "figures file", "`twoface evaluate` writes one, evaluation.json")
         try:
             evaluation = json.loads(path.read_text("utf-8"))
             about = evaluation["heading"]["run"], evaluation["heading"]["batches"]
             found.append(_short(evaluation))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise TwoFaceError(f"{path}: not an evaluation.json of `twoface evaluate` ({error!r})") from None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise TwoFaceError(f"{path}: not an evaluation.json of `twoface evaluate` ({repr(error)[:200]})") from None
         if about != (run, batches):
             raise TwoFaceError(f"{path}: figures of {about[0]} after {about[1]} batches, not of {run} after {batches}")
     return found

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime
 
 from twoface_pl.errors import TwoFaceError
+from twoface_pl.faces import runtime
 from twoface_pl.faces.detector import FaceDetector, usable_cores
-from twoface_pl.faces.frame import FrameKind
+from twoface_pl.faces.reading import first_line, shortened
+from twoface_pl.faces.tone import grey_where, in_grey, in_tone
 from twoface_pl.masks import build_mask_policy
-from twoface_pl.model_file import FORMAT, INPUTS
+from twoface_pl.model_file import ADVICE, INPUTS, OUTPUT, ModelFacts, is_version, read_model
 
 GPU_FILES = ("/dev/nvidiactl", "/dev/dxg")  # dxg: under WSL
+TOLERANCE = 1e-3  # of what a fill may be beside [0, 1] and beside the picture: a quarter of a step of 8 bits
 
 
 def find_model(path: Path) -> Path:
@@ -24,13 +26,13 @@ def find_model(path: Path) -> Path:
     Raises:
         TwoFaceError: nothing there.
     """
-    if path.is_file():
-        return path
-    if path.is_dir():
-        versions = [entry for entry in path.iterdir() if entry.name.isdigit() and (entry / "model.onnx").is_file()]
+    if os.path.isdir(path):  # unlike Path's, false for a name that is too long
+        versions = [entry for entry in path.iterdir() if is_version(entry.name) and (entry / "model.onnx").is_file()]
         if versions:
             return max(versions, key=lambda entry: int(entry.name)) / "model.onnx"
-    raise TwoFaceError(f"no model at {path}; make one with `twoface export`, or give --model <file.onnx or folder>")
+    elif os.path.lexists(path):
+        return path
+    raise TwoFaceError(f"no model at {shortened(path)}; {ADVICE}, or give --model <file.onnx or folder>")
 
 
 def _providers(device: str) -> list[str]:
@@ -44,26 +46,38 @@ def _providers(device: str) -> list[str]:
     return ["CUDAExecutionProvider", "CPUExecutionProvider"]
 
 
-def open_session(model: Path | bytes, device: str) -> onnxruntime.InferenceSession:
+def open_session(content: bytes, name: str, device: str) -> onnxruntime.InferenceSession:
     """An onnxruntime session on ``cpu``, ``cuda``, or ``auto``: a GPU where one really works.
 
     Raises:
-        TwoFaceError: not an ONNX file, or ``cuda`` was asked for and does not run.
+        TwoFaceError: as :func:`runtime.open_session`, or ``cuda`` was asked for and does not run.
     """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = usable_cores()
-    options.log_severity_level = 3
-    source = model if isinstance(model, bytes) else str(model)
-    try:
-        session = onnxruntime.InferenceSession(source, options, providers=_providers(device))
-    except Exception as error:  # onnxruntime raises classes of its own, with no common base
-        first = str(error).splitlines()[0][:200]
-        raise TwoFaceError(
-            f"{model if isinstance(model, Path) else 'model'}: cannot be opened as an ONNX model: {first}"
-        ) from None
+    session = runtime.open_session(content, name, usable_cores(), _providers(device))
     if device == "cuda" and "CUDAExecutionProvider" not in session.get_providers():
         raise TwoFaceError("device cuda was asked for, but onnxruntime runs on the CPU; see `twoface doctor`")
     return session
+
+
+def _check_signature(session: onnxruntime.InferenceSession, facts: ModelFacts, name: str) -> None:
+    """Refuse a graph whose inputs and output are not a generator's; None in a shape stands for any number."""
+    size = facts.image_size
+    shapes = ((None, size, size, 3), (None, size, size, 1), (None, facts.references, size, size, 3))
+    for what, entries, wanted in (
+        ("inputs", session.get_inputs(), dict(zip(INPUTS, shapes, strict=True))),
+        ("outputs", session.get_outputs(), {OUTPUT: shapes[0]}),
+    ):
+        found = {
+            entry.name: tuple(side if isinstance(side, int) else None for side in entry.shape)
+            for entry in entries
+            if entry.type == "tensor(float)"
+        }
+        if found != wanted or len(entries) != len(wanted):
+            listed = ", ".join(f"{entry.name} {entry.type} {entry.shape}" for entry in entries)
+            raise TwoFaceError(f"{name}: its {what} are not those of a generator of {size} px: {listed[:300]}")
+
+
+class FillError(TwoFaceError):
+    """The model failed, not what it was given to fill."""
 
 
 class FillSession:
@@ -74,24 +88,40 @@ class FillSession:
         device: see :func:`open_session`.
 
     Raises:
-        TwoFaceError: not an export of this project; it names what is wrong.
+        TwoFaceError: not an export of this project, changed since, or one that fills no picture; says what is wrong.
     """
 
     def __init__(self, path: Path, device: str = "auto") -> None:
         self.path = path
-        self.session = open_session(path, device)
-        self.metadata: dict[str, str] = self.session.get_modelmeta().custom_metadata_map
-        if self.metadata.get("format") != FORMAT:
-            raise TwoFaceError(
-                f"{path}: not a Two-Face generator (its metadata has format "
-                f"{self.metadata.get('format')!r}, not {FORMAT!r}); make one with `twoface export`"
-            )
-        self.image_size = int(self.metadata["image_size"])
-        policy = build_mask_policy(json.loads(self.metadata["default_mask"]))
+        model = read_model(path)
+        self.metadata, self.facts = model.metadata, model.facts
+        self.image_size = self.facts.image_size
+        self.frame = self.facts.frame
+        policy = build_mask_policy(self.facts.default_mask)
+        self.session = open_session(model.content, str(path), device)
+        _check_signature(self.session, self.facts, str(path))
         self.default_mask: np.ndarray = policy.draw(np.random.default_rng(0), self.image_size)
-        self.only_default_mask: bool = json.loads(self.metadata["only_default_mask"])
-        self.frame = FrameKind.build(json.loads(self.metadata["frame"]))
         self.detector = FaceDetector(usable_cores())
+        self._try()
+
+    def _try(self) -> None:
+        """Fill one picture; what is not as every generator's answer is refused. The next one is faster for it."""
+        rng = np.random.default_rng(0)
+        image, *references = rng.random((1 + (self.facts.references or 1), *self.default_mask.shape, 3), np.float32)
+        feeds = self._feeds(image[None], self.default_mask[None], np.stack(references)[None])
+        (filled,) = runtime.first_run(self.session, feeds, str(self.path))
+        kept = ~self.default_mask
+        if filled.shape != image[None].shape:
+            problem = f"of shape {filled.shape}, not {image[None].shape}"
+        elif not np.isfinite(filled).all():
+            problem = "not finite"
+        elif filled.min() < -TOLERANCE or filled.max() > 1 + TOLERANCE:
+            problem = f"from {filled.min():.3g} to {filled.max():.3g}, not within [0, 1]"
+        elif np.abs(filled[0][kept] - image[kept]).max() > TOLERANCE:
+            problem = "changed outside the hole"
+        else:
+            return
+        raise TwoFaceError(f"{self.path}: its fill of a picture is {problem}; get the file anew, or export again")
 
     @property
     def provider(self) -> str:
@@ -104,11 +134,10 @@ class FillSession:
         Raises:
             TwoFaceError: it can fill only its default mask.
         """
-        if self.only_default_mask and not np.array_equal(mask, self.default_mask):
-            architecture: dict[str, Any] = json.loads(self.metadata["architecture"])
+        if self.facts.only_default_mask and not np.array_equal(mask, self.default_mask):
             raise TwoFaceError(
-                f"generator '{architecture['name']}' fills only its default mask {self.metadata['default_mask']}; "
-                "leave the mask out or use a model of generator 'ours'"
+                f"generator '{self.facts.architecture.get('name')}' fills only its default mask "
+                f"{self.metadata['default_mask']}; leave the mask out or use a model of generator 'ours'"
             )
 
     def check_references(self, count: int) -> None:
@@ -117,12 +146,16 @@ class FillSession:
         Raises:
             TwoFaceError: says how many it takes.
         """
-        wanted = self.metadata["references"]
-        if count == 0 or wanted not in ("any", str(count)):
-            raise TwoFaceError(f"{count} references; this model takes {wanted.replace('any', '1 or more')}")
+        wanted = self.facts.references
+        if count == 0 or wanted not in (None, count):
+            raise TwoFaceError(f"{count} references; this model takes {wanted or '1 or more'}")
+
+    def _feeds(self, images: np.ndarray, masks: np.ndarray, references: np.ndarray) -> dict[str, np.ndarray]:
+        holes = masks.astype(np.float32)[..., None]
+        return dict(zip(INPUTS, (images * (1 - holes), holes, references), strict=True))
 
     def fill(self, images: np.ndarray, masks: np.ndarray, references: np.ndarray) -> np.ndarray:
-        """Fill a batch.
+        """Fill a batch. A photo in grey, or in one tone, stays so, whatever colours its references have.
 
         Args:
             images: float32 (N, H, W, 3) in [0, 1]; what is in the hole does not matter.
@@ -134,14 +167,19 @@ class FillSession:
 
         Raises:
             TwoFaceError: a number of references that this model cannot take.
+            FillError: it fails, for want of memory above all, or its fill is not finite.
         """
         if references.ndim == 4:
             references = references[:, None]
         self.check_references(references.shape[1])
-        holes = masks.astype(np.float32)[..., None]
-        feeds = dict(zip(INPUTS, (images * (1 - holes), holes, references), strict=True))
-        (filled,) = self.session.run(None, feeds)
-        return np.asarray(filled)
+        tones, seen = in_grey(images, masks)
+        try:
+            (filled,) = self.session.run(None, self._feeds(seen, masks, grey_where(tones, references)))
+        except Exception as error:  # onnxruntime raises classes of its own, with no common base
+            raise FillError(f"{self.path}: cannot fill these pictures: {first_line(error)}") from None
+        if not np.isfinite(filled).all():
+            raise FillError(f"{self.path}: its fill of these pictures is not finite; this model cannot fill them")
+        return in_tone(tones, np.asarray(filled), images, masks)
 
     def fill_uint8(self, images: np.ndarray, masks: np.ndarray, references: np.ndarray) -> np.ndarray:
         """As :meth:`fill`, for uint8 pictures in and out."""

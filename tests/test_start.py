@@ -9,6 +9,7 @@ import onnx
 import pytest
 import torch
 from conftest import GENERATOR, Run, tiny_module
+from model_parts import sealed
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.export.export import export
@@ -81,10 +82,10 @@ def test_files_that_are_not_what_was_exported(model: Path, half: Path, tmp_path:
     values.flat[7] += 1
     weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
     onnx.save(graph, tmp_path / "changed.onnx")
-    with pytest.raises(TwoFaceError, match=r"changed\.onnx: its weights are not those that were exported"):
+    with pytest.raises(TwoFaceError, match=r"changed\.onnx: its graph or weights are not those that were exported"):
         load_exported(tmp_path / "changed.onnx")
     graph.graph.initializer.remove(weight)
-    onnx.save(graph, tmp_path / "less.onnx")
+    onnx.save(sealed(graph), tmp_path / "less.onnx")
     with pytest.raises(TwoFaceError, match="with other weights than this version's generator has"):
         load_exported(tmp_path / "less.onnx")
     (tmp_path / "text.onnx").write_text("hello")
@@ -96,9 +97,13 @@ def test_files_that_are_not_what_was_exported(model: Path, half: Path, tmp_path:
 
 def test_figures_are_those_of_the_judge(tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text("{}")
-    for name in ("other.json", "gone.json"):
+    (tmp_path / "list.json").write_text('{"heading": {"run": "me", "batches": 4}, "right_above": [], "conditions": 0}')
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    for name in ("other.json", "list.json", "deep.json"):
         with pytest.raises(TwoFaceError, match=rf"{name}: not an evaluation\.json"):
             read_figures([tmp_path / name], "me", 4)
+    with pytest.raises(TwoFaceError, match=r"no figures file .*gone\.json"):
+        read_figures([tmp_path / "gone.json"], "me", 4)
     about = {"split": "test", "photos": 3, "people": 2, "frame": "tight", "mask": None, "judge": "none"}
     evaluation = {
         "heading": {**about, "references": 2, "run": "me", "batches": 4},
@@ -148,6 +153,7 @@ def test_a_module_gets_the_weights_and_hears_what_differs(half: Path, caplog: py
     assert "frame" not in caplog.text
 
 
+@pytest.mark.slow
 def test_ones_own_ten_photos(twoface: Run, half: Path, photos: Path, identity_file: Path, tmp_path: Path) -> None:
     """One person alone: prepared, trained from a file, evaluated without a wrong reference, exported with figures."""
     for number, person in enumerate(sorted(path for path in photos.iterdir() if path.is_dir())[:2]):

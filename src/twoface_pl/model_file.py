@@ -1,16 +1,232 @@
-"""What an exported model file is: shared by those who write it and those who run it."""
+"""What an exported model file is: shared by those who write it and those who run it.
 
+Its metadata is text by name, and may come from anybody: :func:`read_facts` is the one place that reads it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-FORMAT = "twoface-generator/3"  # in the metadata, under "format"
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.faces.onnx_file import check_straight, graph_checksum, read_metadata, read_onnx
+
+if TYPE_CHECKING:
+    from twoface_pl.faces.frame import FrameKind
+
+FORMAT = "twoface-generator/4"  # in the metadata, under "format"
+CHECKSUM = "graph_sha256"  # in the metadata: of all of the file but its metadata
 INPUTS = ("masked_image", "mask", "reference_images")
 OUTPUT = "filled_image"
 WEIGHTS_PREFIX = "generator."  # of the initialisers that are the generator's weights
 
 SHIPPED = Path(__file__).parent / "shipped" / "two_face_model.onnx"  # the model that comes with the package
 SHIPPED_NAME = "shipped"  # what users call it
+ADVICE = "make one with `twoface export`"
+
+LARGEST_SIZE = 2048  # pixels a side of a picture
+MOST_REFERENCES = 64
+MOST_COUNTED = 10**15  # batches and seconds
+DEEPEST, MOST_VALUES = 16, 10_000  # of options that hold options; ours have a dozen, three deep
 
 
-def model_path(text: str) -> Path:
-    """A model's path as users give it; ``shipped`` is the one that comes with the package."""
-    return SHIPPED if text == SHIPPED_NAME else Path(text)
+def model_path(text: object) -> Path:
+    """A model's path as users give it, be it a number; ``shipped`` is the one that comes with the package."""
+    return SHIPPED if text == SHIPPED_NAME else Path(str(text))
+
+
+def is_version(name: str) -> bool:
+    """Whether a folder's name is a version's number."""
+    return name.isascii() and name.isdigit()
+
+
+def is_plain(value: object) -> bool:
+    """Whether options are what files can hold: text, numbers, lists and dictionaries by name, few and not deep."""
+    level, left = [value], MOST_VALUES
+    for _ in range(DEEPEST):
+        inner: list[object] = []
+        for entry in level:
+            if isinstance(entry, dict) and all(isinstance(key, str) for key in entry):
+                inner += entry.values()
+            elif isinstance(entry, list | tuple):
+                inner += entry
+            elif isinstance(entry, int):
+                if abs(entry) > MOST_COUNTED:
+                    return False
+            elif entry is not None and not isinstance(entry, str | float):
+                return False
+            if len(inner) > left:
+                return False
+        if not inner:
+            return True
+        level, left = inner, left - len(inner)
+    return False
+
+
+def _is_options(value: object) -> bool:
+    return isinstance(value, dict) and is_plain(value)
+
+
+def is_whole(value: object, smallest: int, largest: int) -> bool:
+    """Whether a value is a whole number within bounds; True and False are none."""
+    return isinstance(value, int) and not isinstance(value, bool) and smallest <= value <= largest
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST_COUNTED
+
+
+def _is_architecture(value: object) -> bool:
+    kinds = str | int | float | None
+    return _is_options(value) and isinstance(value, dict) and all(isinstance(entry, kinds) for entry in value.values())
+
+
+def _is_centre(value: object) -> bool:
+    named = isinstance(value, dict) and set(value) == {"name", "size"} and value["name"] == "center"
+    return named and isinstance(value, dict) and is_whole(value["size"], 1, LARGEST_SIZE)
+
+
+# What each field must be: the test, and the words for it.
+FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "image_size": (lambda value: is_whole(value, 1, LARGEST_SIZE), f"whole pixels, 1 to {LARGEST_SIZE}"),
+    "architecture": (_is_architecture, "a generator's name and options"),
+    "frame": (_is_options, "a frame's name and options"),
+    "mask": (_is_options, "a mask policy's name and options"),
+    "run": (lambda value: isinstance(value, str), "a name"),
+    "batches": (lambda value: is_whole(value, 0, MOST_COUNTED), "a whole number from 0 on"),
+    "seconds": (_is_time, "a number from 0 on"),
+    "default_mask": (_is_centre, "a square in the middle, by its name and size"),
+    "only_default_mask": (lambda value: isinstance(value, bool), "true or false"),
+    "references": (
+        lambda value: value is None or is_whole(value, 1, MOST_REFERENCES),
+        f"any, or a number from 1 to {MOST_REFERENCES}",
+    ),
+    "figures": (
+        lambda value: isinstance(value, list) and is_plain(value) and all(isinstance(part, dict) for part in value),
+        "a list of what was measured",
+    ),
+}
+
+
+def check_field(name: str, field: str, value: object) -> None:
+    """Refuse a field of a model's or a checkpoint's facts that is not what it must be.
+
+    Raises:
+        TwoFaceError: names the file, the field, what it is and what it should be.
+    """
+    good, wanted = FIELDS[field]
+    if not good(value):
+        raise TwoFaceError(
+            f"{name}: its {field} is {_describe(value)}, not {wanted}; get the file anew, or make another"
+        )
+
+
+def build_frame(name: str, options: dict[str, Any]) -> FrameKind:
+    """Where the face lies, of a file's options.
+
+    Raises:
+        TwoFaceError: options that no frame has; names the file.
+    """
+    from twoface_pl.faces.frame import FrameKind  # OpenCV takes a moment, and many who come here want a path
+
+    try:
+        return FrameKind.build(options)
+    except TwoFaceError as error:
+        raise TwoFaceError(f"{name}: {str(error)[:200]}") from None
+
+
+def _describe(value: object) -> str:
+    """A value in a few words, whatever it is."""
+    short = isinstance(value, str | float | bool) or value is None or is_whole(value, -MOST_COUNTED, MOST_COUNTED)
+    return repr(value)[:60] if short else f"{type(value).__name__} of other content"
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a model's metadata says, each field checked."""
+
+    image_size: int  # pixels a side
+    frame: FrameKind
+    default_mask: dict[str, Any]  # options of the hole where none is given
+    only_default_mask: bool  # whether that is the one hole it can fill
+    references: int | None  # the one number that it takes; None: any from 1 on
+    architecture: dict[str, Any]  # options of the generator
+    mask: dict[str, Any]  # options of the mask policy that it was trained with
+    run: str
+    batches: int
+    seconds: float  # of training
+    figures: list[dict[str, Any]]  # the judge's
+
+
+def _parse(name: str, field: str, text: str) -> object:
+    if field == "run":
+        return text
+    if field == "references" and text == "any":
+        return None
+    try:
+        parsed: object = json.loads(text)
+    except (ValueError, RecursionError):  # no JSON, or nested without an end
+        parsed = text
+    return text if parsed is None else parsed  # null is no field's value
+
+
+def read_facts(metadata: Mapping[str, str], name: str) -> ModelFacts:
+    """Read and check every field.
+
+    Args:
+        metadata: as the file holds it.
+        name: of the file, for errors.
+
+    Raises:
+        TwoFaceError: of another format, or a field that is missing or not what it must be; names it.
+    """
+    if metadata.get("format") != FORMAT:
+        earlier = metadata.get("format", "").startswith(FORMAT.rpartition("/")[0])
+        raise TwoFaceError(
+            f"{name}: not a Two-Face generator of this version (its metadata has format "
+            f"{_describe(metadata.get('format'))}, not {FORMAT!r}); "
+            + ("export its checkpoint again with `twoface export`" if earlier else ADVICE)
+        )
+    values: dict[str, Any] = {}
+    for field in FIELDS:
+        if field not in metadata:
+            raise TwoFaceError(f"{name}: its metadata has no {field}; get the file anew, or export again")
+        values[field] = _parse(name, field, metadata[field])
+        check_field(name, field, values[field])
+    facts = ModelFacts(**{**values, "frame": build_frame(name, values["frame"])})
+    if facts.default_mask["size"] >= facts.image_size:
+        raise TwoFaceError(f"{name}: its default_mask of {facts.default_mask['size']} px fits no {facts.image_size} px")
+    return facts
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """An exported file that is whole: its bytes, its metadata as it is, and what that says."""
+
+    content: bytes
+    metadata: dict[str, str]
+    facts: ModelFacts
+
+
+def read_model(path: Path) -> ModelFile:
+    """Read an exported file and check all that needs no runtime.
+
+    Raises:
+        TwoFaceError: missing, not an ONNX file, not a Two-Face generator, metadata that is not what it must be, a
+            graph that is not the one that was exported, or one that reads other files, branches or loops.
+    """
+    name = str(path)
+    content = read_onnx(path, "model", ADVICE)
+    try:
+        metadata = read_metadata(content)
+        found = graph_checksum(content)
+    except (ValueError, IndexError):
+        raise TwoFaceError(f"{name}: not an ONNX file; {ADVICE}") from None
+    facts = read_facts(metadata, name)
+    if metadata.get(CHECKSUM) != found:
+        raise TwoFaceError(f"{name}: its graph or weights are not those that were exported; get the file anew")
+    check_straight(content, name)
+    return ModelFile(content, metadata, facts)

@@ -72,7 +72,7 @@ def _runtimes(problems: list[str]) -> Iterator[str]:
 
         from twoface_pl.serving.session import open_session
 
-        session = open_session(PROBE, "auto")
+        session = open_session(PROBE, "a probe", "auto")
         yield f"onnxruntime offers {', '.join(onnxruntime.get_available_providers())}"
         yield f"onnxruntime runs on {session.get_providers()[0]}"
     except (ImportError, TwoFaceError) as error:
@@ -143,7 +143,7 @@ def _weights() -> Iterator[str]:
     ):
         given = os.environ.get(variable)
         if given:
-            yield f"{what}: {given} from {variable} ({'there' if Path(given).is_file() else 'NOT THERE'})"
+            yield f"{what}: {given} from {variable} ({'there' if os.path.isfile(given) else 'NOT THERE'})"
         else:
             here = [name for name in names if (checkpoints / name).is_file()]
             state = f"downloaded: {', '.join(here)}" if here else "not downloaded yet"

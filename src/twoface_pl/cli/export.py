@@ -7,6 +7,7 @@ from typing import Any
 
 
 def run(config: dict[str, Any], folder: Path) -> None:
+    from twoface_pl.cli.overrides import command_line
     from twoface_pl.cli.trained import load_trained
     from twoface_pl.export.export import export
     from twoface_pl.export.figures import read_figures
@@ -20,4 +21,5 @@ def run(config: dict[str, Any], folder: Path) -> None:
         f"{result.path} ({result.path.stat().st_size / 1e6:.1f} MB); largest difference to torch "
         f"{max(result.parity.values()):.1e}, at batches {batches} with {references} references"
     )
-    print(f"next: twoface inpaint --model {result.path} --image <photo> --reference <photo> --output filled.png")
+    model = command_line("inpaint", "--model", str(result.path))
+    print(f"next: {model} --image PHOTO --reference PHOTO --output filled.png")

@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from twoface_pl.networks.checkpoint import TrainedGenerator
 
 
-def load_trained(text: str) -> TrainedGenerator:
+def load_trained(text: object) -> TrainedGenerator:
     """Of a checkpoint, of an exported ``.onnx`` file, or ``shipped``: the one that comes with the package.
 
     Raises:
         TwoFaceError: missing, broken, or of another program.
     """
     path = model_path(text)
-    if path.suffix == ".onnx":
+    if path.suffix.lower() == ".onnx":
         from twoface_pl.export.read import load_exported
 
         return load_exported(path)

@@ -8,6 +8,8 @@ import numpy as np
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.frame import Frame, fit_frame
+from twoface_pl.faces.onnx_file import read_onnx
+from twoface_pl.faces.runtime import first_run, open_session
 
 # ArcFace's five points (Deng et al. 2019), on which SFace was trained.
 LANDMARKS = np.array([(38.29, 51.70), (73.53, 51.50), (56.03, 71.74), (41.55, 92.37), (70.73, 92.20)]) / 112
@@ -22,31 +24,29 @@ class SFace:
         threads: of onnxruntime; one where several processes share the work.
 
     Raises:
-        TwoFaceError: not an ONNX file, or a model of another kind.
+        TwoFaceError: not an ONNX file, a model of another kind, or one whose answer is not finite.
     """
 
     def __init__(self, weights: Path, threads: int = 1) -> None:
-        import onnxruntime  # takes a moment, and most who come here never judge
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime raises classes of its own, with no common base
-            raise TwoFaceError(f"recogniser sface: {weights} is not an ONNX model: {str(error)[:200]}") from None
+        name = f"recogniser sface: {weights}"
+        content = read_onnx(weights, "recogniser", "give recogniser.weights=<file>")
+        self._session = open_session(content, name, threads)
         inputs = self._session.get_inputs()
         if len(inputs) != 1 or list(inputs[0].shape[1:]) != [3, SIZE, SIZE] or inputs[0].type != "tensor(float)":
             shapes = ", ".join(f"{entry.name} {entry.shape}" for entry in inputs)
-            raise TwoFaceError(f"recogniser sface: {weights} is another model: its input is {shapes}")
-        self._input = inputs[0].name
-        found = self._run(np.zeros((SIZE, SIZE, 3), np.uint8))
-        if found.ndim != 1:
-            raise TwoFaceError(f"recogniser sface: {weights} is another model: its output is {list(found.shape)}")
+            raise TwoFaceError(f"{name} is another model: its input is {shapes}")
+        self._input, self._name = inputs[0].name, name
+        black = np.zeros((1, 3, SIZE, SIZE), np.float32)
+        found = first_run(self._session, {self._input: black}, name)[0]
+        if found.ndim != 2 or len(found) != 1 or found.dtype != np.float32:
+            raise TwoFaceError(f"{name} is another model: its output is {found.dtype} {list(found.shape[1:])}")
+        self._unit(found[0])
 
-    def _run(self, crop: np.ndarray) -> np.ndarray:
-        feeds = {self._input: crop.transpose(2, 0, 1)[None].astype(np.float32)}
-        return np.asarray(self._session.run(None, feeds)[0])[0]
+    def _unit(self, found: np.ndarray) -> np.ndarray:
+        length = float(np.linalg.norm(found))
+        if not np.isfinite(length):
+            raise TwoFaceError(f"{self._name}: its embedding is not finite; get the file anew")
+        return found / max(length, 1e-12)
 
     def place(self, landmarks: np.ndarray) -> Frame:
         """Where it looks, for landmarks (5, 2) in pixels."""
@@ -58,6 +58,10 @@ class SFace:
         Args:
             pixels: uint8 RGB (H, W, 3).
             landmarks: (5, 2) in pixels: eyes, nose, mouth corners, the picture's left first.
+
+        Raises:
+            TwoFaceError: the network's answer is not finite.
         """
-        found = self._run(self.place(landmarks).crop(pixels, SIZE))
-        return found / max(float(np.linalg.norm(found)), 1e-12)
+        crop = self.place(landmarks).crop(pixels, SIZE)
+        feeds = {self._input: crop.transpose(2, 0, 1)[None].astype(np.float32)}
+        return self._unit(np.asarray(self._session.run(None, feeds)[0])[0])

@@ -1,0 +1,167 @@
+"""What an ONNX file holds, read from its bytes before any runtime opens it (protobuf's wire format).
+
+A file may ask a runtime to read other files, to run for ever or to call operators from elsewhere. Ours never do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.faces.reading import check_file
+
+MOST_BYTES = 2**31 - 1  # of a protobuf message
+VARINT, BYTES, FIXED = 0, 2, {1: 8, 5: 4}  # wire types; those of fixed length with it
+METADATA = 14  # of a model's fields
+LONGEST_VARINT = 10  # bytes
+MOST_FIELDS = 1_000_000  # that are looked at; ours have 10,000
+
+# Of ONNX's messages, the fields that hold further messages with something to look at.
+INSIDE = {
+    "model": {7: "graph"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse tensor"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 10: "tensor", 22: "sparse tensor", 23: "sparse tensor"},
+    "sparse tensor": {1: "tensor", 2: "tensor"},
+}
+# Fields that a straight line of ONNX's own operators has not.
+REFUSED = {
+    ("model", 20): "it brings a training of its own",
+    ("model", 25): "it brings functions of its own",
+    ("attribute", 6): "it has loops or branches",
+    ("attribute", 11): "it has loops or branches",
+    ("tensor", 13): "its weights lie in another file",
+}
+NODE_DOMAIN = ("node", 7)
+DOMAINS = (b"", b"ai.onnx")  # ONNX's own
+
+
+Field = tuple[int, int | memoryview, int]  # number, an integer or the bytes of anything else, where the field begins
+
+
+def _varint(message: memoryview, at: int) -> tuple[int, int]:
+    value = message[at]
+    if value < 0x80:  # nearly always
+        return value, at + 1
+    value = 0
+    for place in range(LONGEST_VARINT):
+        byte = message[at + place]  # IndexError past the end
+        value |= (byte & 0x7F) << (7 * place)
+        if byte < 0x80:
+            return value, at + place + 1
+    raise ValueError("a number without an end")
+
+
+def read_fields(message: memoryview, budget: Iterator[int] | None = None) -> Iterator[Field]:
+    """The fields of a message, in the file's order.
+
+    Args:
+        message: its bytes.
+        budget: as many items as fields may be read, shared by messages that hold one another.
+
+    Raises:
+        ValueError, IndexError: it is not protobuf, cut off, or of too many fields.
+    """
+    budget = budget or iter(range(MOST_FIELDS))
+    at = 0
+    while at < len(message):
+        start = at
+        tag, at = _varint(message, at)
+        if tag < 8 or next(budget, None) is None:
+            raise ValueError("a field without a number, or too many fields")
+        kind = tag & 7
+        if kind == VARINT:
+            value, at = _varint(message, at)
+            yield tag >> 3, value, start
+            continue
+        if kind == BYTES:
+            size, at = _varint(message, at)
+        elif kind in FIXED:
+            size = FIXED[kind]
+        else:
+            raise ValueError(f"wire type {kind}")
+        if size > len(message) - at:
+            raise ValueError("cut off")
+        at += size
+        yield tag >> 3, message[at - size : at], start
+
+
+def read_onnx(path: Path, what: str, advice: str) -> bytes:
+    """A file's bytes; see :func:`check_file`.
+
+    Raises:
+        TwoFaceError: missing, no file, empty or too large.
+    """
+    size = check_file(path, what, advice)
+    if not 0 < size <= MOST_BYTES:
+        raise TwoFaceError(f"{path}: not an ONNX file ({size} bytes)")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise TwoFaceError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def check_straight(content: bytes, name: str) -> None:
+    """Refuse a file that is more than one straight line of ONNX's own operators with its weights.
+
+    Args:
+        content: the file's bytes.
+        name: of the file, for errors.
+
+    Raises:
+        TwoFaceError: says what it has.
+    """
+    try:
+        problem = _problem(memoryview(content), "model", iter(range(MOST_FIELDS)))
+    except (ValueError, IndexError):
+        problem = "its bytes make no graph"
+    if problem:
+        raise TwoFaceError(f"{name} is not an ONNX model that can be run: {problem}")
+
+
+def _problem(message: memoryview, kind: str, budget: Iterator[int]) -> str | None:
+    inside = INSIDE.get(kind, {})
+    for number, value, _ in read_fields(message, budget):
+        if (kind, number) in REFUSED:
+            return REFUSED[kind, number]
+        if (kind, number) == NODE_DOMAIN and value not in DOMAINS:
+            return "it has operators that are not ONNX's own"
+        if number in inside:
+            if isinstance(value, int):
+                raise ValueError("a number where a message belongs")
+            problem = _problem(value, inside[number], budget)
+            if problem:
+                return problem
+    return None
+
+
+def read_metadata(content: bytes) -> dict[str, str]:
+    """A model's metadata.
+
+    Raises:
+        ValueError, IndexError: it is not protobuf.
+    """
+    found = {}
+    for number, value, _ in read_fields(memoryview(content)):
+        if number == METADATA and isinstance(value, memoryview):
+            entry = {key: part.tobytes() for key, part, _ in read_fields(value) if isinstance(part, memoryview)}
+            found[entry.get(1, b"").decode()] = entry.get(2, b"").decode()
+    return found
+
+
+def graph_checksum(content: bytes) -> str:
+    """sha256 over all of a model's file but its metadata: the graph with its weights, and the versions it is in.
+
+    Raises:
+        ValueError, IndexError: it is not protobuf.
+    """
+    digest = hashlib.sha256()
+    message = memoryview(content)
+    starts = [(start, number) for number, _, start in read_fields(message)]
+    ends = [start for start, _ in starts[1:]] + [len(message)]
+    for (start, number), end in zip(starts, ends, strict=True):
+        if number != METADATA:
+            digest.update(message[start:end])
+    return digest.hexdigest()
