@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import orjson
 import pytest
 from conftest import SIZE, Run
 from fastapi.testclient import TestClient
@@ -29,6 +30,7 @@ def _free_port() -> int:
 def client(model: Path) -> Iterator[httpx.Client]:
     port = _free_port()
     command = [sys.executable, "-m", "twoface_pl.cli", "serve", "--model", str(model), "--port", str(port)]
+    command += ["--allow-host", "Faces.example"]
     server = subprocess.Popen(command)
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
         try:
@@ -42,7 +44,7 @@ def client(model: Path) -> Iterator[httpx.Client]:
             yield client
         finally:
             server.terminate()
-            assert server.wait(20) in (0, -15)
+            assert server.wait(20) in (0, 143, -15)
 
 
 def _request(batch: int) -> dict[str, np.ndarray]:
@@ -72,8 +74,9 @@ def test_the_2018_request_gets_the_2018_answer(client: httpx.Client, model: Path
 
 def test_liveness_and_status(client: httpx.Client) -> None:
     alive = client.get("/healthz").json()
-    assert alive["status"] == "ok"
-    assert alive["provider"] == "CPUExecutionProvider"
+    assert alive == {
+        "status": "ok", "model": "two_face_model", "version": "1", "provider": "CPUExecutionProvider",
+    }  # fmt: skip
     status = client.get("/v1/models/two_face_model").json()["model_version_status"][0]
     assert status["state"] == "AVAILABLE"
     assert status["version"] == "1"
@@ -97,6 +100,13 @@ def _bad_bodies() -> dict[str, tuple[object, str]]:
         "unequal": ({"inputs": {**good, "masked_image": two}}, "2 masked images but 1 references"),
         "null": ({"inputs": {**good, "reference_image": [[[[None] * 3] * SIZE] * SIZE]}}, "inputs.reference_image"),
         "too many": ({"inputs": {**good, "masked_image": good["masked_image"] * 33}}, "inputs.masked_image"),
+        "text for numbers": ({"inputs": {**good, "masked_image": [[[["0.5"] * 3] * SIZE] * SIZE]}}, "all else numbers"),
+        "a text": ({"inputs": {**good, "masked_image": [[["0.5"]]]}}, "inputs.masked_image: not an array"),
+        "true for a number": ({"inputs": {**good, "masked_image": [[[[True] * 3] * SIZE] * SIZE]}}, "not an array"),
+        "uneven": ({"inputs": {**good, "masked_image": [*good["masked_image"], 0]}}, "inputs.masked_image: not an"),
+        "over float32": ({"inputs": {**good, "masked_image": [[[[1e39] * 3] * SIZE] * SIZE]}}, "must lie in [0, 1]"),
+        "long names": ({"inputs": {"a" * 10**6: 1, "b": 2, "c": 3, "d": 4, "e": 5, "f": 6}}, "aaa...aaa"),
+        "objects": ({"inputs": [{}] * 100}, "all else numbers"),
         "none": ({"inputs": {"masked_image": [], "reference_image": []}}, "inputs.masked_image"),
     }
 
@@ -107,6 +117,7 @@ def test_malformed_requests_are_answered_by_field(client: httpx.Client, case: st
     answer = client.post(PREDICT, json=body)
     assert answer.status_code == 400
     assert says in answer.json()["error"]
+    assert len(answer.content) < 300
 
 
 def test_ports_that_cannot_be_had(client: httpx.Client, twoface: Run, model: Path) -> None:
@@ -126,9 +137,33 @@ def test_not_json_too_large_and_other_paths(client: httpx.Client) -> None:
     assert client.post(PREDICT, content=b'{"inputs": {"masked_image": NaN}}').status_code == 400
     answer = client.post(PREDICT, content=b" " * (2 * 32 * SIZE * SIZE * 3 * 24 + 1))
     assert answer.status_code == 413
-    assert client.post("/v1/models/another:predict", json={}).status_code == 404
-    assert client.get(PREDICT).status_code == 405
     assert client.get("/healthz").status_code == 200
+
+
+def test_other_paths_and_methods_are_refused_in_the_protocols_form(client: httpx.Client) -> None:
+    # The pages of documentation would load scripts from elsewhere.
+    for path in ("/v1/models/another:predict", "/docs", "/redoc", "/healthz/"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.json()) == (404, {"error": "Not Found"})
+    answer = client.get(PREDICT)
+    assert (answer.status_code, answer.json()) == (405, {"error": "Method Not Allowed"})
+    assert answer.headers["allow"] == "POST"
+    assert PREDICT in client.get("/openapi.json").json()["paths"]
+
+
+def test_a_body_of_another_type_is_refused(client: httpx.Client) -> None:
+    content = orjson.dumps(_body(_request(1)))
+    for kind in ("application/json; charset=utf-8", "APPLICATION/JSON", "application/x-www-form-urlencoded"):
+        assert client.post(PREDICT, content=content, headers={"Content-Type": kind}).status_code == 200
+    for kind in ("text/plain", "multipart/form-data; boundary=x", "application/json-seq"):
+        answer = client.post(PREDICT, content=content, headers={"Content-Type": kind})
+        assert answer.status_code == 415
+        assert "application/json" in answer.json()["error"]
+
+
+def test_a_name_of_its_own_is_answered(client: httpx.Client) -> None:
+    assert client.get("/healthz", headers={"Host": "faces.example"}).status_code == 200
+    assert client.get("/healthz", headers={"Host": "evil.example"}).status_code == 421
 
 
 def test_a_failure_of_its_own_is_answered_as_json(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,6 +172,7 @@ def test_a_failure_of_its_own_is_answered_as_json(model: Path, monkeypatch: pyte
 
     session = FillSession(model, "cpu")
     monkeypatch.setattr(session, "fill", breaks)
-    answer = TestClient(create_app(session)).post(PREDICT, json=_body(_request(1)))
+    with TestClient(create_app(session), base_url="http://127.0.0.1") as client:
+        answer = client.post(PREDICT, json=_body(_request(1)))
     assert answer.status_code == 500
     assert answer.json() == {"error": "the server failed; its log says why"}

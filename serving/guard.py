@@ -1,0 +1,63 @@
+"""Who may ask: a web page of somebody else's may not, whatever name it gives this machine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from ipaddress import ip_address
+
+from fastapi import Response
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from twoface_pl.serving.answers import error_answer
+
+LOOPBACK = "localhost"
+_AUTHORITY = re.compile(r"(?:\[(?P<address>[^\[\]]+)\]|(?P<name>[^\[\]:]+))(?::\d*)?")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+class HostGuard:
+    """Refuses requests under a foreign name, or from a foreign web page.
+
+    A page of anybody's can send requests to this machine: from its own origin, which the browser says in ``Origin``,
+    or from its own name after letting that name point here, which then stands in ``Host``. An address in ``Host`` is
+    no such name.
+
+    Args:
+        app: what is guarded.
+        names: the names of this server beside ``localhost`` and any IP address.
+    """
+
+    def __init__(self, app: ASGIApp, names: Collection[str] = ()) -> None:
+        self.app = app
+        self.names = {LOOPBACK, *(name.lower() for name in names)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = self._refusal(Headers(scope=scope)) if scope["type"] == "http" else None
+        await (refusal or self.app)(scope, receive, send)
+
+    def _refusal(self, headers: Headers) -> Response | None:
+        host = headers.get("host")
+        if host is not None and not self._is_ours(host):  # only HTTP/1.0 may leave it out, and no browser does
+            return error_answer("this server has another name; add yours with `twoface serve --allow-host NAME`", 421)
+        for origin in headers.getlist("origin"):
+            if origin.partition("://")[2].lower() != (host or "").lower():
+                return error_answer("requests from other web pages are not answered", 403)
+        return None
+
+    def _is_ours(self, host: str) -> bool:
+        found = _AUTHORITY.fullmatch(host)
+        if found is None:
+            return False
+        if found["address"]:
+            return ":" in found["address"] and _is_address(found["address"])
+        name = found["name"].lower().removesuffix(".")
+        return name in self.names or _is_address(name)
