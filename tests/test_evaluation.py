@@ -149,9 +149,9 @@ def test_several_references(checkpoint: Path, prepared: Path) -> None:
     trained.generator.only_references = 1
     with pytest.raises(TwoFaceError, match="takes 1 reference, not 2"):
         evaluate(trained, evaluate_options(prepared, references=2), None)
-    with pytest.raises(TwoFaceError, match="references=0 is not above 0"):
+    with pytest.raises(TwoFaceError, match="references=0 is not a whole number from 1"):
         evaluate_options(prepared, references=0)
-    with pytest.raises(TwoFaceError, match="photos=-1 is below 0"):
+    with pytest.raises(TwoFaceError, match="photos=-1 is not a whole number from 0"):
         evaluate_options(prepared, photos=-1)
 
 

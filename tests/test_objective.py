@@ -56,14 +56,34 @@ def test_bad_losses() -> None:
     for name, kind in (("adversarial", "hing"), ("identity", "cosin"), ("reconstruction", "l2")):
         with pytest.raises(TwoFaceError, match=rf"losses\.{name}\.kind={kind} is not one of"):
             tiny_module(losses=_with(name, kind=kind))
-    with pytest.raises(TwoFaceError, match=r"r1_every=0 is not a whole number above 0"):
+    with pytest.raises(TwoFaceError, match=r"r1_every=0 is not a whole number from 1"):
         tiny_module(losses=_with("adversarial", r1_every=0))
-    with pytest.raises(TwoFaceError, match=r"references\.none=2 is no share"):
+    with pytest.raises(TwoFaceError, match=r"references\.none=2 is not a number from 0 to 1"):
         tiny_module(without_reference=2)
-    with pytest.raises(TwoFaceError, match=r"log_every=0 is not a whole number above 0"):
+    with pytest.raises(TwoFaceError, match=r"log_every=0 is not a whole number from 1"):
         tiny_module(log_every=0)
-    with pytest.raises(TwoFaceError, match=r"losses\.perceptual\.close_ups=1\.5 is no share, 0 to 1"):
+    with pytest.raises(TwoFaceError, match=r"losses\.perceptual\.close_ups=1\.5 is not a number from 0 to 1"):
         tiny_module(losses=losses(perceptual={"close_ups": 1.5}))
+
+
+@pytest.mark.parametrize(
+    ("loss", "option", "value"),
+    [
+        ("reconstruction", "weight", "much"),
+        ("reconstruction", "rim_width", -1),
+        ("reconstruction", "rim_weight", float("inf")),
+        ("perceptual", "weight", float("nan")),
+        ("perceptual", "size", 10**6),
+        ("adversarial", "local_weight", -0.1),
+        ("adversarial", "r1_every", 1.5),
+        ("identity", "weight", True),
+        ("identity", "share", None),
+        ("identity", "start", "late"),
+    ],
+)
+def test_an_option_of_a_loss_that_is_no_number(loss: str, option: str, value: object) -> None:
+    with pytest.raises(TwoFaceError, match=rf"^losses\.{loss}\.{option}={value} is not a (whole )?number from"):
+        tiny_module(losses=_with(loss, **{option: value}))
 
 
 def test_every_loss_is_logged_and_one_option_switches_it_off(

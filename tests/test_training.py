@@ -153,15 +153,34 @@ def test_rates_fall_along_a_cosine_and_a_resume_changes_nothing(prepared: Path, 
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"max_batches": 0}, "max_batches=0 is not a whole number above 0"),
+        ({"max_batches": 0}, "max_batches=0 is not a whole number from 1"),
         ({"validate_every": "often"}, "validate_every=often"),
         ({"logger": "wandb"}, r"logger\.name=wandb is not one of"),
+        ({"max_batches": True}, "max_batches=True is not a whole number from 1"),
         ({"stop_when": {"validation/psnr": 3}}, "no figure 'validation/psnr'; there are"),
+        ({"stop_when": {"validation/psnr_in_hole": "good"}}, r"psnr_in_hole=good is not a number"),
     ],
 )
 def test_bad_options(changes: dict, says: str, tmp_path: Path) -> None:
     with pytest.raises(TwoFaceError, match=says):
         tiny_options(tmp_path, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"generator_lr": "fast"}, r"optimizer\.generator_lr=fast is not a number from 0"),
+        ({"discriminator_lr": -1e-3}, r"optimizer\.discriminator_lr=-0\.001 is not"),
+        ({"generator_lr": math.nan}, r"optimizer\.generator_lr=nan is not"),
+        ({"discriminator_lr": 1e38}, r"optimizer\.discriminator_lr=1e\+38 is not"),
+        ({"betas": [0.9]}, r"optimizer\.betas=\[0\.9\] is not two numbers"),
+        ({"betas": [0.9, 1]}, r"optimizer\.betas: each=1 is not a number from 0"),
+        ({"decay_batches": 0}, r"optimizer\.decay_batches=0 is not a whole number from 1"),
+    ],
+)
+def test_bad_options_of_the_optimizers(changes: dict, says: str) -> None:
+    with pytest.raises(TwoFaceError, match=says):
+        tiny_module(optimizer={**OPTIMIZER, **changes})
 
 
 def test_a_metric_that_fails_does_not_end_a_training(
@@ -193,6 +212,12 @@ def test_a_generator_trains_with_several_references_and_with_none(prepared: Path
 def test_a_trainer_option_that_does_not_exist(prepared: Path, tmp_path: Path) -> None:
     with pytest.raises(TwoFaceError, match=r"trainer: .*colour"):
         train(tiny_module(), tiny_data(prepared), tiny_options(tmp_path, trainer={**CPU, "colour": 1}))
+
+
+def test_more_processes_than_cores_are_not_started(prepared: Path, tmp_path: Path) -> None:
+    options = tiny_options(tmp_path, trainer={"accelerator": "cpu", "devices": 100_000})
+    with pytest.raises(TwoFaceError, match=r"trainer\.devices=100000 is more processes than this machine has cores"):
+        train(tiny_module(), tiny_data(prepared), options)
 
 
 TWO_PROCESSES = """

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
+
+from twoface_pl.cli.overrides import command_line, override
+
+MOST_SEED = 2**32 - 1  # what NumPy takes
 
 
 def run(config: dict[str, Any], folder: Path) -> None:
@@ -16,8 +21,11 @@ def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.data.augment import AugmentOptions
     from twoface_pl.data.datamodule import DataOptions, TripleDataModule
     from twoface_pl.data.index import read_frame
+    from twoface_pl.errors import Stopped
     from twoface_pl.masks import build_mask_policy
+    from twoface_pl.networks.options import require_whole
     from twoface_pl.training.module import BEGUN, InpaintingModule
+    from twoface_pl.training.objective import check_losses
     from twoface_pl.training.start import start_from
     from twoface_pl.training.train import TrainOptions, train
 
@@ -26,6 +34,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
     # train() says what it runs on; Lightning adds tips.
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated", module="pytorch_lightning")
+    require_whole("seed", config["seed"], 0, MOST_SEED)
     L.seed_everything(config["seed"], workers=True, verbose=False)
     policy = build_mask_policy(config["mask"])
     data_options = dict(config["data"], root=Path(config["data"]["root"]))
@@ -42,6 +51,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
         ),
         policy,
     )
+    check_losses(config["losses"])
     needs_identity = config["losses"]["identity"]["weight"] > 0
     module = InpaintingModule(
         generator=config["generator"],
@@ -65,20 +75,31 @@ def run(config: dict[str, Any], folder: Path) -> None:
         start_from(module, begun_from)
     module.generator.check(config["image_size"], policy)
     module.generator.check_references(config["references"]["most"])
-    result = train(
-        module,
-        data,
-        TrainOptions(
-            folder=folder,
-            max_batches=config["max_batches"],
-            validate_every=config["validate_every"],
-            logger=config["logger"]["name"],
-            trainer={**config["trainer"], **config["precision"]},
-            stop_when=config["stop_when"] or {},
-            resume=Path(config["resume"]) if config["resume"] else None,
-            progress=config["progress"],
-        ),
+    options = TrainOptions(
+        folder=folder,
+        max_batches=config["max_batches"],
+        validate_every=config["validate_every"],
+        logger=config["logger"]["name"],
+        trainer={**config["trainer"], **config["precision"]},
+        stop_when=config["stop_when"] or {},
+        resume=Path(config["resume"]) if config["resume"] else None,
+        progress=config["progress"],
     )
+    try:
+        result = train(module, data, options)
+    except Stopped as stopped:
+        if module.batches_saved is None or module.batches_saved >= options.max_batches:
+            raise
+        raise Stopped(stopped.number, f"{stopped.kept}; go on with:\n{_go_on(folder)}") from None
     if module.global_rank == 0:
         print(f"trained {result.batches} batches; the best checkpoint is {result.best}, the last {result.last}")
-        print(f"next: twoface evaluate checkpoint={result.best} root={data_options['root']}")
+        judged = [override("checkpoint", result.best), override("root", data_options["root"])]
+        print(f"next: {command_line('evaluate', *judged)}")
+
+
+def _go_on(folder: Path) -> str:
+    """The command that goes on with this training in its folder, with all else that it was given."""
+    new = [override("resume", folder / "last.ckpt"), override("hydra.run.dir", folder)]
+    replaced = tuple(f"{entry.partition('=')[0]}=" for entry in new)
+    given = [argument for argument in sys.argv[2:] if not argument.lstrip("+").startswith(replaced)]
+    return command_line("train", *given, *new)

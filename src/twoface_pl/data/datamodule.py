@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from twoface_pl.data.source import open_source
 from twoface_pl.data.triples import Triple, TripleOptions, Triples
 from twoface_pl.errors import require
 from twoface_pl.masks import MaskPolicy
+
+MOST_WORKERS = 256  # loading processes; each is one of the system's
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class DataOptions:
         ):
             value = getattr(self, name)
             require(isinstance(value, int) and value >= least, f"{name}={value} is not a whole number from {least}")
+        require(self.workers <= MOST_WORKERS, f"data.workers={self.workers} is more than {MOST_WORKERS} processes")
         require(0 <= self.itself <= 1, f"references.itself={self.itself} is no share, 0 to 1")
 
 
@@ -84,6 +88,7 @@ class TripleDataModule(L.LightningDataModule):
             triples,
             num_workers=workers,
             persistent_workers=workers > 0,
+            worker_init_fn=_apart,
             pin_memory=on_gpu,
             **sampling,
         )
@@ -100,6 +105,13 @@ class TripleDataModule(L.LightningDataModule):
         length = min(len(self.validation_triples), self.options.validation_photos or len(self.validation_triples))
         keys = EvaluationKeys(length, *_rank(self.trainer))
         return self._loader(self.validation_triples, sampler=keys, batch_size=self.options.batch_size)
+
+
+def _apart(_: int) -> None:
+    """A loading process gets no signal that is sent to the terminal's or a service's whole group: the main process
+    ends it, once it has saved what is to be saved."""
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()
 
 
 def _rank(trainer: L.Trainer | None) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance, NoTrainInceptionV3
 from torchmetrics.image.kid import KernelInceptionDistance
 
 from twoface_pl.errors import TwoFaceError
+from twoface_pl.networks.weights import load_torch_file
 
 FEATURES = 2048
 SUBSETS = 100  # of KID, each of half of the photos, at most 1000
@@ -33,7 +34,7 @@ class InceptionFeatures:
         if not weights.is_file():
             raise TwoFaceError(f"inception={weights} is not there; it is torch-fidelity's file of Inception weights")
         try:
-            torch.load(weights, map_location="cpu", weights_only=True)  # nothing but tensors may be in it
+            load_torch_file(weights, "Inception weights")  # nothing but tensors may be in it
             network = NoTrainInceptionV3("inception-v3-compat", [str(FEATURES)], str(weights))
         except ModuleNotFoundError:
             raise TwoFaceError("FID and KID need a package that is not here; pip install torch-fidelity") from None

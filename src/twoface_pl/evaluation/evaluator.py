@@ -20,8 +20,10 @@ from twoface_pl.evaluation.metrics import psnr_in_hole, ssim_in_hole
 from twoface_pl.evaluation.perceptual import LPIPS, ShiftTolerantLPIPS
 from twoface_pl.evaluation.summary import verify
 from twoface_pl.networks.identity import IdentityNetwork, embed
+from twoface_pl.networks.options import require_whole
 from twoface_pl.networks.tensors import to_float
 
+MOST_PHOTOS = 4096  # of a batch
 TRUTH = "truth"  # beside the conditions
 Measured = tuple[str, str, np.ndarray]
 T = TypeVar("T")
@@ -46,10 +48,10 @@ class EvaluateOptions:
     def __post_init__(self) -> None:
         require(self.split in SPLITS, f"subset={self.split} is not one of {', '.join(SPLITS)}")
         require(self.device in ("cpu", "cuda"), f"device={self.device} is not cpu or cuda")
-        require(self.batch_size > 0, f"batch_size={self.batch_size} is not above 0")
-        require(self.references > 0, f"references={self.references} is not above 0")
+        require_whole("batch_size", self.batch_size, 1, MOST_PHOTOS)
+        require_whole("references", self.references, 1)
         for name in ("photos", "seed"):
-            require(getattr(self, name) >= 0, f"{name}={getattr(self, name)} is below 0")
+            require_whole(name, getattr(self, name), 0)
         name = self.recogniser["name"]
         require(name in ("none", "sface"), f"recogniser={name} cannot judge here; choose sface or none")
 

@@ -18,6 +18,7 @@ from torchvision.models import AlexNet_Weights
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.networks.tensors import to_float
+from twoface_pl.networks.weights import load_torch_file
 
 BATCH = 16
 
@@ -97,6 +98,7 @@ class LPIPS:
         if not weights.is_file():
             raise TwoFaceError(f"lpips={weights} is not there; it is torchvision's file of AlexNet weights")
         try:
+            load_torch_file(weights, "AlexNet weights")  # the library takes any file
             with _hub_folder(weights, AlexNet_Weights.DEFAULT.url.rpartition("/")[2]):
                 metric = LearnedPerceptualImagePatchSimilarity(net_type="alex")
         except Exception as error:  # whatever a file that is none of PyTorch's makes it raise

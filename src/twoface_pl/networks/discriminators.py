@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from twoface_pl.errors import TwoFaceError
+from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.networks.crops import crop, hole_boxes
-from twoface_pl.networks.seed import SeedGlobalDiscriminator, SeedLocalDiscriminator
+from twoface_pl.networks.options import require_number, require_whole
+from twoface_pl.networks.seed import IMAGE_SIZE, SeedGlobalDiscriminator, SeedLocalDiscriminator, require_hole
 
 GLOBAL_FOLD = 4
+LAYERS = 4
+WIDEST = 256  # channels of the first layer: a gigabyte in all
+LOCAL_SIZES = (2**LAYERS, 1024)  # pixels; below, nothing is left for the last layer
 
 
 class ConvDiscriminator(nn.Module):
@@ -44,14 +49,41 @@ class Discriminators(nn.Module):
     """The global and the local discriminator.
 
     ``forward(image, mask)`` gives their logits, (N, 1) each.
+
+    Args:
+        global_, local: the two networks.
+        local_size: side of the local one's crop, in pixels.
+        margin: added around the hole for it, as a share of its box.
+        sizes: least and largest image size that the global one works at, in pixels.
     """
 
-    def __init__(self, global_: nn.Module, local: nn.Module, local_size: int, margin: float = 0.0) -> None:
+    def __init__(
+        self,
+        global_: nn.Module,
+        local: nn.Module,
+        local_size: int,
+        margin: float = 0.0,
+        sizes: tuple[int, float] = (1, math.inf),
+    ) -> None:
         super().__init__()
+        self.sizes = sizes
         self.global_discriminator = global_
         self.local_discriminator = local
         self.local_size = local_size
         self.margin = margin
+
+    def check(self, image_size: int) -> None:
+        """Refuse a size that the global one cannot work at.
+
+        Raises:
+            TwoFaceError: says which it can.
+        """
+        least, most = self.sizes
+        require(
+            least <= image_size <= most,
+            f"these discriminators work at {least} px{'' if least == most else ' or more'}, not at {image_size}; "
+            "choose another image_size or discriminator, or losses=reconstruction",
+        )
 
     def views(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """What the two are shown: the image (N, 3, H, W), and the crop around the hole."""
@@ -71,13 +103,16 @@ def build_discriminators(options: dict[str, Any]) -> Discriminators:
     Raises:
         TwoFaceError: no such kind or option, or weights that cannot be had.
     """
+    require(isinstance(options, dict), f"discriminator={options!s:.80} is no set of options")
     arguments = dict(options)
     name = arguments.pop("name", None)
     try:
         if name == "seed":
             hole = arguments.pop("hole", 32)
+            require_hole("discriminator", hole)
             local = SeedLocalDiscriminator(hole, **arguments)
-            return Discriminators(SeedGlobalDiscriminator(**arguments), local, local_size=hole)
+            sizes = (IMAGE_SIZE, IMAGE_SIZE)
+            return Discriminators(SeedGlobalDiscriminator(**arguments), local, local_size=hole, sizes=sizes)
         if name == "conv":
             return _build_conv(**arguments)
     except TypeError as error:
@@ -86,4 +121,10 @@ def build_discriminators(options: dict[str, Any]) -> Discriminators:
 
 
 def _build_conv(width: int = 48, local_size: int = 48, margin: float = 0.125) -> Discriminators:
-    return Discriminators(ConvDiscriminator(width, 4, GLOBAL_FOLD), ConvDiscriminator(width, 4), local_size, margin)
+    require_whole("discriminator.width", width, 1, WIDEST)
+    require_whole("discriminator.local_size", local_size, *LOCAL_SIZES)
+    require_number("discriminator.margin", margin, 0, 1)
+    whole, local = ConvDiscriminator(width, LAYERS, GLOBAL_FOLD), ConvDiscriminator(width, LAYERS)
+    # Folding replaces the first layer's halving.
+    least = GLOBAL_FOLD * 2 ** (LAYERS - 1)
+    return Discriminators(whole, local, local_size, margin, (least, math.inf))

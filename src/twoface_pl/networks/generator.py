@@ -7,8 +7,12 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from twoface_pl.errors import TwoFaceError
+from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.masks import CenterSquare, MaskPolicy
+from twoface_pl.networks.options import require_whole
+
+MOST_REFERENCES = 64
+LARGEST = 4096  # image size, in pixels
 
 
 def composite(image: Tensor, fill: Tensor, mask: Tensor) -> Tensor:
@@ -57,6 +61,7 @@ class Generator(nn.Module, ABC):
         Raises:
             TwoFaceError: says which one it can do.
         """
+        require_whole("image_size", image_size, 1, LARGEST)
         if self.only_size is not None and image_size != self.only_size:
             raise TwoFaceError(
                 f"generator '{self.name}' works at {self.only_size} px, not at {image_size}; "
@@ -79,6 +84,7 @@ class Generator(nn.Module, ABC):
         Raises:
             TwoFaceError: says how many it takes.
         """
+        require_whole(f"generator '{self.name}': the number of references", count, 1, MOST_REFERENCES)
         if self.only_references not in (None, count):
             raise TwoFaceError(
                 f"generator '{self.name}' takes {self.only_references} reference, not {count}; choose generator=ours"
@@ -95,9 +101,10 @@ def build_generator(options: dict[str, Any]) -> Generator:
     from twoface_pl.networks.seed import SeedGenerator
 
     kinds: dict[str, type[Generator]] = {kind.name: kind for kind in (AttentionGenerator, SeedGenerator)}
+    require(isinstance(options, dict), f"generator={options!s:.80} is no set of options")
     arguments = dict(options)
     name = arguments.pop("name", None)
-    if name not in kinds:
+    if not isinstance(name, str) or name not in kinds:
         raise TwoFaceError(f"generator '{name}' is not known; there are: {', '.join(kinds)}")
     try:
         return kinds[name](**arguments)

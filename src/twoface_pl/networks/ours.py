@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from twoface_pl.errors import require
 from twoface_pl.networks.blocks import SLOPE, Fold, ResidualBlock, TokenNorm, coordinates
 from twoface_pl.networks.generator import Generator, composite
+from twoface_pl.networks.options import require_whole
 from twoface_pl.networks.reference import ReferenceAttention, ReferenceWarp
 from twoface_pl.networks.smooth import smooth_fill
 
@@ -30,6 +31,15 @@ DESCRIPTORS = 64  # channels compared by the warp
 WIDENING = 2  # of the blocks that paint: details want more channels than the skip connection has
 PAINTED = 4  # channels of a pixel that is painted: three of colour, one of the gate
 FINISH = 4  # widening of the block at full size
+# Of the options: far beyond what is worth training, and still a few gigabytes at the most.
+BOUNDS = {
+    "width": (1, 1024),
+    "fine_width": (1, 512),
+    "depth": (0, 32),
+    "fine_blocks": (0, 32),
+    "blocks": (0, 32),
+    "heads": (1, 64),
+}
 
 
 class Encoder(nn.Module):
@@ -62,6 +72,9 @@ class AttentionGenerator(Generator):
         fine_blocks: wide residual blocks of the decoder at a quarter of the image size.
         blocks: pairs of attention and residual block in the middle.
         heads: attention heads.
+
+    Raises:
+        TwoFaceError: an option that is no whole number within its bounds, heads that do not divide the width.
     """
 
     name: ClassVar[str] = "ours"
@@ -78,8 +91,9 @@ class AttentionGenerator(Generator):
         heads: int = 4,
     ) -> None:
         super().__init__()
-        for name, value in (("width", width), ("fine_width", fine_width), ("heads", heads)):
-            require(value > 0, f"generator.{name}={value} is not above 0")
+        given = locals()
+        for name, (least, most) in BOUNDS.items():
+            require_whole(f"generator.{name}", given[name], least, most)
         require(width % heads == 0, f"generator.heads={heads} does not divide {width} channels")
         self.fine_blocks = fine_blocks
         self.encoder = Encoder(fine_width, width, depth)

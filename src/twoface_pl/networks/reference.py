@@ -101,12 +101,15 @@ class ReferenceWarp(nn.Module):
             weight = F.interpolate(weight.unflatten(2, (height, width)).flatten(0, 1)[:, None], pictures.shape[-2:])
             return (warped * weight).unflatten(0, (batch, -1)).sum(dim=1)
 
-    @staticmethod
-    def _sample(shift: Tensor, pictures: Tensor, places: tuple[int, int]) -> Tensor:
+    def _sample(self, shift: Tensor, pictures: Tensor, places: tuple[int, int]) -> Tensor:
         """(N, R, T, 2) and (N, R, 3, H, W) to (N * R, 3, H, W)."""
         coarse = shift.flatten(0, 1).transpose(1, 2).unflatten(2, places)
         fine = F.interpolate(coarse, pictures.shape[-2:], mode="bilinear", align_corners=False)
         where = fine + coordinates(pictures.shape[3], pictures.shape[4], fine)
+        if self.training:
+            # The backward pass of a NaN grid reads outside the pictures on a CPU. The blending weights have the
+            # same NaN, so it still reaches the loss.
+            where = torch.nan_to_num(where)
         return F.grid_sample(
             pictures.flatten(0, 1), where.permute(0, 2, 3, 1), padding_mode="border", align_corners=False
         )

@@ -38,6 +38,18 @@ def _conv(in_channels: int, out_channels: int) -> list[nn.Module]:
     ]
 
 
+def require_hole(network: str, hole: object) -> None:
+    """Refuse a hole that the 2018 networks do not have.
+
+    Raises:
+        TwoFaceError: names the option.
+    """
+    require(
+        type(hole) is int and hole in HOLES,
+        f"{network}.hole={hole!s:.80}: 'seed' makes a patch of {HOLES[0]} or {HOLES[1]} pixels",
+    )
+
+
 class ChannelwiseLinear(nn.Module):
     """Per channel its own matrix over all places, no bias (Pathak et al. 2016, context encoders)."""
 
@@ -79,7 +91,7 @@ class SeedGenerator(Generator):
 
     def __init__(self, hole: int = 32, vgg_weights: str = "torchvision", vgg_preprocess: str = "raw") -> None:
         super().__init__()
-        require(hole in HOLES, f"generator.hole={hole}: 'seed' makes a patch of {HOLES[0]} or {HOLES[1]} pixels")
+        require_hole("generator", hole)
         self.only_hole = CenterSquare(hole)
         self.encoder = _encoder(FrozenVGG16(vgg_weights, vgg_preprocess))
         self.reference_encoder = _encoder(FrozenVGG16(vgg_weights, vgg_preprocess))

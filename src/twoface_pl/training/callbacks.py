@@ -115,6 +115,9 @@ class BatchProgress(ProgressBar):
         if self.bar is not None:
             self.bar.update()
 
-    def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+    def on_train_end(self, *_: Any) -> None:
         if self.bar is not None:
             self.bar.close()
+
+    def on_exception(self, *_: Any) -> None:
+        self.on_train_end()

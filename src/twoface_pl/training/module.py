@@ -20,14 +20,18 @@ from twoface_pl.evaluation.metrics import psnr_in_hole, ssim_in_hole
 from twoface_pl.networks.discriminators import build_discriminators
 from twoface_pl.networks.generator import build_generator
 from twoface_pl.networks.identity import IdentityNetwork
+from twoface_pl.networks.options import require_number, require_whole
 from twoface_pl.networks.tensors import to_float, to_uint8
+from twoface_pl.training.finite import LossWatch, check_before_saving
 from twoface_pl.training.muon import Muon
-from twoface_pl.training.objective import Objective, weighted_sum
+from twoface_pl.training.objective import Objective, Parts, weighted_sum
 
 log = logging.getLogger(__name__)
 
 BEGUN = ", begun from "  # in a run's name, before the run that its first weights are of
 OPTIMIZERS = ("adam", "muon")  # of the generator
+BELOW_ONE = 0.999999  # of a beta
+HIGHEST_RATE = 1e30  # beyond it a step is no float32
 
 FIGURES = (
     "validation/psnr_in_hole",
@@ -35,6 +39,20 @@ FIGURES = (
     "validation/db_above_opencv",
     "validation/db_right_above_wrong_reference",
 )
+
+
+def _check_optimizer(options: dict[str, Any]) -> None:
+    require(isinstance(options, dict), f"optimizer={options} is no set of options")
+    kind = options["kind"]
+    require(kind in OPTIMIZERS, f"optimizer.kind={kind} is not one of {', '.join(OPTIMIZERS)}")
+    for name in ("generator_lr", "discriminator_lr"):
+        require_number(f"optimizer.{name}", options[name], 0, HIGHEST_RATE)
+    betas = options["betas"]
+    require(isinstance(betas, list | tuple) and len(betas) == 2, f"optimizer.betas={betas} is not two numbers")
+    for beta in betas:
+        require_number("optimizer.betas: each", beta, 0, BELOW_ONE)
+    if options["decay_batches"] is not None:
+        require_whole("optimizer.decay_batches", options["decay_batches"], 1)
 
 
 class InpaintingModule(L.LightningModule):
@@ -74,10 +92,9 @@ class InpaintingModule(L.LightningModule):
         log_every: int = 20,
     ) -> None:
         super().__init__()
-        kind = optimizer["kind"]
-        require(kind in OPTIMIZERS, f"optimizer.kind={kind} is not one of {', '.join(OPTIMIZERS)}")
-        require(0 <= without_reference <= 1, f"references.none={without_reference} is no share, 0 to 1")
-        require(isinstance(log_every, int) and log_every > 0, f"log_every={log_every} is not a whole number above 0")
+        _check_optimizer(optimizer)
+        require_number("references.none", without_reference, 0, 1)
+        require_whole("log_every", log_every, 1)
         self.save_hyperparameters(ignore=["identity_network"])
         self.automatic_optimization = False
         self.optimizer_options = optimizer
@@ -86,11 +103,16 @@ class InpaintingModule(L.LightningModule):
         self.batches_done = 0
         self.seconds_before = 0.0  # of training, before this process took over
         self.started = time.monotonic()
+        self.batches_saved: int | None = None  # in the last checkpoint that was written here
+        self.validation_due = False  # of these batches, where a signal came in between
+        self.losses_seen = LossWatch()
         # A tensor, not a number: reading it back at each step would stall a GPU.
         self.broken_photos = torch.tensor(0)
         self.generator = build_generator(generator)
         self.objective = Objective(losses, identity_network)
         self.discriminators = build_discriminators(discriminator) if self.objective.adversary else None
+        if self.discriminators is not None:
+            self.discriminators.check(facts["image_size"])
         if channels_last:
             self.to(memory_format=torch.channels_last)
 
@@ -120,11 +142,15 @@ class InpaintingModule(L.LightningModule):
         checkpoint["batches_done"] = self.batches_done
         checkpoint["broken_photos"] = int(self.broken_photos)
         checkpoint["seconds"] = self.seconds
+        checkpoint["validation_due"] = self.validation_due
+        check_before_saving(checkpoint, self.batches_done)
+        self.batches_saved = self.batches_done
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.batches_done = checkpoint["batches_done"]
         self.broken_photos = torch.tensor(checkpoint.get("broken_photos", 0))
         self.seconds_before = checkpoint.get("seconds", 0.0)
+        self.validation_due = checkpoint.get("validation_due", False)
 
     @property
     def seconds(self) -> float:
@@ -143,6 +169,7 @@ class InpaintingModule(L.LightningModule):
     def training_step(self, batch: Triple, batch_idx: int) -> None:
         # Of its own seed at each batch, so that a training that goes on draws as one that never stopped.
         random = torch.Generator().manual_seed(self.batches_done)
+        self.losses_seen.settle()
         photo, references, real = (to_float(batch[key]) for key in ("photo", "references", "real"))
         references = self._used_references(references, random)
         mask = batch["mask"][:, None].to(photo.dtype)
@@ -152,16 +179,12 @@ class InpaintingModule(L.LightningModule):
         opponents = self.discriminators if self.objective.begun("adversarial", self.batches_done) else None
         if opponents is not None:
             parts = self.objective.discriminator_parts(opponents, real, filled.detach(), mask, self.batches_done)
-            self._step(1, weighted_sum(parts))
-            logged |= {f"discriminator/{name}": loss.detach() for name, (_, loss) in parts.items()}
+            logged |= self._learn(1, parts)
         optimizer = self._optimizers()[0]
         self.toggle_optimizer(optimizer)  # no gradients for the discriminators
         parts = self.objective.generator_parts(opponents, filled, photo, references, mask, random, self.batches_done)
-        total = weighted_sum(parts)
-        self._step(0, total)
+        logged |= self._learn(0, parts)
         self.untoggle_optimizer(optimizer)
-        logged |= {f"generator/{name}": loss.detach() for name, (_, loss) in parts.items()}
-        logged["generator/total"] = total.detach()
         self.batches_done += 1
         self.broken_photos = self.broken_photos.to(self.device) + torch.as_tensor(batch["broken"]).sum()
         if self.batches_done % self.log_every == 0 and self.logger is not None:
@@ -182,12 +205,22 @@ class InpaintingModule(L.LightningModule):
         found = self.optimizers()
         return found if isinstance(found, list) else [found]
 
-    def _step(self, number: int, total: Tensor) -> None:
-        """One step of the generator's (0) or the discriminators' (1) optimizer."""
+    def _learn(self, number: int, parts: Parts) -> dict[str, Tensor]:
+        """One step of the generator's (0) or the discriminators' (1) optimizer; gives the losses by their full names.
+
+        Raises:
+            TwoFaceError: a loss is not finite.
+        """
+        network = ("generator", "discriminator")[number]
+        total = weighted_sum(parts)
+        losses = {f"{network}/{name}": loss.detach() for name, (_, loss) in parts.items()}
+        losses[f"{network}/total"] = total.detach()
+        self.losses_seen.look(self.batches_done + 1, losses)
         optimizer = self._optimizers()[number]
         optimizer.zero_grad()
         self.manual_backward(total)
         optimizer.step()
+        return losses
 
     @torch.no_grad()
     def fill(self, batch: Triple, references_key: str = "references") -> np.ndarray:

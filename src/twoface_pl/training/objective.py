@@ -19,6 +19,7 @@ from twoface_pl.losses.reconstruction import reconstruction_loss
 from twoface_pl.networks.crops import close_ups, crop, hole_boxes
 from twoface_pl.networks.discriminators import Discriminators
 from twoface_pl.networks.identity import IdentityNetwork
+from twoface_pl.networks.options import require_number, require_whole
 from twoface_pl.networks.vgg import FrozenVGG16
 
 Parts = dict[str, tuple[float, Tensor]]  # weight and value by name
@@ -30,6 +31,13 @@ KEYS = {
     },
     "identity": {"weight", "kind", "truth", "reference", "hardened", "share", "start"},
 }  # fmt: skip
+# Least and largest value by option, whatever the loss.
+NUMBERS: dict[str, tuple[float, ...]] = {
+    **dict.fromkeys(("weight", "global_weight", "local_weight", "discriminator_weight", "r1_weight"), (0,)),
+    **dict.fromkeys(("rim_weight", "truth", "reference"), (0,)),
+    **dict.fromkeys(("margin", "close_ups", "share"), (0, 1)),
+}
+WHOLE: dict[str, tuple[int, ...]] = {"start": (0,), "r1_every": (1,), "rim_width": (0, 64), "size": (16, 1024)}
 KINDS = {
     "reconstruction": reconstruction_losses.KINDS,
     "adversarial": adversarial_losses.KINDS,
@@ -50,16 +58,18 @@ def check_losses(losses: dict[str, dict[str, Any]]) -> None:
     for name, kinds in KINDS.items():  # now, not when a loss with a late start first counts
         kind = losses[name]["kind"]
         require(kind in kinds, f"losses.{name}.kind={kind} is not one of {', '.join(kinds)}")
-    every = losses["adversarial"]["r1_every"]
-    require(isinstance(every, int) and every > 0, f"losses.adversarial.r1_every={every} is not a whole number above 0")
+    for name, options in losses.items():
+        for key, value in options.items():
+            if key in NUMBERS:
+                require_number(f"losses.{name}.{key}", value, *NUMBERS[key])
+            elif key in WHOLE:
+                require_whole(f"losses.{name}.{key}", value, *WHOLE[key])
     identity = losses["identity"]
     require(
         identity["weight"] == 0 or identity["truth"] + identity["reference"] > 0,
         "losses.identity: one of truth and reference must be above 0, or weight=0",
     )
-    require(0 < identity["share"] <= 1, f"losses.identity.share={identity['share']} is no share, above 0 to 1")
-    close = losses["perceptual"]["close_ups"]
-    require(0 <= close <= 1, f"losses.perceptual.close_ups={close} is no share, 0 to 1")
+    require(identity["share"] > 0, f"losses.identity.share={identity['share']} is no share, above 0 to 1")
 
 
 class Objective:

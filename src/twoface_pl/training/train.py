@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import logging
+import math
+import os
+import sys
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as L
+import torch
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from twoface_pl.data.datamodule import TripleDataModule
-from twoface_pl.errors import TwoFaceError, require
+from twoface_pl.errors import Stopped, TwoFaceError, require
 from twoface_pl.networks.checkpoint import architecture, read_checkpoint
+from twoface_pl.networks.options import require_number, require_whole
 from twoface_pl.training.callbacks import (
     BatchLimit,
     BatchProgress,
@@ -24,6 +29,7 @@ from twoface_pl.training.callbacks import (
     ValidationLog,
 )
 from twoface_pl.training.module import BEGUN, FIGURES, InpaintingModule
+from twoface_pl.training.stop import Signals, StopOnSignal
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +52,16 @@ class TrainOptions:
 
     def __post_init__(self) -> None:
         for name in ("max_batches", "validate_every"):
-            value = getattr(self, name)
-            require(isinstance(value, int) and value > 0, f"{name}={value} is not a whole number above 0")
+            require_whole(name, getattr(self, name), 1)
         require(self.logger in LOGGERS, f"logger.name={self.logger} is not one of {', '.join(LOGGERS)}")
-        for figure in self.stop_when:
+        for figure, value in self.stop_when.items():
             require(figure in FIGURES, f"stop_when: no figure '{figure}'; there are: {', '.join(FIGURES)}")
+            require_number(f"stop_when.{figure}", value, -math.inf)
+
+    @property
+    def validation_interval(self) -> int:
+        """Batches between validations; the last batch has one in any case."""
+        return min(self.validate_every, self.max_batches)
 
 
 @dataclass(frozen=True)
@@ -72,7 +83,7 @@ def _logger(options: TrainOptions) -> Logger | bool:
     return False
 
 
-def _callbacks(options: TrainOptions) -> list[Callback]:
+def _callbacks(options: TrainOptions, signals: Signals) -> list[Callback]:
     kept: dict[str, Any] = {
         "dirpath": options.folder,
         "auto_insert_metric_name": False,  # a "/" in a metric's name would make folders
@@ -87,6 +98,7 @@ def _callbacks(options: TrainOptions) -> list[Callback]:
         BatchLimit(options.max_batches),
         ValidationLog(),
         PictureGrid(options.folder / "pictures"),
+        StopOnSignal(signals, options.folder / "last.ckpt", options.validation_interval),
     ]
     if options.progress:
         callbacks.append(BatchProgress(options.max_batches))
@@ -138,11 +150,11 @@ def _resume(module: InpaintingModule, data: TripleDataModule, path: Path, max_ba
     data.start_batch = int(content["batches_done"])
 
 
-def _build_trainer(options: TrainOptions) -> L.Trainer:
+def _build_trainer(options: TrainOptions, signals: Signals) -> L.Trainer:
     try:
-        return L.Trainer(
+        trainer = L.Trainer(
             max_epochs=-1,
-            val_check_interval=min(options.validate_every, options.max_batches),
+            val_check_interval=options.validation_interval,
             check_val_every_n_epoch=None,
             log_every_n_steps=1,  # unused: the module logs by its own count
             num_sanity_val_steps=0,
@@ -150,21 +162,60 @@ def _build_trainer(options: TrainOptions) -> L.Trainer:
             enable_model_summary=False,
             enable_progress_bar=options.progress,
             logger=_logger(options),
-            callbacks=_callbacks(options),
+            callbacks=_callbacks(options, signals),
             default_root_dir=options.folder,
             **options.trainer,
         )
     except (MisconfigurationException, TypeError, ValueError) as error:
         raise TwoFaceError(f"trainer: {error}") from None
+    cores = max(2, os.cpu_count() or 1)  # two processes work on one core as well: that is for trying it out
+    require(
+        trainer.strategy.root_device.type != "cpu" or trainer.num_devices <= cores,
+        f"trainer.devices={trainer.num_devices} is more processes than this machine has cores ({cores})",
+    )
+    return trainer
+
+
+def _saved(module: InpaintingModule, options: TrainOptions) -> str:
+    """What of this training is in its last checkpoint."""
+    if module.batches_saved is None:
+        return "no batch was saved" + (f" beside those of {options.resume}" if options.resume else "")
+    counted = f"all {module.batches_saved}" if module.batches_saved >= options.max_batches else module.batches_saved
+    return f"{counted} batches are saved in {options.folder / 'last.ckpt'}"
+
+
+def _fit(
+    trainer: L.Trainer, module: InpaintingModule, data: TripleDataModule, options: TrainOptions, signals: Signals
+) -> None:
+    try:
+        trainer.fit(module, data, ckpt_path=options.resume, weights_only=True)
+        if signals.number:  # it came when the last batch was through
+            raise Stopped(signals.number)
+    except Stopped as stopped:
+        if trainer.global_rank:
+            sys.exit(0)  # else Lightning's launcher kills rank 0 before that one has said anything
+        raise Stopped(stopped.number, _saved(module, options)) from None
+    except TwoFaceError as error:  # from a loading process it comes with that process's traceback around it
+        text = str(error).strip().splitlines()[-1].rpartition("TwoFaceError: ")[2]
+        raise TwoFaceError(f"{text}; {_saved(module, options)}" if module.batches_saved else text) from None
+    except RuntimeError as error:
+        if signals.number and "DataLoader worker" in str(error):  # the signal went to the loading processes too
+            raise Stopped(signals.number, _saved(module, options)) from None
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            raise TwoFaceError("not enough memory; lower data.batch_size, or choose a smaller generator") from None
+        raise
 
 
 def train(module: InpaintingModule, data: TripleDataModule, options: TrainOptions) -> TrainResult:
     """Train until ``max_batches`` or ``stop_when``, validating and saving on the way.
 
-    Stopping, for either reason, ends with a validation and a checkpoint.
+    Stopping, for either reason, ends with a validation and a checkpoint. SIGINT and SIGTERM end it with a checkpoint
+    alone; in the main thread only, and the handlers that were there come back.
 
     Raises:
-        TwoFaceError: a checkpoint of another architecture, a trainer that this machine cannot run.
+        TwoFaceError: a checkpoint of another architecture, a trainer that this machine cannot run, a loss or weights
+            that are not finite.
+        Stopped: a signal came; it says what is saved. Processes of a rank above 0 exit with status 0 instead.
     """
     if options.resume is not None:
         _resume(module, data, options.resume, options.max_batches)
@@ -174,18 +225,15 @@ def train(module: InpaintingModule, data: TripleDataModule, options: TrainOption
     warnings.filterwarnings("ignore", "Found .* in eval mode at the start of training")  # the frozen VGG16
     # The sampler goes on at the batch that is due, which Lightning cannot know.
     warnings.filterwarnings("ignore", "You're resuming from a checkpoint that ended before the epoch ended")
-    trainer = _build_trainer(options)
-    log.info(
-        "training on %s, %d process(es), %s, into %s",
-        trainer.strategy.root_device, trainer.world_size, trainer.precision, options.folder,
-    )  # fmt: skip
-    try:
-        trainer.fit(module, data, ckpt_path=options.resume, weights_only=True)
-    except TwoFaceError as error:  # from a loading process it comes with that process's traceback around it
-        raise TwoFaceError(str(error).strip().splitlines()[-1].rpartition("TwoFaceError: ")[2]) from None
-    last = options.folder / "last.ckpt"
+    with Signals() as signals:
+        trainer = _build_trainer(options, signals)
+        log.info(
+            "training on %s, %d process(es), %s, into %s",
+            trainer.strategy.root_device, trainer.world_size, trainer.precision, options.folder,
+        )  # fmt: skip
+        _fit(trainer, module, data, options, signals)
     figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
     broken = int(module.broken_photos)
     if broken:
         log.warning("%d samples were of photos that cannot be read, named above; others took their places", broken)
-    return TrainResult(last, options.folder / "best.ckpt", module.batches_done, figures, broken)
+    return TrainResult(options.folder / "last.ckpt", options.folder / "best.ckpt", module.batches_done, figures, broken)

@@ -1,0 +1,120 @@
+"""A signal that asks a training to stop: the batch at hand is finished and saved."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Any, Self
+
+import pytorch_lightning as L
+import torch
+from pytorch_lightning.callbacks import Callback
+
+from twoface_pl.errors import Stopped
+from twoface_pl.training.finite import largest_of_processes
+from twoface_pl.training.module import InpaintingModule
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Signals:
+    """Notes SIGINT and SIGTERM while a training runs; the second one ends it at once, by :class:`Stopped`.
+
+    Only where it is entered in the main thread; a signal that is ignored (of a job in the background) stays so.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0  # of the signal that came; 0: none
+        self._before: dict[int, Any] = {}
+        self._process = os.getpid()
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            before = {number: signal.getsignal(number) for number in SIGNALS}
+            self._before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
+        self.listen()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    def listen(self) -> None:
+        """Set the handlers, again where somebody has set others since."""
+        for number in self._before:
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        if os.getpid() != self._process:
+            return  # a loading process, forked with this handler: the training ends it
+        if self.number:
+            raise Stopped(number)
+        self.number = number
+        if os.environ.get("LOCAL_RANK", "0") == "0":
+            # Not print: a handler may run in the midst of another one.
+            with contextlib.suppress(OSError):
+                os.write(2, b"\nstopping after this batch; once more: at once\n")
+
+
+class StopOnSignal(Callback):
+    """Ends a training that a signal asked to stop, after a batch of training or of validation, with a checkpoint.
+
+    A validation that was due or under way is not finished; the training that goes on begins with it.
+
+    Args:
+        signals: what was noted.
+        last: the checkpoint to write.
+        validate_every: batches between validations.
+
+    Raises:
+        Stopped: as soon as the checkpoint is written.
+    """
+
+    def __init__(self, signals: Signals, last: Path, validate_every: int) -> None:
+        self.signals = signals
+        self.last = last
+        self.validate_every = validate_every
+        self.begun = 0  # batches that were done before
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        assert isinstance(module, InpaintingModule)
+        self.signals.listen()  # Lightning has put a handler of its own in place of SIGTERM's
+        self.begun = module.batches_done
+        if module.validation_due:
+            module.validation_due = False
+            validation = trainer.fit_loop.epoch_loop.val_loop
+            validation.restarting = False  # from its first batch on
+            trainer.validating = True
+            validation.run()
+            trainer.training = True
+
+    def on_train_batch_start(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
+        assert isinstance(module, InpaintingModule)
+        if module.batches_done == self.begun and (number := self._asked(trainer)):
+            raise Stopped(number)  # the first batch may take long, and there is nothing to save yet
+
+    def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
+        assert isinstance(module, InpaintingModule)
+        self._look(trainer, module, trainer.should_stop or module.batches_done % self.validate_every == 0)
+
+    def on_validation_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
+        assert isinstance(module, InpaintingModule)
+        self._look(trainer, module, True)
+
+    def _asked(self, trainer: L.Trainer) -> int:
+        """The signal that came to any of the processes."""
+        if trainer.world_size == 1:
+            return self.signals.number
+        # Reading it back makes a GPU wait; with several processes Lightning does so at each batch anyway.
+        return int(largest_of_processes(torch.tensor(self.signals.number, device=trainer.strategy.root_device)))
+
+    def _look(self, trainer: L.Trainer, module: InpaintingModule, validation_due: bool) -> None:
+        number = self._asked(trainer)
+        if number:
+            module.validation_due = validation_due
+            trainer.save_checkpoint(self.last, weights_only=False)  # all of it or nothing
+            raise Stopped(number)

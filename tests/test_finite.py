@@ -1,0 +1,144 @@
+"""Numbers that are not finite: a training ends with a sentence, and no figure or checkpoint comes of them."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import CPU, GENERATOR, OPTIMIZER, losses, tiny_data, tiny_module, tiny_options
+
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.networks.checkpoint import read_checkpoint
+from twoface_pl.networks.generator import build_generator
+from twoface_pl.networks.identity import IdentityNetwork
+from twoface_pl.networks.reference import ReferenceWarp
+from twoface_pl.networks.tensors import to_uint8
+from twoface_pl.training.module import InpaintingModule
+from twoface_pl.training.train import train
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_a_rate_that_is_far_too_high_ends_in_a_sentence(optimizer: str, prepared: Path, tmp_path: Path) -> None:
+    high = {**OPTIMIZER, "kind": optimizer, "generator_lr": 1e30}
+    module = tiny_module(losses=losses(adversarial=0), optimizer=high)
+    with pytest.raises(TwoFaceError, match=r"the loss generator/reconstruction of batch 2 is not finite"):
+        train(module, tiny_data(prepared), tiny_options(tmp_path, validate_every=4))
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def _spoil(module: InpaintingModule, network: torch.nn.Module, batch: int, value: float) -> None:
+    """One weight of a network becomes ``value`` before a batch."""
+    weight = next(network.parameters())
+
+    def spoil(*_: object) -> None:
+        if module.batches_done == batch - 1 and module.training:
+            with torch.no_grad():
+                weight.view(-1)[0] = value
+
+    module.generator.register_forward_pre_hook(spoil)
+
+
+class BrokenIdentity(IdentityNetwork):
+    """Knows nobody: its first weight is not finite."""
+
+    def __init__(self) -> None:
+        super().__init__(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 4)), "broken")
+        torch.nn.init.constant_(next(self.parameters()), math.inf)
+
+    def _preprocess(self, faces: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.adaptive_avg_pool2d(faces, 2)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_each_network_that_breaks_is_named_and_the_last_good_checkpoint_stays(
+    value: float, precision: str, prepared: Path, tmp_path: Path
+) -> None:
+    def run(module: InpaintingModule, name: str) -> TwoFaceError:
+        options = tiny_options(tmp_path / name, max_batches=6, trainer={**CPU, "precision": precision})
+        with pytest.raises(TwoFaceError) as ended:
+            train(module, tiny_data(prepared), options)
+        return ended.value
+
+    module = tiny_module()
+    assert module.discriminators is not None
+    _spoil(module, module.discriminators.local_discriminator, 4, value)
+    said = str(run(module, "local"))
+    last = tmp_path / "local" / "last.ckpt"
+    assert said.startswith("the loss discriminator/local of batch 4 is not finite")
+    assert said.endswith(f"; 2 batches are saved in {last}")
+    assert read_checkpoint(last)["batches_done"] == 2  # it refuses what is not finite
+    broken = tiny_module(losses=losses(identity=0.1, adversarial=0), identity_network=BrokenIdentity())
+    assert str(run(broken, "identity")).startswith("the loss generator/identity_truth of batch 1 is not finite")
+
+
+def test_weights_that_break_without_a_loss_are_never_saved(prepared: Path, tmp_path: Path) -> None:
+    """The last batch's step breaks them: no further loss shows it."""
+    module = tiny_module()
+    assert module.discriminators is not None
+    broken = next(module.discriminators.parameters())
+
+    def break_them(*_: object) -> None:
+        if module.batches_done == 4 and not module.training:
+            with torch.no_grad():
+                broken.fill_(math.inf)
+
+    module.generator.register_forward_pre_hook(break_them)
+    with pytest.raises(
+        TwoFaceError, match=r"after 4 batches, which is not saved: its discriminators\..*; 2 batches are saved"
+    ):
+        train(module, tiny_data(prepared), tiny_options(tmp_path))
+    assert all(read_checkpoint(tmp_path / name)["batches_done"] == 2 for name in ("last.ckpt", "best.ckpt"))
+
+
+def test_a_resume_refuses_what_is_not_finite(checkpoint: Path, prepared: Path, tmp_path: Path) -> None:
+    content = torch.load(checkpoint, weights_only=True)
+    options = tiny_options(tmp_path / "run", max_batches=9, resume=tmp_path / "broken.ckpt")
+    content["optimizer_states"][1]["state"][3]["exp_avg_sq"].fill_(math.inf)
+    torch.save(content, tmp_path / "broken.ckpt")
+    with pytest.raises(TwoFaceError, match=r"broken\.ckpt: its optimizer.*3\.exp_avg_sq is not finite"):
+        train(tiny_module(), tiny_data(prepared), options)
+    content["state_dict"]["generator.encoder.place"].fill_(math.inf)
+    torch.save(content, tmp_path / "broken.ckpt")
+    with pytest.raises(TwoFaceError, match=r"broken\.ckpt: its generator\.encoder\.place is not finite"):
+        train(tiny_module(), tiny_data(prepared), options)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_no_picture_is_made_of_what_is_not_finite(value: float) -> None:
+    images = torch.rand(2, 3, 8, 8)
+    images[1, 2, 3, 4] = value
+    with pytest.raises(TwoFaceError, match="the generator's fill holds numbers that are not finite"):
+        to_uint8(images)
+
+
+def test_a_warp_to_nowhere_is_not_differentiated_outside_its_pictures() -> None:
+    """In training alone: the graph that is exported stays as it is."""
+    warp = ReferenceWarp(8, 4).train()
+    features = torch.full((1, 8, 8, 8), math.nan)
+    pictures = torch.rand(1, 2, 3, 64, 64, requires_grad=True)
+    for shift in (math.nan, math.inf):
+        warp._sample(torch.full((1, 2, 64, 2), shift, requires_grad=True), pictures, (8, 8)).sum().backward()
+        assert pictures.grad is not None
+        assert torch.isfinite(pictures.grad).all()
+    assert warp(features, torch.rand(2, 8, 8, 8), pictures).isnan().all()  # and yet it is seen
+
+
+def test_the_guard_changes_no_finite_warp() -> None:
+    torch.manual_seed(0)
+    generator = build_generator(GENERATOR)
+    image, mask = torch.rand(2, 3, 64, 64), torch.zeros(2, 1, 64, 64)
+    mask[..., 20:40, 20:40] = 1
+    references = torch.rand(2, 2, 3, 64, 64)
+    trained, used = (generator.train(mode)(image * (1 - mask), mask, references) for mode in (True, False))
+    assert torch.equal(trained, used)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("precision", ["32-true", "16-mixed", "bf16-mixed"])
+def test_on_a_gpu_the_next_batch_says_it(precision: str, prepared: Path, tmp_path: Path) -> None:
+    module = tiny_module()
+    _spoil(module, module.generator, 4, math.nan)
+    trainer = {"accelerator": "gpu", "devices": 1, "precision": precision}
+    with pytest.raises(TwoFaceError, match=r"of batch 4 is not finite .*; 2 batches are saved in"):
+        train(module, tiny_data(prepared), tiny_options(tmp_path, max_batches=9, validate_every=2, trainer=trainer))
