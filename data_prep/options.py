@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from twoface_pl.data.index import FACTS_FILE, INDEX_FILES
+from twoface_pl.data.index import FACTS_FILE, INDEX_FILES, SPLITS
 from twoface_pl.data_prep.duplicates import SAME_PICTURE, TOO_ALIKE
 from twoface_pl.data_prep.split import SplitRule
 from twoface_pl.errors import TwoFaceError, require
+from twoface_pl.faces.formats import MIN_SIDE
 from twoface_pl.faces.frame import FrameKind
-from twoface_pl.faces.image import MIN_SIDE
 
 STEPS = ("detect", "align", "deduplicate", "clean", "split", "zip", "report")
 NO_RECOGNISER: dict[str, Any] = {"name": "none"}
@@ -82,7 +82,7 @@ def check_root(options: PrepareOptions) -> None:
         return
     if not options.force:
         raise TwoFaceError(f"{options.root} exists and is kept; set force=true to replace it, or another root=")
-    if not (root / "train" / INDEX_FILES["masked"]).is_file():
+    if not any((root / split / INDEX_FILES["masked"]).is_file() for split in SPLITS):
         raise TwoFaceError(f"{options.root} is not a prepared data set and is not replaced; choose another root=")
 
 

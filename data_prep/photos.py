@@ -18,7 +18,7 @@ from twoface_pl.faces.detector import FaceDetector
 from twoface_pl.faces.face import Face, describe_boxes, subject
 from twoface_pl.faces.files import write_bytes
 from twoface_pl.faces.frame import Frame, FrameKind
-from twoface_pl.faces.image import decode_image, encode_jpeg
+from twoface_pl.faces.image import decode_image, encode_jpeg, read_photo
 
 JPEG_QUALITY = 95
 THUMBNAIL = 32  # pixels a side, of the grey pictures that near-duplicates are told by
@@ -63,6 +63,7 @@ def _choose_face(pixels: np.ndarray) -> Values:
         "landmarks": np.round(face.landmarks.astype(float), 2).tolist(),
         "confidence": round(face.confidence, 4),
         "faces": len(faces),
+        "turned": round(face.angle / 90) * 90 % 360,
     }
 
 
@@ -72,16 +73,18 @@ def detect_photos(arguments: list[tuple[str, bool]]) -> list[Values]:
     for path, find in arguments:
         try:
             content = Path(path).read_bytes()
-            pixels = decode_image(content, "it")
+            photo = read_photo(content, "it")
         except OSError as error:  # perhaps not for ever: the next run looks again
             values.append({**rejected("unreadable", f"cannot be read ({error.strerror})"), AGAIN: True})
             continue
         except TwoFaceError as error:
             values.append(rejected("unreadable", str(error).removeprefix("it: ")))
             continue
+        pixels = photo.seen()
         face = _choose_face(pixels) if find else {}
         digest = hashlib.sha256(content).hexdigest()[:24]
-        values.append({"size": [pixels.shape[1], pixels.shape[0]], "digest": digest, **face})
+        marks = {"size": [pixels.shape[1], pixels.shape[0]], "digest": digest, "transparent": photo.alpha is not None}
+        values.append({**marks, **face})
     return values
 
 
@@ -91,14 +94,15 @@ def _large_enough(value: Values, min_face: float) -> Values:
     if side >= min_face:
         return value
     reason = f"the face is {side:.0f} px high, less than min_face={min_face:g}"
-    return {"size": value["size"], "digest": value["digest"], **rejected("small face", reason)}
+    kept = {key: value[key] for key in ("size", "digest", "transparent")}
+    return {**kept, **rejected("small face", reason)}
 
 
 def detect(work: Work, photos: list[Photo], find: bool, min_face: float, compute: bool) -> dict[str, Values]:
     """Step: each photo's face."""
     items = []
     for photo in photos:
-        marks = stamp("detect 2", file_marks(photo.path), find)
+        marks = stamp("detect 3", file_marks(photo.path), find)
         items.append(Item(photo.key, marks, (str(photo.path), find)))
     found = work.run("detect", "detect" if find else "read", items, detect_photos, compute)
     return {key: _large_enough(value, min_face) for key, value in found.items()}  # another limit: nothing is read anew

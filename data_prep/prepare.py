@@ -121,24 +121,55 @@ def _place(options: PrepareOptions, people: People, likeness: Likeness, result: 
     result.placed = place(result.listing.people, people, alike, options.split, options.min_photos, kin)
     result.rejects += result.placed.rejects
     result.rejects.sort(key=lambda reject: reject.path)
-    _check_people(options, result)
+    _check_and_report(options, result)
 
 
 def _check_people(options: PrepareOptions, result: PrepareResult) -> None:
+    """Refuse a set that nothing can be done with: neither trained on nor evaluated.
+
+    Raises:
+        TwoFaceError: says why nobody is left, or too few for validation.
+    """
     shown = ", ".join(map(str, options.sources))
-    if not result.people["train"]:
-        raise TwoFaceError(f"{shown}: no person is left for training\n{_reasons(result)}")
-    if isinstance(options.split.splitting, OwnPhotos):
-        return
+    people = sum(result.people.values())
+    if not people:
+        raise TwoFaceError(f"{shown}: no person is left\n{_reasons(result, options)}")
     wanted = options.split.options.get("validation")
-    if wanted and result.people["validation"] < MIN_VALIDATION:
-        if isinstance(wanted, str):
-            raise TwoFaceError(f"{wanted}: {result.people['validation']} of these people can be used; name at least 2")
-        raise TwoFaceError(
-            f"of {sum(result.people.values())} people {result.people['validation']} fell into validation, which needs "
-            f"{MIN_VALIDATION} for its wrong references; raise split.validation (it is {wanted}), "
-            "take another split.seed or add people"
-        )
+    of_everybody = isinstance(options.split.splitting, OwnPhotos)
+    if of_everybody or not wanted or not result.people["train"] or result.people["validation"] >= MIN_VALIDATION:
+        return
+    if isinstance(wanted, str):
+        raise TwoFaceError(f"{wanted}: {result.people['validation']} of these people can be used; name at least 2")
+    raise TwoFaceError(
+        f"of {people} people {result.people['validation']} fell into validation, which needs "
+        f"{MIN_VALIDATION} for its wrong references; raise split.validation (it is {wanted}), "
+        "take another split.seed or add people"
+    )
+
+
+def _check_beforehand(options: PrepareOptions, listing: Listing) -> None:
+    """Refuse what no detection can mend: too few photos or people, by their names alone.
+
+    Raises:
+        TwoFaceError: as :func:`_check_people`, if every photo could be used.
+    """
+    if options.recogniser["name"] != "none":  # it may join people of several sources
+        return
+    best = PrepareResult(listing, rejects=list(listing.rejects))
+    best.placed = place(listing.people, _by_person(listing.photos), {}, options.split, options.min_photos, {})
+    best.rejects += best.placed.rejects
+    _check_people(options, best)
+
+
+def _check_and_report(options: PrepareOptions, result: PrepareResult) -> None:
+    """As :func:`_check_people`; what was found is written down all the same, into the work folder."""
+    try:
+        _check_people(options, result)
+    except TwoFaceError as error:
+        folder = options.work_folder / "report"
+        write_text(folder / REJECTS_FILE, _rejects_text(result.rejects))
+        write_report(folder, result, options)
+        raise TwoFaceError(f"{error}\nlook at {folder / 'report.html'}") from None
 
 
 def _rejects_text(rejects: list[Reject]) -> str:
@@ -183,6 +214,7 @@ def prepare(options: PrepareOptions) -> PrepareResult:
     check_root(options)
     digest = check_recogniser(options.recogniser)
     listing = list_sources(list(options.sources))
+    _check_beforehand(options, listing)
     result = PrepareResult(listing, rejects=list(listing.rejects))
     workers = options.workers or usable_cores()
     with new_folders(options.work_folder.parent), closing(Work(options.work_folder, workers)) as work:
@@ -205,28 +237,61 @@ def prepare(options: PrepareOptions) -> PrepareResult:
     return result
 
 
-def _reasons(result: PrepareResult) -> str:
-    lines = [f"  {reject.path}: {reject.reason}" for reject in result.rejects[:5]]
-    more = len(result.rejects) - len(lines)
-    return "\n".join(lines + ([f"  and {more} more"] if more > 0 else []))
+def _hint(kind: str, options: PrepareOptions) -> str:
+    """What to change where photos or people are rejected for a reason that is a matter of choice."""
+    return {
+        "all alike": f"too_alike={options.too_alike:g} says what is one moment; above 1 any photo may be a reference",
+        "no face": "frame=none takes photos as they are",
+        "small face": f"min_face={options.min_face:g} may be lower",
+        "few photos": f"min_photos={options.min_photos} and split={options.split.options['name']} ask for more",
+        "not listed": "split.rest=train, validation or test takes them in",
+    }.get(kind, "")
+
+
+def _reasons(result: PrepareResult, options: PrepareOptions) -> str:
+    """Rejects by their kind: how many, the first one, and what would change it."""
+    people = {"/".join(person) for person in result.listing.people}
+    lines = []
+    for kind, count in Counter(reject.kind for reject in result.rejects).most_common():
+        of_kind = [reject for reject in result.rejects if reject.kind == kind]
+        whole = sum(reject.path in people for reject in of_kind)  # with all their photos, which count no more
+        counted = f"{whole} people" if whole else f"{count} files"
+        hint = _hint(kind, options)
+        lines.append(f"  {counted}: {kind}, as {of_kind[0].path}: {of_kind[0].reason}" + (f" ({hint})" if hint else ""))
+    return "\n".join(lines)
+
+
+def _remarks(result: PrepareResult) -> list[str]:
+    """What was done to photos that are in the set."""
+    used = [result.found[photo.key] for identity in result.placed.identities for photo in identity.own.values()]
+    turned = sum(bool(value.get("turned")) for value in used)
+    transparent = sum(value["transparent"] for value in used)
+    remarks = []
+    if turned:
+        remarks.append(f"{turned} photos lay on their side or stood on their head; their faces were brought upright")
+    if transparent:
+        remarks.append(f"{transparent} photos have transparent parts; these lie on white")
+    return remarks
 
 
 def summary(result: PrepareResult, options: PrepareOptions) -> str:
     """What was prepared, for the terminal."""
     root = options.root
-    kinds = Counter(reject.kind for reject in result.rejects)
-    rejected = f"{len(result.rejects)} rejects" + "".join(f", {count} {kind}" for kind, count in kinds.most_common())
+    rejected = f"{len(result.rejects)} rejects"
     if options.step in STEPS[: STEPS.index("split")]:
         text = f"step {options.step} done for {len(result.listing.photos)} photos, in {options.work_folder}; {rejected}"
-        return text + (f", such as\n{_reasons(result)}" if result.rejects else "")
+        return text + (f":\n{_reasons(result, options)}" if result.rejects else "")
     counts = ", ".join(f"{split} {result.people[split]} people / {result.photos[split]} photos" for split in SPLITS)
     text = f"{root}: frame {options.frame.name}, {counts}; {rejected}"
     if result.rejects:
-        text += f"; each with its reason in {root / REJECTS_FILE}, such as\n{_reasons(result)}"
+        text += f", each with its reason in {root / REJECTS_FILE}:\n{_reasons(result, options)}"
+    text = "\n".join([text, *_remarks(result)])
     if result.identities is None:
         text += "\nidentities were not cleaned: no recogniser was given (recogniser=facenet or sface)"
     else:
         text += f"\n{len(result.identities.joined)} people of two sources were joined"
+    if not result.people["train"]:
+        text += "\nno person fell into train: this set can be evaluated, not trained on"
     if not result.people["test"]:
         text += "\nno person fell into test: raise split.test, take another split.seed or add people"
     if options.step == "all":

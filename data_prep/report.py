@@ -64,6 +64,8 @@ def _figures(result: PrepareResult, options: PrepareOptions) -> dict[str, Any]:
         "people": {split: result.people[split] for split in SPLITS},
         "photos": {split: result.photos[split] for split in SPLITS},
         "people_by_photos": {str(count): counts[count] for count in sorted(counts)},
+        "turned": sum(bool(result.found[key].get("turned")) for key in used),
+        "transparent": sum(result.found[key]["transparent"] for key in used),
         "rejects": dict(Counter(reject.kind for reject in result.rejects).most_common()),
         "near_duplicate_pairs": sum(
             len(identity.alike.get(file, ())) for identity in result.placed.identities for file in identity.own
@@ -193,6 +195,8 @@ def _html(figures: dict[str, Any], sheets: dict[str, list[str]]) -> str:
         "people found": figures["people_found"],
         "people used": figures["people_used"],
         "near-duplicate pairs": figures["near_duplicate_pairs"],
+        "photos that were turned upright": figures["turned"],
+        "photos with transparent parts, on white": figures["transparent"],
     }
     cleaned = figures["recogniser"] if figures["recogniser"] != "none" else "none: identities were not cleaned"
     parts = [

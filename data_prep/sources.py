@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.faces.image import PHOTO_SUFFIXES
+from twoface_pl.faces.formats import PHOTO_SUFFIXES
+from twoface_pl.faces.listing import has_photo_suffix, is_hidden
 
 MAX_NAME_BYTES = 180  # of 255 that file systems have: room for what is added to a name
 
@@ -117,9 +118,11 @@ def _list_root(source: str, root: Path, listing: Listing) -> None:
             reject(person, "unreadable", f"cannot be read ({error.strerror})")
             continue
         for path in entries:
-            if path.name.startswith("."):
+            if is_hidden(path.name):
                 continue
-            if path.suffix.lower() not in PHOTO_SUFFIXES or path.is_dir():
+            if path.is_dir():
+                reject(path, "folder", "a folder within a person's; put its photos beside the others of the person")
+            elif not has_photo_suffix(path.name):
                 kinds = ", ".join(sorted(PHOTO_SUFFIXES))
                 reject(path, "format", f"not a photo format that is read ({kinds})")
             elif _leads_out(path, real_root):

@@ -180,7 +180,16 @@ def test_killed_and_started_again_it_redoes_nothing(tmp_path: Path) -> None:
 
 def test_workers_end_with_the_main_process(tmp_path: Path) -> None:
     write_synthetic_photos(tmp_path / "raw", people=12, photos=4, size=512)
-    command = [sys.executable, "-m", "twoface_pl.cli", "prepare", "source.root=raw", "root=set", "workers=2"]
+    command = [
+        sys.executable,
+        "-m",
+        "twoface_pl.cli",
+        "prepare",
+        "source.root=raw",
+        "root=set",
+        "workers=2",
+        "split.validation=0",
+    ]
     process = subprocess.Popen(command, cwd=tmp_path, start_new_session=True, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not _count(tmp_path / "set.work"):

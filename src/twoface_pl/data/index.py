@@ -17,12 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from twoface_pl.data.source import Source
+from twoface_pl.data.source import SPLITS, Source
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.files import write_text
 from twoface_pl.faces.frame import FrameKind
 
-SPLITS = ("train", "validation", "test")
 ROLES = ("masked", "real", "reference")
 FACTS_FILE = "dataset.json"  # what `prepare` did: frame, image size, split
 INDEX_FILES = {role: f"{role}-files.txt" for role in ROLES}
@@ -144,9 +143,10 @@ def read_index(source: Source, split: str) -> SplitIndex:
     """
     shown = source.shown(split)
     if not source.has_folder(split):
-        if source.has_folder(SPLITS[0]):
+        if any(source.has_folder(other) for other in SPLITS):
             raise TwoFaceError(
-                f"{source.shown('')} has no {split} split: run `twoface prepare` again with a larger split.{split}"
+                f"{source.shown('')} has no {split} split: run `twoface prepare` again with "
+                + ("more people than go to the other splits" if split == "train" else f"a larger split.{split}")
             )
         raise TwoFaceError(f"no folder {shown}; make it with `twoface prepare source.root=<photos> root=<folder>`")
     index = _read_index_files(source, f"{split}/")

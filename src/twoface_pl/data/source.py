@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import mmap
 import os
 import zipfile
@@ -11,8 +12,11 @@ from pathlib import Path
 from typing import Protocol
 
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.faces.image import PHOTO_SUFFIXES
+from twoface_pl.faces.listing import has_photo_suffix, is_hidden, some_of
 
+log = logging.getLogger(__name__)
+
+SPLITS = ("train", "validation", "test")
 O_BINARY = getattr(os, "O_BINARY", 0)  # Windows would change line ends
 MOST_AT_ONCE = 2**20
 MAX_MEMBER = 64 * 2**20  # bytes that a zip's member may have, unpacked
@@ -48,8 +52,13 @@ class Source(Protocol):
         ...
 
 
-def _is_photo(name: str) -> bool:
-    return Path(name).suffix.lower() in PHOTO_SUFFIXES and not name.startswith(".")
+def _photos_of(names: list[tuple[str, str]], shown: str) -> list[tuple[str, str]]:
+    """The photos among files, folder and name, sorted; what else lies there is named."""
+    meant = [entry for entry in sorted(names) if not is_hidden(entry[1])]
+    left_out = ["/".join(entry) for entry in meant if not has_photo_suffix(entry[1])]
+    if left_out:
+        log.warning("%s: left out, not photos by their names: %s", shown, some_of(left_out))
+    return [entry for entry in meant if has_photo_suffix(entry[1])]
 
 
 @dataclass(frozen=True)
@@ -81,13 +90,9 @@ class FolderSource:
 
     def photos(self, folder: str) -> list[tuple[str, str]]:
         place = self.root / folder
-        people = sorted(path for path in place.iterdir() if path.is_dir()) if place.is_dir() else []
-        return [
-            (person.name, path.name)
-            for person in people
-            for path in sorted(person.iterdir())
-            if _is_photo(path.name) and path.is_file()
-        ]
+        people = [path for path in place.iterdir() if path.is_dir()] if place.is_dir() else []
+        files = [(person.name, path.name) for person in people for path in person.iterdir() if path.is_file()]
+        return _photos_of(files, self.shown(folder))
 
     def shown(self, name: str) -> str:
         return str(self.root / name)
@@ -163,11 +168,13 @@ class ZipSource:
             raise TwoFaceError(f"{self.path}: member '{name[:80]}' {problem}; nothing of it is used")
 
     def _without_wrapper(self, members: dict[str, _Member]) -> dict[str, _Member]:
-        """Names as from the folder that holds ``train``."""
-        if any(name.startswith("train/") for name in members):
+        """Names as from the folder that holds the splits."""
+        folders = [name.split("/")[:-1] for name in members]
+        if any(inside and inside[0] in SPLITS for inside in folders):
             return members
-        inside = next((name.split("/") for name in members if "train" in name.split("/")[:-1]), [])
-        wrapper = "".join(f"{folder}/" for folder in inside[: inside.index("train")]) if inside else ""
+        inside = next((inside for inside in folders if set(SPLITS) & set(inside)), [])
+        depth = next((depth for depth, folder in enumerate(inside) if folder in SPLITS), 0)
+        wrapper = "".join(f"{folder}/" for folder in inside[:depth])
         return {name.removeprefix(wrapper): member for name, member in members.items() if name.startswith(wrapper)}
 
     def read(self, name: str) -> bytes:
@@ -204,7 +211,7 @@ class ZipSource:
 
     def photos(self, folder: str) -> list[tuple[str, str]]:
         parts = [name.removeprefix(f"{folder}/").split("/") for name in self._members if name.startswith(f"{folder}/")]
-        return sorted((part[0], part[1]) for part in parts if len(part) == 2 and _is_photo(part[1]))
+        return _photos_of([(part[0], part[1]) for part in parts if len(part) == 2], self.shown(folder))
 
     def shown(self, name: str) -> str:
         return f"{self.path}:{name}"
