@@ -134,7 +134,7 @@ def test_a_refused_run_leaves_what_was_there(twoface: Run, tmp_path: Path) -> No
     assert not list((tmp_path / "empty").iterdir())
 
 
-@pytest.mark.parametrize("multirun", [False, True])
+@pytest.mark.parametrize("multirun", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_two_processes_train_into_one_folder(
     multirun: bool, twoface: Run, prepared: Path, identity_file: Path, tmp_path: Path
 ) -> None:

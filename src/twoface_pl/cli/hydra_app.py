@@ -15,7 +15,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from twoface_pl.cli.overrides import override
+from twoface_pl.cli.main import failure
+from twoface_pl.cli.overrides import override, readable
 from twoface_pl.errors import TwoFaceError
 
 RUN_FOLDER = "TWOFACE_RUN_FOLDER"  # rank 0's folder, for the processes that Lightning starts
@@ -80,12 +81,18 @@ def run_hydra(command: str, arguments: list[str]) -> int:
         folder = _run_folder()
         try:
             import_module(f"twoface_pl.cli.{command}").run(plain, folder)
-        except TwoFaceError as error:
+        except Exception as error:
+            said = str(error) if isinstance(error, TwoFaceError) else failure(error)
+            if said is None or isinstance(error, BrokenPipeError):
+                raise
             _remove_unused(folder)
-            print(f"twoface {command}: {error}", file=sys.stderr)
+            print(f"twoface {command}: {said}", file=sys.stderr)
             sys.exit(1)
+        except BaseException:  # stopped before it began
+            _remove_unused(folder)
+            raise
 
-    sys.argv = [f"twoface {command}", *arguments]
+    sys.argv = [f"twoface {command}", *readable(arguments)]
     try:
         app()
     finally:

@@ -1,13 +1,16 @@
-"""The entry point: which command, and how errors reach the terminal."""
+"""The entry point: which command, and how errors and stops reach the terminal."""
 
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 from importlib import import_module
+from types import FrameType
 
 from twoface_pl import __version__
-from twoface_pl.errors import TwoFaceError
+from twoface_pl.errors import Stopped, TwoFaceError
 
 HYDRA_COMMANDS = {
     "prepare": "photos of people to a prepared data set",
@@ -57,9 +60,79 @@ def _dispatch(command: str, arguments: list[str]) -> int:
     return int(module.run(parser.parse_args(arguments)))
 
 
+_asked: list[int] = []  # signals that asked the process to stop
+
+
+def _stop(number: int, _: FrameType | None) -> None:
+    """SIGTERM unwinds the program as Ctrl-C does, so that nothing half done is left behind."""
+    _asked.append(number)
+    raise Stopped(number)
+
+
+def _print_anything() -> None:
+    """Names need not be printable in the terminal's encoding; what cannot be shown is escaped, not fatal."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def failure(error: Exception) -> str | None:
+    """What an error that is not ours says to people; None of one that is a fault of the program.
+
+    Raises:
+        Stopped: a stop was asked for, and what was interrupted made an error of it.
+    """
+    if _asked:
+        raise Stopped(_asked[0])
+    if isinstance(error, MemoryError):
+        return "not enough memory; use smaller photos, fewer at once, or a machine with more"
+    if isinstance(error, OSError):
+        name = f"{error.filename}: " if error.filename else ""
+        return f"{name}{error.strerror or error}"
+    if isinstance(error, ImportError) and "failed to map segment" in str(error):
+        return f"not enough memory to load a library ({error})"
+    if isinstance(error, RecursionError):
+        return "a file is nested too deep to be read"
+    return None
+
+
+def _run(command: str, arguments: list[str]) -> int:
+    """The exit status of a command; what it raises is said."""
+    try:
+        return _dispatch(command, arguments)
+    except TwoFaceError as error:
+        said = str(error)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if command not in EXTRAS or missing == "twoface_pl":
+            raise
+        said = f"package '{missing}' is not installed; pip install 'twoface-pl[{EXTRAS[command]}]'"
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        known = failure(error)
+        if known is None:
+            raise
+        said = known
+    print(f"twoface {command}: {said}", file=sys.stderr)
+    return 1
+
+
 def main() -> int:
     """Run the command that ``sys.argv`` names; returns the exit status."""
+    _print_anything()
     arguments = sys.argv[1:]
+    try:
+        status = _main(arguments)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # who reads has read enough; what is still buffered goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + getattr(signal, "SIGPIPE", 13)
+
+
+def _main(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_usage())
         return 0 if arguments else 2
@@ -70,20 +143,10 @@ def main() -> int:
     if command not in HYDRA_COMMANDS | PLAIN_COMMANDS:
         print(f"twoface: no command '{command}'\n\n{_usage()}", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, _stop)
     try:
-        return _dispatch(command, arguments[1:])
-    except TwoFaceError as error:
-        print(f"twoface {command}: {error}", file=sys.stderr)
-        return 1
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if command not in EXTRAS or missing == "twoface_pl":
-            raise
-        print(
-            f"twoface {command}: package '{missing}' is not installed; pip install 'twoface-pl[{EXTRAS[command]}]'",
-            file=sys.stderr,
-        )
-        return 1
-    except KeyboardInterrupt:
-        print(f"\ntwoface {command}: stopped", file=sys.stderr)
-        return 130
+        return _run(command, arguments[1:])
+    except (KeyboardInterrupt, Stopped) as stop:
+        kept = f"; {stop.kept}" if isinstance(stop, Stopped) and stop.kept else ""
+        print(f"\ntwoface {command}: stopped{kept}", file=sys.stderr)
+        return 128 + (stop.number if isinstance(stop, Stopped) else signal.SIGINT)

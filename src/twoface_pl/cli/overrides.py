@@ -1,14 +1,84 @@
-"""Overrides as Hydra's grammar wants them."""
+"""Overrides as Hydra's grammar wants them, and lines that can be pasted into a shell."""
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 from pathlib import Path
+from typing import Any
+
+OVERRIDE = re.compile(r"(?P<key>[+~]{0,2}[A-Za-z_][\w./@:-]*)=(?P<value>.*)", re.DOTALL)
+# The last part of keys whose values are paths: a folder may be called 2019, or have a comma in its name.
+PATHS = frozenset(
+    (
+        *("root", "work", "output", "folder", "dir", "image"),
+        *("checkpoint", "against", "init", "resume", "figures"),
+        *("weights", "vgg_weights", "lpips", "inception"),
+    )
+)
+
+
+def _quoted(text: str) -> str:
+    # A backslash is only one that escapes where a quote follows, or the end.
+    escaped = re.sub(r"(\\*)'", lambda found: 2 * found[1] + "\\'", text)
+    return "'" + escaped + "\\" * (len(text) - len(text.rstrip("\\"))) + "'"
 
 
 def override(key: str, value: Path) -> str:
     """``key=value``, in quotes where the path has characters that mean something to Hydra."""
     text = str(value)
-    if not re.fullmatch(r"[\w./-]+", text, re.ASCII):
-        text = "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    is_plain = "/" in text and re.fullmatch(r"[A-Za-z_./-][A-Za-z0-9_./-]*", text)  # and no number, true or null
+    return f"{key}={text if is_plain else _quoted(text)}"
+
+
+def command_line(*arguments: str) -> str:
+    """A command of ours as people can paste it into a shell."""
+    return shlex.join(["twoface", *arguments])
+
+
+def _parsed(argument: str) -> Any:
+    """Hydra's reading of an argument; None where it has none."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        (found,) = OverridesParser.create().parse_overrides([argument])
+    except (HydraException, ValueError):  # Hydra's lexer fails on some characters with the second
+        return None
+    return found
+
+
+def _readable_value(key: str, text: str) -> str:
+    """A value in quotes, where Hydra could not read it; of a list each part that it could not."""
+    if text.startswith("[") and text.endswith("]"):
+        parts = (part.strip() for part in text[1:-1].split(","))
+        text = "[" + ",".join(part if _parsed(f"{key}={part}") else _quoted(part) for part in parts) + "]"
+        return text if _parsed(f"{key}={text}") else _quoted(text)
+    return _quoted(text)
+
+
+def _readable(argument: str, multirun: bool) -> str:
+    match = OVERRIDE.fullmatch(argument)
+    if match is None:
+        return argument
+    key, text = match["key"], match["value"]
+    is_path = re.split(r"[./@]", key)[-1] in PATHS
+    if is_path and text.startswith("~"):
+        text = os.path.expanduser(text)
+    found = _parsed(f"{key}={text}")
+    if found is None:
+        quoted = f"{key}={_readable_value(key, text)}"
+        return quoted if _parsed(quoted) else argument
+    if is_path and text and text[0] not in "'\"[$" and text not in ("null", "???"):
+        is_sweep = found.is_sweep_override()
+        if (is_sweep and not multirun) or (not is_sweep and found.value() != text):
+            return f"{key}={_quoted(text)}"
     return f"{key}={text}"
+
+
+def readable(arguments: list[str]) -> list[str]:
+    """A command's arguments, with values in quotes that Hydra's grammar cannot read as they are, or would read wrongly:
+    ``source.root=fotos José (1)``, ``root=2019``, without ``--multirun`` ``root=a,b``."""
+    multirun = bool({"-m", "--multirun"} & set(arguments))
+    return [_readable(argument, multirun) for argument in arguments]
