@@ -153,8 +153,8 @@ def _check_beforehand(options: PrepareOptions, listing: Listing) -> None:
     Raises:
         TwoFaceError: as :func:`_check_people`, if every photo could be used.
     """
-    if options.recogniser["name"] != "none":  # it may join people of several sources
-        return
+    if options.recogniser["name"] != "none" or options.step in STEPS[: STEPS.index("split")]:
+        return  # a recogniser may join people of several sources; a first step needs no split
     best = PrepareResult(listing, rejects=list(listing.rejects))
     best.placed = place(listing.people, _by_person(listing.photos), {}, options.split, options.min_photos, {})
     best.rejects += best.placed.rejects

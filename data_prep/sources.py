@@ -82,7 +82,11 @@ def _check_people(root: Path) -> list[Path]:
         raise TwoFaceError(f"no folder {root}; give photos as <folder>/<identity>/<photo> by source.root=")
     people = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
     if not people:
-        raise TwoFaceError(f"{root} holds no folders; photos are expected as <identity>/<photo>")
+        own = any(has_photo_suffix(path.name) for path in root.iterdir())
+        advice = f"; for one person's photos give the folder above, {root.absolute().parent}, and split=own_photos"
+        raise TwoFaceError(
+            f"{root} holds no folders; photos are expected as <identity>/<photo>" + (advice if own else "")
+        )
     by_name = Counter(safe_name(person.name) for person in people)
     clashing = [person.name for person in people if by_name[safe_name(person.name)] > 1]
     if clashing:
@@ -105,7 +109,11 @@ def _list_root(source: str, root: Path, listing: Listing) -> None:
     def reject(path: Path, kind: str, reason: str) -> None:
         listing.rejects.append(Reject(printable(f"{source}/{path.relative_to(root)}"), kind, reason))
 
-    for person in _check_people(root):
+    people = _check_people(root)
+    for path in sorted(root.iterdir()):
+        if has_photo_suffix(path.name) and not is_hidden(path.name) and not path.is_dir():
+            reject(path, "loose", "in no person's folder; put it into one")
+    for person in people:
         identity = safe_name(person.name)
         if _leads_out(person, real_root):
             reject(person, "link", "a link that leads out of the source; copy it, or name its target in source.root")

@@ -161,7 +161,7 @@ def check_parity(path: Path, graph: ExportGraph, trained: TrainedGenerator) -> d
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # else it tells each weight that is kept but not used
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
     only = trained.generator.only_references
     parity = {}
     for batch, references in itertools.product(PARITY_BATCHES, (only,) if only else PARITY_REFERENCES):

@@ -121,11 +121,13 @@ def inpaint(
     """
     if not isinstance(photo, Photo):
         return inpaint(session, Photo(photo), references, mask, box, reference_box).pixels
-    if mask is None and photo.alpha is not None:
+    painted = photo.painted()
+    if photo.alpha is not None and mask is None and (clear := OPAQUE - soften(photo.alpha)).any():
         log.warning("the transparent part of the photo is taken as the hole; give a mask if it is not")
-        opaque = replace(photo, alpha=None)
-        return _inpaint(session, opaque, photo.seen(), references, OPAQUE - soften(photo.alpha), box, reference_box)
-    return _inpaint(session, photo, photo.seen(), references, mask, box, reference_box)
+        return _inpaint(session, replace(photo, alpha=None), painted, references, clear, box, reference_box)
+    if photo.alpha is not None and mask is not None and (photo.alpha[mask > 0] == 0).any():
+        log.warning("the photo is transparent in the hole and stays so; without a mask what is transparent is filled")
+    return _inpaint(session, photo, painted, references, mask, box, reference_box)
 
 
 def _inpaint(
@@ -149,12 +151,12 @@ def _inpaint(
     if mask is None or touched is None:
         hole = session.default_mask
         mask = frame.mask_in_photo(hole, height, width).astype(np.uint8) * np.uint8(OPAQUE)
+        if not mask.any():
+            raise TwoFaceError("the model's default hole is less than a pixel there; give a larger --box, or a mask")
     else:
         hole = frame.crop_mask(touched, size)
     session.check_mask(hole)
     framed = frame.crop(seen, size)
     faces = _crop_references(session, others, reference_box) if others is not None else _alone(framed, hole)
     (filled,) = session.fill_uint8(framed[None], hole[None], faces)
-    if not mask.any():  # a default hole of less than a pixel
-        return photo
     return photo.with_fill(frame.to_photo(filled, bounding_box(mask)), mask)

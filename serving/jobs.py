@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 STANDARD = Path("-")  # standard input or output, as programs of the shell have it
 MOST_INPUT = 2**29  # bytes of standard input: an uncompressed picture of the largest size has fewer
-MOSTLY_GREY = 0.5  # share of a mask's pixels that are neither hole nor photo, from which on it may be no mask
+MOSTLY_GREY = 0.5  # share of a mask's hole that is blended with the photo, from which on it may be no mask
 
 
 @dataclass(frozen=True)
@@ -82,22 +82,30 @@ class _Partners:
         raise TwoFaceError(f"{self.given}: no {self.what} named like {photo.name}")
 
 
-def _check_folders(image: Path, output: Path) -> None:
+def _check_folders(image: Path, output: Path, others: Sequence[Path]) -> None:
+    if STANDARD in others:
+        raise TwoFaceError("- (standard input) is one picture; for a folder of photos give files or folders")
     if output == STANDARD or (output.exists() and not output.is_dir()):
         raise TwoFaceError(f"output {output} is a file; for a folder of photos give a folder")
-    if output.exists() and output.samefile(image):
-        raise TwoFaceError(f"{output} holds the photos themselves; give another folder for the output")
+    for given in (image, *others):
+        if output.exists() and _same_file(given, output):
+            raise TwoFaceError(f"{output} holds the photos, masks or references; give another folder for the output")
 
 
 def _output_names(photos: list[Path]) -> dict[Path, Path]:
     """``<stem>.png`` for each photo, in its sub-folder; with another of its stem beside it ``<stem>-<suffix>.png``."""
     stems = Counter(photo.with_suffix("") for photo in photos)
-    return {
-        photo: photo.with_name(
-            f"{photo.stem if stems[photo.with_suffix('')] == 1 else photo.name.replace('.', '-')}.png"
-        )
-        for photo in photos
-    }
+    names: dict[Path, Path] = {}
+    taken: set[str] = set()
+    for photo in sorted(photos, key=lambda photo: stems[photo.with_suffix("")]):  # whose stem is theirs alone, first
+        stem = photo.stem if stems[photo.with_suffix("")] == 1 else photo.name.replace(".", "-")
+        name, number = photo.with_name(f"{stem}.png"), 1
+        while str(name).casefold() in taken:
+            number += 1
+            name = photo.with_name(f"{stem}-{number}.png")
+        taken.add(str(name).casefold())
+        names[photo] = name
+    return {photo: names[photo] for photo in photos}
 
 
 def plan_jobs(
@@ -118,7 +126,7 @@ def plan_jobs(
             output = output / f"{image.stem if image != STANDARD else 'filled'}.png"
         name = Path(image.name)
         return Plan([Job(image, tuple(each.of(name) for each in others), output, masks.of(name) if masks else None)])
-    _check_folders(image, output)
+    _check_folders(image, output, [*references, *([mask] if mask else [])])
     apart = [folder for folder in (output, *references, *([mask] if mask else [])) if folder.is_dir()]
     found = list_photos(image, [folder for folder in apart if not folder.samefile(image)])
     plan = Plan(left_out=[str(path.relative_to(image)) for path in found.left_out])
@@ -144,6 +152,7 @@ def check_output(output: Path, force: bool) -> None:
         TwoFaceError: says so.
     """
     if output == STANDARD:
+        require(sys.__stdout__ is not None, "--output -: standard output is closed")
         require(not sys.stdout.isatty(), "--output - writes a PNG to standard output; send it to a file or program")
         return
     if output.suffix.lower() not in LOSSLESS_SUFFIXES:
@@ -153,12 +162,14 @@ def check_output(output: Path, force: bool) -> None:
         )
     if os.path.lexists(output) and not force:
         raise TwoFaceError(f"{output} exists and is kept; add --force to replace it")
+    require(not output.exists() or output.is_file(), f"{output} is no file that can be replaced; give another output")
 
 
 def _source(path: Path) -> tuple[Path | bytes, str]:
     """Where a picture is read from, and how errors call it."""
     if path != STANDARD:
         return path, str(path)
+    require(sys.__stdin__ is not None, "standard input is closed")
     content = sys.stdin.buffer.read(MOST_INPUT + 1)
     require(len(content) <= MOST_INPUT, f"standard input: more than {MOST_INPUT >> 20} MB")
     require(
@@ -192,7 +203,8 @@ def _read_mask(job: Job) -> np.ndarray | None:
     if job.mask is None:
         return None
     mask = decode_mask(*_source(job.mask))
-    if ((mask > 0) & (mask < OPAQUE)).mean() > MOSTLY_GREY:
+    touched = mask > 0
+    if (mask[touched] < OPAQUE).sum() > MOSTLY_GREY * touched.sum():
         itself = _same_file(job.mask, job.photo) or (
             job.photo != STANDARD and np.array_equal(mask, decode_mask(job.photo))
         )

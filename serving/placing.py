@@ -60,7 +60,7 @@ class Picture:
             hidden = " (is it hidden by the hole?)" if self.mask is not None else ""
             raise TwoFaceError(
                 f"no face found in the {self.name}{hidden}; say where it is: {self.option} x,y,width,height, "
-                "from the brow to the chin"
+                "from the brow to the chin, and as a fifth number the degrees that it is turned by, clockwise"
             )
         if self.mask is not None and self.mask.any():
             return self._under_mask(faces, self.mask, session)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import onnx
 import pytest
+from model_parts import sealed
 from torch import Tensor, nn
 
 from twoface_pl.data.datamodule import DataOptions, TripleDataModule
@@ -190,6 +193,14 @@ def checkpoint(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 def model(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its export."""
     return export(load_generator(checkpoint), tmp_path_factory.mktemp("models") / "two_face_model").path
+
+
+@pytest.fixture(scope="session")
+def tight_model(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, said to work in the tight frame: enough to see where it fills."""
+    path = tmp_path_factory.mktemp("models") / "tight.onnx"
+    onnx.save(sealed(onnx.load(model), frame=json.dumps(TIGHT.options())), path)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -98,6 +98,7 @@ def test_a_generator_that_cannot_fill_the_hole(twoface: Run, prepared: Path, tmp
     assert "set mask=center mask.size=32" in done.stderr
 
 
+@pytest.mark.slow
 def test_multirun_makes_a_folder_a_job(twoface: Run, prepared: Path, identity_file: Path, tmp_path: Path) -> None:
     done = twoface(
         "train", "--multirun", *SMOKE, f"data.root={prepared}", "optimizer.generator_lr=1e-3,1e-4", cwd=tmp_path

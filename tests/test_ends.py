@@ -106,6 +106,19 @@ def test_a_reader_that_has_read_enough(tmp_path: Path) -> None:
     process.stderr.close()
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed(closed: str, tmp_path: Path) -> None:
+    done = subprocess.run(["bash", "-c", f"{TWOFACE} --version {closed}"], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_output_that_cannot_be_written() -> None:
+    done = subprocess.run(["bash", "-c", f"{TWOFACE} --help > /dev/full"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "twoface: standard output cannot be written (No space left on device)\n"
+
+
 def test_texts_with_names_that_are_not_utf_8_are_written(tmp_path: Path) -> None:
     name = os.fsdecode(b"Jos\xe9")
     write_text(tmp_path / "report.txt", f"photos of {name}")

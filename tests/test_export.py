@@ -11,14 +11,22 @@ import onnx
 import pytest
 import torch
 from conftest import HOLE, SIZE, brightness_of
+from model_parts import sealed
 
 import twoface_pl
 from twoface_pl.cli.export import run as run_export
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.export.export import PARITY_BATCHES, PARITY_REFERENCES, check_parity, export, next_version
+from twoface_pl.export.export import (
+    PARITY_BATCHES,
+    PARITY_REFERENCES,
+    _metadata,
+    check_parity,
+    export,
+    next_version,
+)
 from twoface_pl.export.graph import ExportGraph
 from twoface_pl.faces.frame import FrameKind
-from twoface_pl.model_file import FORMAT
+from twoface_pl.model_file import FORMAT, read_facts
 from twoface_pl.networks.checkpoint import TrainedGenerator, load_generator
 from twoface_pl.networks.generator import build_generator
 from twoface_pl.serving.session import FillSession, find_model
@@ -142,15 +150,18 @@ def test_wrong_onnx_files_are_refused(tmp_path: Path) -> None:
         FillSession(tmp_path / "other.onnx", "cpu")
 
 
-def test_a_model_trained_with_mask_files_exports_where_they_are_not(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_model_trained_with_mask_files_exports_where_they_are_not(checkpoint: Path) -> None:
+    """Its metadata is all that would need them."""
     trained = dataclasses.replace(load_generator(checkpoint), mask={"name": "files", "folder": "gone"})
-    path = export(trained, tmp_path / "files.onnx").path
-    assert FillSession(path, "cpu").default_mask.sum() == (trained.image_size // 4) ** 2
+    facts = read_facts(_metadata(trained, False, ()), "it")
+    assert facts.mask == trained.mask
+    assert facts.default_mask == {"name": "center", "size": trained.image_size // 4}
 
 
-def test_a_file_exported_anew_keeps_its_figures(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_file_exported_anew_keeps_its_figures(model: Path, tmp_path: Path) -> None:
     figures = [{"split": "test", "db_above_opencv": 1.5}]
-    first = export(load_generator(checkpoint), tmp_path / "first.onnx", half=False, figures=figures).path
+    first = tmp_path / "first.onnx"
+    onnx.save(sealed(onnx.load(model), figures=json.dumps(figures)), first)
     again = tmp_path / "again.onnx"
     run_export({"checkpoint": str(first), "output": str(again), "half": True, "figures": []}, tmp_path)
     metadata = {entry.key: entry.value for entry in onnx.load(again).metadata_props}

@@ -89,6 +89,16 @@ def test_a_photo_is_not_its_own_mask(session: FillSession, here: Path) -> None:
     assert not (here / "out.png").exists()
 
 
+@pytest.mark.parametrize(("colour", "warns"), [((255, 0, 0), False), ((128, 128, 128), True)])
+def test_masks_in_colour_are_masks_and_grey_ones_are_asked_about(
+    colour: tuple[int, int, int], warns: bool, session: FillSession, here: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    white = _fill(session, "other1.png")
+    write_image(here / "mask.png", np.where(HOLE[..., None], np.array(colour, np.uint8), np.uint8(0)))
+    assert np.array_equal(_fill(session, "other1.png"), white) != warns
+    assert ("is mostly grey: there the fill is blended" in caplog.text) == warns
+
+
 def test_a_format_that_keeps_less_than_the_photo_has_is_refused(session: FillSession, here: Path) -> None:
     alpha = np.full((SIZE, SIZE), 99, np.uint8)
     write_photo(here / "alpha.png", Photo(decode_image(Path("photo.png")), None, alpha))
@@ -102,6 +112,9 @@ def test_a_link_stays_a_link(session: FillSession, here: Path) -> None:
     (here / "out.png").symlink_to("kept.png")
     _fill(session, "other1.png")
     assert (here / "out.png").is_symlink()
+    (here / "loop.png").symlink_to("loop.png")
+    with pytest.raises(TwoFaceError, match=r"loop\.png: cannot be written"):
+        _fill(session, "other1.png", output="loop.png")
     assert decode_image(here / "kept.png").shape == (SIZE, SIZE, 3)
 
 
@@ -122,10 +135,11 @@ def test_every_photo_of_a_folder_is_taken_and_all_else_named(tmp_path: Path) -> 
         "holiday/more.txt", ".hidden.jpg", ".git/h.jpg", "Thumbs.db", "desktop.ini",
     )  # fmt: skip
     (tmp_path / "gone.png").symlink_to("nowhere.png")
+    (tmp_path / "album").symlink_to("holiday")
     found = list_photos(tmp_path)
     names = [str(path.relative_to(tmp_path)) for path in found.paths]
     assert names == ["A.JPG", "b.jfif", "c.avif", "d.Jpe", "g.heic", "holiday/e.jpg", "holiday/spain/f.webp"]
-    assert [path.name for path in found.left_out] == ["gone.png", "more.txt", "notes.txt"]
+    assert [path.name for path in found.left_out] == ["album", "gone.png", "more.txt", "notes.txt"]
     assert some_of([str(number) for number in range(7)]) == "0, 1, 2, 3, 4 and 2 more"
 
 
@@ -150,9 +164,23 @@ def test_folders_in_folders_keep_their_places(tmp_path: Path) -> None:
     assert placed == {"a.jpg": ("a.png", "out/a.png"), "holiday/a.jpg": ("holiday/a.png", "out/holiday/a.png")}
     assert len(plan.failures) == 2  # b has no mask, c neither
     assert all("no mask named like" in failure or "no reference named like" in failure for failure in plan.failures)
-    for output in (tmp_path / "in", tmp_path / "in" / "."):
-        with pytest.raises(TwoFaceError, match="holds the photos themselves"):
-            plan_jobs(tmp_path / "in", [tmp_path / "refs"], output)
+    for output in (tmp_path / "in", tmp_path / "in" / ".", tmp_path / "refs", tmp_path / "in" / "masks"):
+        with pytest.raises(TwoFaceError, match="holds the photos, masks or references; give another folder"):
+            plan_jobs(tmp_path / "in", [tmp_path / "refs"], output, tmp_path / "in" / "masks")
+    with pytest.raises(TwoFaceError, match="is one picture; for a folder of photos give files or folders"):
+        plan_jobs(tmp_path / "in", [Path("-")], tmp_path / "out")
+
+
+def test_no_two_photos_share_an_output(tmp_path: Path) -> None:
+    _tree(tmp_path / "in", "a.jpg", "a.png", "a-jpg.png", "A-PNG.webp")
+    plan = plan_jobs(tmp_path / "in", [tmp_path / "in" / "a.jpg"], tmp_path / "out")
+    names = {job.photo.name: job.output.name for job in plan.jobs}
+    assert names == {
+        "a-jpg.png": "a-jpg.png",
+        "A-PNG.webp": "A-PNG.png",
+        "a.jpg": "a-jpg-2.png",
+        "a.png": "a-png-2.png",
+    }
 
 
 def test_a_folder_through_the_command(twoface: Run, model: Path, tmp_path: Path) -> None:

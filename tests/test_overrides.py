@@ -52,6 +52,8 @@ def test_what_hydra_reads_stays_as_it_is(argument: str) -> None:
 
 def test_lists_sweeps_and_home() -> None:
     assert _read(readable(["source.root=[fotos José,b,Tom's]"])[0]) == ["fotos José", "b", "Tom's"]
+    assert _read(readable(["source.root=[2019,2020]"])[0]) == ["2019", "2020"]
+    assert _read(readable(["source.root=[~/a,b]"])[0]) == [str(Path("~/a").expanduser()), "b"]
     assert readable(["root=a,b", "--multirun"]) == ["root=a,b", "--multirun"]
     assert readable(["--multirun", "root=José,b"])[1] == "root='José,b'"
     assert readable(["root=~/x"]) == [f"root={Path('~/x').expanduser()}"]

@@ -121,6 +121,33 @@ def test_with_a_mask_transparency_stays_as_it_was(session: FillSession, tmp_path
     assert not np.array_equal(result.pixels[HOLE], TRUE[HOLE])
 
 
+def test_what_shows_through_is_filled_in_the_colours_it_was_painted_in(
+    session: FillSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    alpha = np.full((SIZE, SIZE), 120, np.uint8)
+    result = inpaint(session, Photo(TRUE, None, alpha), REFERENCE, HOLE)
+    assert np.array_equal(result.pixels, inpaint(session, TRUE, REFERENCE, HOLE))
+    assert "stays so" not in caplog.text
+    alpha[HOLE] = 0
+    inpaint(session, Photo(TRUE, None, alpha), REFERENCE, HOLE)
+    assert "the photo is transparent in the hole and stays so" in caplog.text
+    nearly = np.full((SIZE, SIZE), 250, np.uint8)  # no hole of its own
+    result = inpaint(session, Photo(TRUE, None, nearly), REFERENCE)
+    assert np.array_equal(result.pixels, inpaint(session, TRUE, REFERENCE))
+    assert result.alpha is nearly
+
+
+def test_a_level_of_a_16_bit_picture_may_be_transparent() -> None:
+    levels = np.full((SIZE, SIZE), 40000, np.uint16)
+    levels[HOLE] = 1234
+    stream = io.BytesIO()
+    Image.fromarray(levels).save(stream, "PNG", transparency=1234)
+    photo = read_photo(stream.getvalue())
+    assert photo.alpha is not None
+    assert np.array_equal(photo.alpha == 0, HOLE)
+    assert abs(int(photo.pixels[0, 0, 0]) - round(40000 / 257)) <= 1
+
+
 def test_opaque_alpha_is_no_transparency_and_palettes_may_have_some() -> None:
     assert read_photo(_with_alpha(np.full((SIZE, SIZE), 255, np.uint8))).alpha is None
     stream = io.BytesIO()
@@ -171,10 +198,11 @@ def test_many_bits_and_floating_point_are_read_by_their_range(levels: np.ndarray
     ("values", "says"),
     [
         (RAMP * 1e9, "from 0 to 1e"),
+        (RAMP * 300, "from 0 to 300"),
         (RAMP - 0.5, "from -0.5 to 0.5"),
         (np.where(RAMP > 0.5, np.nan, RAMP), "no numbers"),
     ],
-    ids=["of no known range", "negative", "NaN"],
+    ids=["of no known range", "of 300", "negative", "NaN"],
 )
 def test_floating_point_that_cannot_be_known_is_refused(values: np.ndarray, says: str) -> None:
     with pytest.raises(TwoFaceError, match=says) as caught:

@@ -129,6 +129,15 @@ def test_transparent_photos_lie_on_white_and_are_counted(photos: Path, tmp_path:
     assert FolderSource(tmp_path / "set").has("train/masked/person_0001/000.jpg")
 
 
+def test_photos_in_nobodys_folder_are_named(photos: Path, tmp_path: Path) -> None:
+    shutil.copytree(photos, tmp_path / "photos")
+    write_image(tmp_path / "photos" / "loose.jpg", synthetic_photo(1, 9, SIZE))
+    result = prepare(prepare_options(tmp_path / "photos", tmp_path / "set", split_rule("few_photos", 0, 0)))
+    assert [(reject.path, reject.kind) for reject in result.rejects] == [("photos/loose.jpg", "loose")]
+    with pytest.raises(TwoFaceError, match=f"give the folder above, {tmp_path / 'photos'}, and split=own_photos"):
+        prepare(prepare_options(tmp_path / "photos" / "person_0001", tmp_path / "other"))
+
+
 def test_a_folder_within_a_persons_is_named(photos: Path, tmp_path: Path) -> None:
     shutil.copytree(photos, tmp_path / "photos")
     write_image(tmp_path / "photos" / "person_0001" / "2019" / "a.png", synthetic_photo(1, 9, SIZE))

@@ -5,33 +5,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import GENERATOR, MASK, SIZE, Run
+from conftest import MASK, SIZE, TIGHT, Run
 
 from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.export.export import export
 from twoface_pl.faces.detector import FaceDetector
-from twoface_pl.faces.frame import FrameKind
 from twoface_pl.faces.image import decode_image, write_image
-from twoface_pl.networks.checkpoint import TrainedGenerator
-from twoface_pl.networks.generator import build_generator
 from twoface_pl.serving.inpaint import inpaint
 from twoface_pl.serving.session import FillSession
 
-TIGHT = FrameKind("tight", 33, 54)
-
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A generator that was never trained, in the tight frame: enough to see where it fills."""
-    generator = build_generator(GENERATOR).eval().requires_grad_(False)
-    trained = TrainedGenerator(generator, GENERATOR, SIZE, TIGHT, MASK, "tests", 0)
-    return export(trained, tmp_path_factory.mktemp("models") / "tight.onnx").path
-
-
-@pytest.fixture(scope="module")
-def session(model: Path) -> FillSession:
-    return FillSession(model, "cpu")
+def session(tight_model: Path) -> FillSession:
+    return FillSession(tight_model, "cpu")
 
 
 def _with_faces(*faces: tuple[int, int, int, int], width: int = 420, height: int = 260) -> np.ndarray:
@@ -152,12 +138,12 @@ def test_a_large_face_brings_a_hint(session: FillSession, caplog: pytest.LogCapt
     assert "softer" not in caplog.text
 
 
-def test_the_command_finds_the_faces(twoface: Run, model: Path, tmp_path: Path) -> None:
+def test_the_command_finds_the_faces(twoface: Run, tight_model: Path, tmp_path: Path) -> None:
     photo = _with_faces((1, 200, 60, 180))
     write_image(tmp_path / "photo.png", photo)
     write_image(tmp_path / "reference.jpg", REFERENCE)
     write_image(tmp_path / "nobody.png", np.full((90, 90, 3), 99, np.uint8))
-    common = ["inpaint", "--model", model, "--image", "photo.png", "--output", "out.png"]
+    common = ["inpaint", "--model", tight_model, "--image", "photo.png", "--output", "out.png"]
     done = twoface(*common, "--reference", "reference.jpg", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     result = decode_image(tmp_path / "out.png")

@@ -4,21 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import FACED, GENERATOR, MASK, SHARED, SIZE, TIGHT, prepare_options, split_rule
+from conftest import FACED, SHARED, TIGHT, prepare_options, split_rule
 
 from twoface_pl.cli.inpaint import parse_box
 from twoface_pl.data.index import read_landmarks
 from twoface_pl.data.source import FolderSource
 from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.data_prep.prepare import prepare, summary
-from twoface_pl.export.export import export
 from twoface_pl.faces.detector import FaceDetector
 from twoface_pl.faces.face import Face, face_in_box, largest
 from twoface_pl.faces.frame import Frame
 from twoface_pl.faces.image import decode_image, write_image
 from twoface_pl.faces.listing import list_photos
-from twoface_pl.networks.checkpoint import TrainedGenerator
-from twoface_pl.networks.generator import build_generator
 from twoface_pl.serving.inpaint import inpaint
 from twoface_pl.serving.session import FillSession
 
@@ -32,10 +29,8 @@ def _turned(pixels: np.ndarray, quarters: int) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> FillSession:
-    generator = build_generator(GENERATOR).eval().requires_grad_(False)
-    trained = TrainedGenerator(generator, GENERATOR, SIZE, TIGHT, MASK, "tests", 0)
-    return FillSession(export(trained, tmp_path_factory.mktemp("models") / "tight.onnx").path, "cpu")
+def session(tight_model: Path) -> FillSession:
+    return FillSession(tight_model, "cpu")
 
 
 @pytest.mark.parametrize("quarters", [1, 2, 3])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
-from twoface_pl.errors import TwoFaceError
+from twoface_pl.errors import Stopped, TwoFaceError
 from twoface_pl.model_file import SHIPPED_NAME, model_path
+
+LARGEST = 10**7  # of a box's numbers
 
 
 def parse_box(text: str) -> tuple[int, ...]:
@@ -15,7 +18,7 @@ def parse_box(text: str) -> tuple[int, ...]:
     parts = text.split(",")
     try:
         numbers = tuple(int(part) for part in parts)
-        if len(numbers) not in (4, 5):
+        if len(numbers) not in (4, 5) or max(map(abs, numbers)) > LARGEST:
             raise ValueError
     except ValueError:
         raise argparse.ArgumentTypeError(
@@ -85,12 +88,19 @@ def run(arguments: argparse.Namespace) -> int:
     session = FillSession(find_model(arguments.model), arguments.device) if plan.jobs else None
     of_folder = arguments.image.is_dir()
     failures = list(plan.failures)
-    for job in tqdm(plan.jobs, desc="inpainting", unit="photo", disable=not of_folder):
+    for number, job in enumerate(tqdm(plan.jobs, desc="inpainting", unit="photo", disable=not of_folder)):
         assert session is not None
         try:
             run_job(session, job, arguments.box, arguments.reference_box, arguments.force)
+        except (KeyboardInterrupt, Stopped) as stop:
+            if not of_folder:
+                raise
+            done = f"{number - len(failures) + len(plan.failures)} of {len(plan.jobs)} photos filled"
+            stopped_by = stop.number if isinstance(stop, Stopped) else signal.SIGINT
+            raise Stopped(stopped_by, f"{done}; the same command goes on") from None
         except TwoFaceError as error:
-            failures.append(f"{job.photo}: {error}" if of_folder else str(error))
+            named = str(error).startswith(str(job.photo)) or not of_folder
+            failures.append(str(error) if named else f"{job.photo}: {error}")
     if failures:
         total = len(plan.jobs) + len(plan.failures)
         done = f"{total - len(failures)} of {total} photos filled\n" if of_folder else ""

@@ -70,7 +70,11 @@ def _stop(number: int, _: FrameType | None) -> None:
 
 
 def _print_anything() -> None:
-    """Names need not be printable in the terminal's encoding; what cannot be shown is escaped, not fatal."""
+    """Names need not be printable in the terminal's encoding; what cannot be shown is escaped, not fatal. Nor need
+    there be a terminal: a service may have closed all three."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 (for as long as the process lives)
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -92,6 +96,8 @@ def failure(error: Exception) -> str | None:
         return f"{name}{error.strerror or error}"
     if isinstance(error, ImportError) and "failed to map segment" in str(error):
         return f"not enough memory to load a library ({error})"
+    if isinstance(error, UnicodeEncodeError):
+        return f"{error.object[:300]!r} is no text (bytes of another encoding); rename this file or folder"
     if isinstance(error, RecursionError):
         return "a file is nested too deep to be read"
     return None
@@ -127,9 +133,18 @@ def main() -> int:
         status = _main(arguments)
         sys.stdout.flush()
         return status
-    except BrokenPipeError:  # who reads has read enough; what is still buffered goes nowhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        _forget_output()  # who reads has read enough
         return 128 + getattr(signal, "SIGPIPE", 13)
+    except OSError as error:  # of the last flush: a full disk
+        _forget_output()
+        print(f"twoface: standard output cannot be written ({error.strerror})", file=sys.stderr)
+        return 1
+
+
+def _forget_output() -> None:
+    """What is still buffered goes nowhere, instead of failing once more at the interpreter's end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _main(arguments: list[str]) -> int:
@@ -143,7 +158,10 @@ def _main(arguments: list[str]) -> int:
     if command not in HYDRA_COMMANDS | PLAIN_COMMANDS:
         print(f"twoface: no command '{command}'\n\n{_usage()}", file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, _stop)
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has one of them
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _stop)
     try:
         return _run(command, arguments[1:])
     except (KeyboardInterrupt, Stopped) as stop:

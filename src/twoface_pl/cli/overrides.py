@@ -58,6 +58,13 @@ def _readable_value(key: str, text: str) -> str:
     return _quoted(text)
 
 
+def _readable_part(key: str, text: str) -> str:
+    """A path of a list, in quotes where Hydra would not read it as text."""
+    text = os.path.expanduser(text)
+    found = _parsed(f"{key}={text}")
+    return text if text[:1] in ("'", '"') or (found is not None and found.value() == text) else _quoted(text)
+
+
 def _readable(argument: str, multirun: bool) -> str:
     match = OVERRIDE.fullmatch(argument)
     if match is None:
@@ -66,6 +73,8 @@ def _readable(argument: str, multirun: bool) -> str:
     is_path = re.split(r"[./@]", key)[-1] in PATHS
     if is_path and text.startswith("~"):
         text = os.path.expanduser(text)
+    if is_path and text.startswith("[") and text.endswith("]"):
+        text = "[" + ",".join(_readable_part(key, part.strip()) for part in text[1:-1].split(",")) + "]"
     found = _parsed(f"{key}={text}")
     if found is None:
         quoted = f"{key}={_readable_value(key, text)}"

@@ -13,10 +13,13 @@ def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.data_prep.options import PrepareOptions, check_root
     from twoface_pl.data_prep.prepare import prepare, summary
     from twoface_pl.data_prep.split import SplitRule
+    from twoface_pl.errors import require
     from twoface_pl.faces.frame import FrameKind
 
     source = config["source"]
     roots = source["root"] if isinstance(source["root"], list) else [source["root"]]
+    require(all(roots) and bool(roots), "source.root: give the folder of photos, <folder>/<person>/<photo>")
+    require(bool(config["root"]), "root: give the folder that is made")
     options = PrepareOptions(
         sources=tuple(Path(root) for root in roots),
         root=Path(config["root"]),

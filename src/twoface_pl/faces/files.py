@@ -41,7 +41,10 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         TwoFaceError: the folder cannot be written, or the disk is full.
     """
     if path.is_symlink():
-        path = path.resolve()
+        try:
+            path = path.resolve()
+        except (OSError, RuntimeError) as error:  # a link to itself
+            raise TwoFaceError(f"{path}: cannot be written ({error})") from None
     with new_folders(path.parent):
         temporary = _temporary_neighbour(path)
         try:

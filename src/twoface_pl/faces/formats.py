@@ -21,6 +21,7 @@ HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b
 MAX_PIXELS = 64_000_000
 MIN_SIDE = 16
 MAX_SCANS = 100  # of a progressive JPEG, each of which goes over all pixels; cameras and editors write about ten
+TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 START_OF_SCAN = b"\xff\xda"
 
 # What is too large is said in our own words, with a limit below Pillow's.
@@ -105,7 +106,12 @@ def open_picture(source: Path | bytes, name: str) -> Image.Image:
     except Image.DecompressionBombError:  # beyond twice Pillow's own limit, which is above ours
         raise TwoFaceError(f"{name}: more than {MAX_PIXELS // 10**6} megapixels; make it smaller") from None
     except UnidentifiedImageError:
-        raise TwoFaceError(f"{name}: not a picture that can be read ({', '.join(formats)})") from None
+        known = (
+            "a TIFF of a kind that is not read; save it as 8 or 16 bits"
+            if start[:4] in TIFF_STARTS
+            else (f"not a picture that can be read ({', '.join(formats)})")
+        )
+        raise TwoFaceError(f"{name}: {known}") from None
     except (OSError, ValueError, SyntaxError) as error:
         raise TwoFaceError(f"{name}: not a picture that can be read ({', '.join(formats)}): {error}") from None
     try:

@@ -41,6 +41,11 @@ class Photo:
         ground = Image.new("RGB", pixels.shape[1::-1], "white")
         return np.asarray(Image.composite(Image.fromarray(pixels), ground, Image.fromarray(self.alpha)))
 
+    def painted(self) -> np.ndarray:
+        """As it was painted, uint8 sRGB (H, W, 3): what shows through counts whole, what is not there is white."""
+        pixels = to_srgb(self.pixels, self.profile)
+        return pixels if self.alpha is None else np.where(self.alpha[..., None] > 0, pixels, np.uint8(OPAQUE))
+
     def with_fill(self, content: np.ndarray, mask: np.ndarray) -> Photo:
         """The photo with a fill in its hole.
 
@@ -102,12 +107,14 @@ def _levels(image: Image.Image) -> Image.Image:
         require(bool(np.isfinite(values).all()), "holds values that are no numbers; save it as 8 or 16 bits")
         low, high = float(values.min()), float(values.max())
         whole = next((whole for whole in (1.0, 255.0, 65535.0) if high <= whole), None)
-        if low < 0 or whole is None:
+        if low < 0 or whole is None or 255 < high < 65535 / 8:
             raise TwoFaceError(
                 f"holds values from {low:g} to {high:g}, and what is white is not known; save it as 8 or 16 bits"
             )
     elif image.mode == "I" and (values.min() < 0 or values.max() > 65535):  # all of 32 bits
         values, whole = values.view(np.uint32), 2.0**32 - 1
+    elif image.mode == "I" and values.max() <= 255:
+        whole = 255.0
     else:
         whole = 65535.0
     return Image.fromarray(np.round(values * (255.0 / whole)).astype(np.uint8))
@@ -116,7 +123,11 @@ def _levels(image: Image.Image) -> Image.Image:
 def _to_plain_modes(image: Image.Image) -> Image.Image:
     """RGB or RGBA."""
     if image.mode == "F" or image.mode.startswith("I"):
+        clear = image.info.get("transparency")  # the level that is transparent
+        opaque = None if clear is None else Image.fromarray(np.asarray(image) != clear)
         image = _levels(image)
+        if opaque is not None:
+            image.putalpha(opaque.convert("L"))
     if "A" in image.getbands() or "transparency" in image.info:
         return image.convert("RGBA")
     return image.convert("RGB")
@@ -176,7 +187,7 @@ def soften(levels: np.ndarray) -> np.ndarray:
 
 
 def decode_mask(source: Path | bytes, name: str | None = None) -> np.ndarray:
-    """Decode a mask: white is the hole, grey blends; what is transparent is no hole.
+    """Decode a mask: white, or any colour at its brightest, is the hole; darker blends; what is transparent is no hole.
 
     Returns:
         uint8 (H, W), 255 in the hole.
@@ -189,7 +200,7 @@ def decode_mask(source: Path | bytes, name: str | None = None) -> np.ndarray:
         plain = _to_plain_modes(image)
         if plain.mode == "RGBA":
             plain = Image.alpha_composite(Image.new("RGBA", plain.size, "black"), plain)
-        return soften(np.asarray(plain.convert("L")))
+        return soften(np.asarray(plain.convert("RGB")).max(axis=2))
 
     return _decode(source, name, convert)
 

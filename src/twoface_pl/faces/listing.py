@@ -35,7 +35,7 @@ class Photos:
     """What a folder holds."""
 
     paths: list[Path]  # of photos, sorted by their names in the folder
-    left_out: list[Path]  # other files
+    left_out: list[Path]  # other files, and links to folders
 
 
 def list_photos(folder: Path, without: Collection[Path] = ()) -> Photos:
@@ -56,6 +56,7 @@ def list_photos(folder: Path, without: Collection[Path] = ()) -> Photos:
     found = Photos([], [])
     for place, folders, files in os.walk(folder, onerror=fail):
         here = Path(place)
+        found.left_out.extend(here / name for name in folders if not is_hidden(name) and (here / name).is_symlink())
         folders[:] = sorted(name for name in folders if not is_hidden(name) and (here / name).resolve() not in kept_out)
         for name in files:
             if not is_hidden(name):

@@ -63,6 +63,8 @@ def open_session(
         with _alarm(rang, lambda: options.set_load_cancellation_flag(True)):
             return onnxruntime.InferenceSession(content, options, providers=list(providers))
     except Exception as error:  # onnxruntime raises classes of its own, with no common base
+        if "bad_alloc" in str(error):
+            raise TwoFaceError(f"not enough memory to open {name}") from None
         reason = f"not within {LONGEST_START:.0f} s" if rang.is_set() else first_line(error)
         raise TwoFaceError(f"{name} is not an ONNX model that can be run: {reason}") from None
 
