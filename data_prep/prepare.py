@@ -241,6 +241,7 @@ def _hint(kind: str, options: PrepareOptions) -> str:
     """What to change where photos or people are rejected for a reason that is a matter of choice."""
     return {
         "all alike": f"too_alike={options.too_alike:g} says what is one moment; above 1 any photo may be a reference",
+        "near duplicate": f"same_picture={options.same_picture:g} says what is a copy; above 1 all photos stay",
         "no face": "frame=none takes photos as they are",
         "small face": f"min_face={options.min_face:g} may be lower",
         "few photos": f"min_photos={options.min_photos} and split={options.split.options['name']} ask for more",

@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 
 from twoface_pl import __version__
 from twoface_pl.errors import TwoFaceError
+from twoface_pl.model_file import is_version
 from twoface_pl.serving.answers import InPieces, error_answer, json_answer
 from twoface_pl.serving.guard import HostGuard
 from twoface_pl.serving.limits import Inbox, RequestLimit, TooSlow
@@ -32,7 +33,7 @@ CONTENT_TYPES = ("application/json", "application/x-www-form-urlencoded", "")
 
 def _version(session: FillSession) -> str:
     folder = session.path.parent.name
-    return folder if folder.isascii() and folder.isdigit() else "1"
+    return folder if is_version(folder) else "1"
 
 
 class Predictor:

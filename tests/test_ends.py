@@ -106,6 +106,24 @@ def test_a_reader_that_has_read_enough(tmp_path: Path) -> None:
     process.stderr.close()
 
 
+def test_a_reader_that_left_a_hydra_command(tmp_path: Path) -> None:
+    """What such a command prints while it works meets the closed pipe within Hydra."""
+    code = (
+        "import sys; import twoface_pl.cli.masks as command; from twoface_pl.cli.main import main;"
+        "command.run = lambda *_: [print('x' * 99, flush=True) for _ in range(9999)];"
+        "sys.argv = ['twoface', 'masks']; sys.exit(main())"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(60) == 128 + signal.SIGPIPE
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    process.stderr.close()
+
+
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_streams_that_are_closed(closed: str, tmp_path: Path) -> None:
     done = subprocess.run(["bash", "-c", f"{TWOFACE} --version {closed}"], capture_output=True, check=False)

@@ -66,7 +66,7 @@ def test_options_that_are_no_options(build, options: object) -> None:
 def test_sizes_and_numbers_of_references_have_bounds() -> None:
     generator = build_generator(GENERATOR)
     for size in (10**6, 0, -64, 64.0, "64"):
-        with pytest.raises(TwoFaceError, match=rf"image_size={size} is not a whole number from 1 to 4096"):
+        with pytest.raises(TwoFaceError, match=rf"image_size={size} is not a whole number from 1 to 2048"):
             generator.check(size, CenterSquare(16))
     for count in (10**6, 0, True):
         with pytest.raises(TwoFaceError, match=f"number of references={count} is not a whole number from 1 to 64"):

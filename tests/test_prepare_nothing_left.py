@@ -50,6 +50,9 @@ def test_a_set_that_is_rejected_whole_has_a_report_and_says_what_would_help(port
     assert "all alike" in (report / "report.html").read_text("utf-8")
     assert len((report / "rejects.csv").read_text("utf-8").splitlines()) == 25
     assert not (tmp_path / "set").exists()
+    copies = prepare_options(portraits, tmp_path / "set", split_rule("few_photos", 0, 0), same_picture=0.7)
+    with pytest.raises(TwoFaceError, match=r"same_picture=0\.7 says what is a copy; above 1 all photos stay"):
+        prepare(copies)
     prepare(prepare_options(portraits, tmp_path / "set", split_rule("few_photos", 0, 0), too_alike=2.0))
 
 

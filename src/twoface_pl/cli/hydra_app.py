@@ -15,7 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from twoface_pl.cli.main import failure
+from twoface_pl.cli.main import failure, reader_gone
 from twoface_pl.cli.overrides import override, readable
 from twoface_pl.errors import TwoFaceError
 
@@ -81,9 +81,11 @@ def run_hydra(command: str, arguments: list[str]) -> int:
         folder = _run_folder()
         try:
             import_module(f"twoface_pl.cli.{command}").run(plain, folder)
+        except BrokenPipeError:  # Hydra would print it
+            sys.exit(reader_gone())
         except Exception as error:
             said = str(error) if isinstance(error, TwoFaceError) else failure(error)
-            if said is None or isinstance(error, BrokenPipeError):
+            if said is None:
                 raise
             _remove_unused(folder)
             print(f"twoface {command}: {said}", file=sys.stderr)

@@ -134,12 +134,17 @@ def main() -> int:
         sys.stdout.flush()
         return status
     except BrokenPipeError:
-        _forget_output()  # who reads has read enough
-        return 128 + getattr(signal, "SIGPIPE", 13)
+        return reader_gone()
     except OSError as error:  # of the last flush: a full disk
         _forget_output()
         print(f"twoface: standard output cannot be written ({error.strerror})", file=sys.stderr)
         return 1
+
+
+def reader_gone() -> int:
+    """The exit status where who reads the output has read enough."""
+    _forget_output()
+    return 128 + getattr(signal, "SIGPIPE", 13)
 
 
 def _forget_output() -> None:

@@ -49,20 +49,16 @@ def _parsed(argument: str) -> Any:
     return found
 
 
-def _readable_value(key: str, text: str) -> str:
-    """A value in quotes, where Hydra could not read it; of a list each part that it could not."""
-    if text.startswith("[") and text.endswith("]"):
-        parts = (part.strip() for part in text[1:-1].split(","))
-        text = "[" + ",".join(part if _parsed(f"{key}={part}") else _quoted(part) for part in parts) + "]"
-        return text if _parsed(f"{key}={text}") else _quoted(text)
-    return _quoted(text)
+def _readable_list(key: str, text: str, is_path: bool) -> str:
+    """A list whose parts are in quotes where Hydra could not read them, or would read a path as something else."""
 
+    def part(text: str) -> str:
+        text = os.path.expanduser(text) if is_path else text
+        found = _parsed(f"{key}={text}")
+        kept = found is not None and (not is_path or text[:1] in ("'", '"') or found.value() == text)
+        return text if kept else _quoted(text)
 
-def _readable_part(key: str, text: str) -> str:
-    """A path of a list, in quotes where Hydra would not read it as text."""
-    text = os.path.expanduser(text)
-    found = _parsed(f"{key}={text}")
-    return text if text[:1] in ("'", '"') or (found is not None and found.value() == text) else _quoted(text)
+    return "[" + ",".join(part(piece.strip()) for piece in text[1:-1].split(",")) + "]"
 
 
 def _readable(argument: str, multirun: bool) -> str:
@@ -73,11 +69,12 @@ def _readable(argument: str, multirun: bool) -> str:
     is_path = re.split(r"[./@]", key)[-1] in PATHS
     if is_path and text.startswith("~"):
         text = os.path.expanduser(text)
-    if is_path and text.startswith("[") and text.endswith("]"):
-        text = "[" + ",".join(_readable_part(key, part.strip()) for part in text[1:-1].split(",")) + "]"
     found = _parsed(f"{key}={text}")
+    if text.startswith("[") and text.endswith("]") and (is_path or found is None):
+        text = _readable_list(key, text, is_path)
+        found = _parsed(f"{key}={text}")
     if found is None:
-        quoted = f"{key}={_readable_value(key, text)}"
+        quoted = f"{key}={_quoted(text)}"
         return quoted if _parsed(quoted) else argument
     if is_path and text and text[0] not in "'\"[$" and text not in ("null", "???"):
         is_sweep = found.is_sweep_override()

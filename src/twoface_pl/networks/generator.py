@@ -9,10 +9,8 @@ from torch import Tensor, nn
 
 from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.masks import CenterSquare, MaskPolicy
+from twoface_pl.model_file import LARGEST_SIZE, MOST_REFERENCES
 from twoface_pl.networks.options import require_whole
-
-MOST_REFERENCES = 64
-LARGEST = 4096  # image size, in pixels
 
 
 def composite(image: Tensor, fill: Tensor, mask: Tensor) -> Tensor:
@@ -61,7 +59,7 @@ class Generator(nn.Module, ABC):
         Raises:
             TwoFaceError: says which one it can do.
         """
-        require_whole("image_size", image_size, 1, LARGEST)
+        require_whole("image_size", image_size, 1, LARGEST_SIZE)
         if self.only_size is not None and image_size != self.only_size:
             raise TwoFaceError(
                 f"generator '{self.name}' works at {self.only_size} px, not at {image_size}; "
