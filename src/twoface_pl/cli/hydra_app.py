@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from importlib import import_module
@@ -17,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from twoface_pl.cli.main import failure, reader_gone
 from twoface_pl.cli.overrides import override, readable
-from twoface_pl.errors import TwoFaceError
+from twoface_pl.errors import Stopped, TwoFaceError
 
 RUN_FOLDER = "TWOFACE_RUN_FOLDER"  # rank 0's folder, for the processes that Lightning starts
 
@@ -26,7 +27,14 @@ def _run_sweep_job(command: str) -> None:
     """One job of a sweep, in a process of its own: training with several processes needs a fresh one."""
     folder = Path(HydraConfig.get().runtime.output_dir)
     overrides = [*HydraConfig.get().overrides.task, override("hydra.run.dir", folder)]
-    status = subprocess.run([sys.executable, "-m", "twoface_pl.cli", command, *overrides], check=False).returncode
+    # Apart from the terminal's group, so that a stop reaches it once, from here, and it can save.
+    job = subprocess.Popen([sys.executable, "-m", "twoface_pl.cli", command, *overrides], start_new_session=True)
+    try:
+        status = job.wait()
+    except (KeyboardInterrupt, Stopped) as stop:
+        job.send_signal(stop.number if isinstance(stop, Stopped) else signal.SIGINT)
+        job.wait()
+        raise
     if status:  # the other jobs still run: Hydra raises this once all are through
         raise TwoFaceError(f"the job in {folder} failed with status {status}; its message is above")
 
