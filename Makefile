@@ -9,7 +9,7 @@ ARGS ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo prepare train evaluate export-onnx export-detector serve doctor test test-slow bench bench-data
+.PHONY: help demo prepare train evaluate export-onnx export-detector placement export-placement serve doctor test test-slow bench bench-data
 .PHONY: bench-train mask-picture lint clean
 
 help: ## list the targets
@@ -53,6 +53,12 @@ bench-data: $(STAMP) ## speed of feeding against a plain loader, in one run
 
 export-detector: $(STAMP) ## make the face detector's ONNX files again from facenet-pytorch
 	$(BIN)/python -m twoface_pl.export.detector
+
+placement: $(STAMP) ## train the placement network again: ARGS="--root data/prepared"
+	$(BIN)/python -m twoface_pl.training.placement $(ARGS)
+
+export-placement: $(STAMP) ## a trained placement network to the package's ONNX file: ARGS="--checkpoint placement.ckpt"
+	$(BIN)/python -m twoface_pl.export.placement $(ARGS)
 
 mask-picture: $(STAMP) ## draw every mask policy into docs/masks.png
 	$(BIN)/twoface masks output=docs/masks.png samples=7 seed=2 force=true

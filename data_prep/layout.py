@@ -24,6 +24,7 @@ from twoface_pl.data.index import (
     write_index,
     write_landmarks,
 )
+from twoface_pl.data.originals import ORIGINALS_FILE, Original, write_originals
 from twoface_pl.data_prep.identities import Person
 from twoface_pl.data_prep.sources import Photo, Reject, safe_name
 from twoface_pl.data_prep.split import Lists, OwnPhotos, Roles, SplitRule
@@ -185,7 +186,14 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _write_split(split: str, identities: list[Identity], building: Path, values: dict[str, Any], seed: str) -> None:
+def _write_split(
+    split: str,
+    identities: list[Identity],
+    building: Path,
+    values: dict[str, Any],
+    originals: dict[str, Original],
+    seed: str,
+) -> None:
     entries = {}
     for role in ("masked", "real"):
         lines = [f"{identity.name}/{name}" for identity in identities for name in identity.roles[role]]
@@ -206,12 +214,25 @@ def _write_split(split: str, identities: list[Identity], building: Path, values:
     }
     if all(points is not None for points in landmarks.values()):
         write_landmarks(landmarks, folder / LANDMARKS_FILE)
+    of_split = {
+        f"{identity.name}/{file}": originals[photo.key]
+        for identity in identities
+        for file, photo in identity.photos.items()
+        if photo.key in originals
+    }
+    if of_split:
+        write_originals(of_split, folder / ORIGINALS_FILE)
 
 
 def write_layout(
-    placed: Placed, files: dict[str, Path], values: dict[str, Any], facts: dict[str, Any], building: Path
+    placed: Placed,
+    files: dict[str, Path],
+    values: dict[str, Any],
+    originals: dict[str, Original],
+    facts: dict[str, Any],
+    building: Path,
 ) -> None:
-    """Write the whole set into a folder: photos, indexes, landmarks, facts."""
+    """Write the whole set into a folder: photos, indexes, landmarks, where they come from, facts."""
     for identity in placed.identities:
         for role in ROLES:
             for name in identity.roles[role]:
@@ -220,7 +241,7 @@ def write_layout(
     for split in SPLITS:
         identities = [identity for identity in placed.identities if identity.split == split]
         if identities:
-            _write_split(split, identities, building, values, str(facts["split"].get("seed", 0)))
+            _write_split(split, identities, building, values, originals, str(facts["split"].get("seed", 0)))
     for name in INDEX_FILES.values():  # where the 2018 system had the train split's index
         if (building / "train" / name).is_file():
             shutil.copyfile(building / "train" / name, building / name)

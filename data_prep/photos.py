@@ -14,9 +14,9 @@ import numpy as np
 from twoface_pl.data_prep.sources import Photo
 from twoface_pl.data_prep.work import AGAIN, Item, Work, stamp
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.faces.detector import FaceDetector
-from twoface_pl.faces.face import Face, describe_boxes, subject
+from twoface_pl.faces.face import Face, describe_boxes, share_in_box, subject
 from twoface_pl.faces.files import write_bytes
+from twoface_pl.faces.finder import FaceFinder, Sought
 from twoface_pl.faces.frame import Frame, FrameKind
 from twoface_pl.faces.image import decode_image, encode_jpeg, read_photo
 
@@ -41,8 +41,8 @@ def file_marks(path: Path) -> list[Any]:
 
 
 @cache
-def _detector() -> FaceDetector:
-    return FaceDetector(threads=1)
+def _finder() -> FaceFinder:
+    return FaceFinder(threads=1)
 
 
 def to_face(value: Values) -> Face:
@@ -50,19 +50,30 @@ def to_face(value: Values) -> Face:
     return Face(tuple(value["box"]), np.array(value["landmarks"], np.float64), value["confidence"])
 
 
-def _choose_face(pixels: np.ndarray) -> Values:
-    height, width = pixels.shape[:2]
-    faces = _detector().detect(pixels)
-    if not faces:
+def _hidden_face(pixels: np.ndarray, clear: np.ndarray, faces: list[Face]) -> Face | None:
+    """The face that the photo is about, also where a transparent part hides some of it."""
+    found = subject(faces, *pixels.shape[:2])
+    touched = share_in_box(clear, found.box) > 0 if found is not None and clear.any() else not faces
+    if not clear.any() or not touched:
+        return found
+    try:
+        return _finder().find(Sought(pixels, hole=clear))
+    except TwoFaceError:
+        return found
+
+
+def _choose_face(pixels: np.ndarray, clear: np.ndarray) -> Values:
+    faces = _finder().detector.detect(pixels)
+    face = _hidden_face(pixels, clear, faces)
+    if face is None and not faces:
         return rejected("no face", "no face found")
-    face = subject(faces, height, width)
     if face is None:
         return rejected("several faces", f"{len(faces)} faces, none clearly the subject: {describe_boxes(faces)}")
     return {
         "box": [round(value, 2) for value in face.box],
         "landmarks": np.round(face.landmarks.astype(float), 2).tolist(),
         "confidence": round(face.confidence, 4),
-        "faces": len(faces),
+        "faces": max(1, len(faces)),
         "turned": round(face.angle / 90) * 90 % 360,
     }
 
@@ -81,7 +92,8 @@ def detect_photos(arguments: list[tuple[str, bool]]) -> list[Values]:
             values.append(rejected("unreadable", str(error).removeprefix("it: ")))
             continue
         pixels = photo.seen()
-        face = _choose_face(pixels) if find else {}
+        clear = photo.alpha == 0 if photo.alpha is not None else np.zeros(pixels.shape[:2], bool)
+        face = _choose_face(pixels, clear) if find else {}
         digest = hashlib.sha256(content).hexdigest()[:24]
         marks = {"size": [pixels.shape[1], pixels.shape[0]], "digest": digest, "transparent": photo.alpha is not None}
         values.append({**marks, **face})
@@ -102,7 +114,7 @@ def detect(work: Work, photos: list[Photo], find: bool, min_face: float, compute
     """Step: each photo's face."""
     items = []
     for photo in photos:
-        marks = stamp("detect 3", file_marks(photo.path), find)
+        marks = stamp("detect 4", file_marks(photo.path), find)
         items.append(Item(photo.key, marks, (str(photo.path), find)))
     found = work.run("detect", "detect" if find else "read", items, detect_photos, compute)
     return {key: _large_enough(value, min_face) for key, value in found.items()}  # another limit: nothing is read anew

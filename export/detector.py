@@ -5,8 +5,6 @@ make export-detector
 
 from __future__ import annotations
 
-import logging
-import warnings
 from pathlib import Path
 
 import onnx
@@ -14,7 +12,7 @@ import torch
 from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 from torch import Tensor, nn
 
-from twoface_pl.export.export import OPSET
+from twoface_pl.export.trace import trace
 from twoface_pl.faces.detector import NETWORKS
 from twoface_pl.faces.files import write_atomically
 
@@ -39,23 +37,7 @@ def _write(network: nn.Module, side: int | None, outputs: list[str], path: Path)
     dynamic = {0: torch.export.Dim("batch")} if side else {1: torch.export.Dim("height"), 2: torch.export.Dim("width")}
 
     def write(temporary: Path) -> None:
-        torch.onnx.export(
-            _Detector(network).eval(),
-            (example,),
-            temporary,
-            input_names=["pixels"],
-            output_names=outputs,
-            dynamic_shapes=(dynamic,),
-            opset_version=OPSET,
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
-        model = onnx.load(temporary)
-        for node in model.graph.node:
-            del node.metadata_props[:]  # the exporter's notes name files of this machine
-        for value in (*model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer):
-            del value.metadata_props[:]
+        model = trace(_Detector(network).eval(), (example,), ["pixels"], outputs, (dynamic,), temporary)
         onnx.helper.set_model_props(model, {"source": SOURCE})
         onnx.checker.check_model(model)
         onnx.save(model, temporary)
@@ -65,18 +47,14 @@ def _write(network: nn.Module, side: int | None, outputs: list[str], path: Path)
 
 def export_detector(folder: Path = NETWORKS) -> list[Path]:
     """Write ``pnet.onnx``, ``rnet.onnx`` and ``onet.onnx``; returns their paths."""
-    for name in ("torch.onnx", "onnxscript", "onnx_ir"):
-        logging.getLogger(name).setLevel(logging.ERROR)
     paths = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for network, side, outputs in (
-            (PNet, None, ["regression", "face"]),
-            (RNet, 24, ["regression", "face"]),
-            (ONet, 48, ["regression", "landmarks", "face"]),
-        ):
-            paths.append(folder / f"{network.__name__.lower()}.onnx")
-            _write(network(), side, outputs, paths[-1])
+    for network, side, outputs in (
+        (PNet, None, ["regression", "face"]),
+        (RNet, 24, ["regression", "face"]),
+        (ONet, 48, ["regression", "landmarks", "face"]),
+    ):
+        paths.append(folder / f"{network.__name__.lower()}.onnx")
+        _write(network(), side, outputs, paths[-1])
     return paths
 
 

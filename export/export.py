@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import logging
 import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +20,7 @@ from twoface_pl import __version__
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.export.graph import ExportGraph
 from twoface_pl.export.half import rename_inputs, round_weights, store_half
+from twoface_pl.export.trace import trace
 from twoface_pl.faces.files import write_atomically
 from twoface_pl.faces.onnx_file import graph_checksum
 from twoface_pl.masks import CenterSquare, build_mask_policy
@@ -44,7 +43,6 @@ PARITY_REFERENCES = (1, 2, 3)
 PARITY_LIMIT = 1e-3
 TRACED_BATCH = 2  # a batch of 1 would be frozen into the graph
 TRACED_REFERENCES = 3  # not the batch's number, which would make the two one
-OPSET = 18
 
 
 @dataclass(frozen=True)
@@ -114,35 +112,14 @@ def _keep_weights(model: onnx.ModelProto, graph: ExportGraph) -> None:
     rename_inputs(model, new_names)
 
 
-def _drop_traces(model: onnx.ModelProto) -> None:
-    """Drop what the exporter notes at every node and value: stack traces, with paths of this machine."""
-    graph = model.graph
-    for noted in (graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
-        del noted.metadata_props[:]
-
-
 def _write_graph(
     graph: ExportGraph, trained: TrainedGenerator, path: Path, metadata: dict[str, str], half: bool
 ) -> None:
     batch = torch.export.Dim("batch", min=1, max=1024)
     only = trained.generator.only_references
     of_references = {0: batch} if only else {0: batch, 1: torch.export.Dim("references", min=1, max=MOST_REFERENCES)}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            graph,
-            _example(trained, TRACED_BATCH, only or TRACED_REFERENCES),
-            path,
-            input_names=INPUTS,
-            output_names=[OUTPUT],
-            dynamic_shapes=({0: batch}, {0: batch}, of_references),
-            opset_version=OPSET,
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
-    model = onnx.load(path)
-    _drop_traces(model)
+    example = _example(trained, TRACED_BATCH, only or TRACED_REFERENCES)
+    model = trace(graph, example, INPUTS, [OUTPUT], ({0: batch}, {0: batch}, of_references), path)
     _keep_weights(model, graph)
     if half:
         store_half(model)
@@ -214,8 +191,6 @@ def export(
     metadata = _metadata(trained, half, figures)
     read_facts(metadata, f"export of {trained.run}")  # what is written can be read
     parity: dict[tuple[int, int], float] = {}
-    for name in ("torch.onnx", "onnxscript", "onnx_ir"):  # each tells every step it takes
-        logging.getLogger(name).setLevel(logging.ERROR)
 
     def write(temporary: Path) -> None:
         _write_graph(graph, trained, temporary, metadata, half)

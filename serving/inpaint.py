@@ -7,50 +7,44 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import overload
 
-import cv2
 import numpy as np
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.face import HandBox
+from twoface_pl.faces.finder import Sought
 from twoface_pl.faces.frame import Frame
-from twoface_pl.faces.hole import bounding_box
+from twoface_pl.faces.hole import spread
 from twoface_pl.faces.image import OPAQUE, Photo, soften
-from twoface_pl.serving.placing import Picture
+from twoface_pl.faces.paste import content, hole_in_frame
+from twoface_pl.serving.placing import place, place_photo
 from twoface_pl.serving.session import FillSession
 
 log = logging.getLogger(__name__)
 
 MOSTLY_HOLE = 0.9
+MENTIONED = 0.02  # of a hole, what lies beside the frame without a word
 References = np.ndarray | Sequence[np.ndarray] | None
-LARGE_FACE = 1.5  # times the model's size: from there on the fill is visibly softer than the photo
 
 
-def _place(session: FillSession, photo: Picture) -> Frame:
-    """The photo's frame, with a hint where the model is too small for the face."""
-    frame = photo.place(session)
-    if frame.side > LARGE_FACE * session.image_size:
-        log.warning(
-            "the face is %.1f times larger than the model's frame of %d px: the fill will be softer than the photo",
-            frame.side / session.image_size, session.image_size,
-        )  # fmt: skip
-    return frame
+def place_references(session: FillSession, references: Sequence[np.ndarray], box: HandBox | None) -> list[Frame]:
+    """The frames of all references' faces.
 
-
-def _crop_references(session: FillSession, references: Sequence[np.ndarray], box: HandBox | None) -> np.ndarray:
-    """The faces of all references, uint8 (1, R, size, size, 3)."""
+    Raises:
+        TwoFaceError: as :func:`place`; more of them than the model takes, or one box for several.
+    """
+    session.check_references(len(references))
     if box is not None and len(references) > 1:
         raise TwoFaceError("--reference-box is for one reference; several must show one clear face each")
-    crops = []
-    for number, pixels in enumerate(references, start=1):
-        name = "reference" if len(references) == 1 else f"reference {number}"
-        frame = Picture(pixels, name, "--reference-box", box).place(session)
-        crops.append(frame.crop(pixels, session.image_size))
-    return np.stack(crops)[None]
+    names = ["reference"] if len(references) == 1 else [f"reference {n}" for n in range(1, len(references) + 1)]
+    return [
+        place(session, Sought(pixels, name, "--reference-box", box))
+        for name, pixels in zip(names, references, strict=True)
+    ]
 
 
-def _alone(framed: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """A framed photo as its own reference, uint8 (1, 1, size, size, 3), with its surroundings spread into the hole."""
-    return cv2.inpaint(framed, hole.astype(np.uint8), 3, cv2.INPAINT_TELEA)[None, None]
+def listed(references: References) -> Sequence[np.ndarray] | None:
+    """References as a sequence; None where there are none."""
+    return [references] if isinstance(references, np.ndarray) else references
 
 
 def _check_mask(mask: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -63,6 +57,45 @@ def _check_mask(mask: np.ndarray, height: int, width: int) -> np.ndarray:
     if share > MOSTLY_HOLE:
         log.warning("the mask is %.0f %% hole; white (1) is the hole: is it inverted?", 100 * share)
     return mask.astype(np.uint8) * np.uint8(OPAQUE) if mask.dtype == bool else mask
+
+
+def given_hole(photo: Photo, mask: np.ndarray | None) -> tuple[Photo, np.ndarray | None]:
+    """The hole that is given with a photo, uint8 with 255 in it, and the photo whose transparency stays.
+
+    Raises:
+        TwoFaceError: a mask of another size.
+    """
+    if photo.alpha is not None and mask is None and (clear := OPAQUE - soften(photo.alpha)).any():
+        log.warning("the transparent part of the photo is taken as the hole; give a mask if it is not")
+        return replace(photo, alpha=None), clear
+    if mask is None:
+        return photo, None
+    mask = _check_mask(mask, *photo.pixels.shape[:2])
+    if photo.alpha is not None and (photo.alpha[mask > 0] == 0).any():
+        log.warning("the photo is transparent in the hole and stays so; without a mask what is transparent is filled")
+    return photo, mask
+
+
+def find_hole(
+    session: FillSession, frame: Frame, mask: np.ndarray | None, height: int, width: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The hole in the frame (bool), and in the photo (uint8, 255 in it): the given one, else the model's own.
+
+    Raises:
+        TwoFaceError: one that the frame does not hold, or this model cannot fill.
+    """
+    if mask is None:
+        hole = session.default_mask
+        mask = frame.mask_in_photo(hole, height, width).astype(np.uint8) * np.uint8(OPAQUE)
+        if not mask.any():
+            raise TwoFaceError("the model's default hole is less than a pixel there; give a larger --box, or a mask")
+    else:
+        hole, beside = hole_in_frame(frame, mask > 0, session.image_size)
+        if beside > MENTIONED:
+            share = 100 * beside
+            log.warning("%.0f %% of the hole lies beside the face's frame and is filled from its surroundings", share)
+    session.check_mask(hole)
+    return hole, mask
 
 
 @overload
@@ -117,46 +150,23 @@ def inpaint(
 
     Raises:
         TwoFaceError: no face, or several and none of them meant; a mask of another size, an empty one, one
-            outside the frame, or one this model cannot fill; more references than it takes.
+            mostly outside the frame, or one this model cannot fill; more references than it takes.
     """
     if not isinstance(photo, Photo):
         return inpaint(session, Photo(photo), references, mask, box, reference_box).pixels
-    painted = photo.painted()
-    if photo.alpha is not None and mask is None and (clear := OPAQUE - soften(photo.alpha)).any():
-        log.warning("the transparent part of the photo is taken as the hole; give a mask if it is not")
-        return _inpaint(session, replace(photo, alpha=None), painted, references, clear, box, reference_box)
-    if photo.alpha is not None and mask is not None and (photo.alpha[mask > 0] == 0).any():
-        log.warning("the photo is transparent in the hole and stays so; without a mask what is transparent is filled")
-    return _inpaint(session, photo, painted, references, mask, box, reference_box)
-
-
-def _inpaint(
-    session: FillSession,
-    photo: Photo,
-    seen: np.ndarray,
-    references: References,
-    mask: np.ndarray | None,
-    box: HandBox | None,
-    reference_box: HandBox | None,
-) -> Photo:
-    """As :func:`inpaint`, of a photo whose transparency stays; ``seen`` is how it is looked at."""
+    seen = photo.painted()
+    photo, mask = given_hole(photo, mask)
     height, width = seen.shape[:2]
     size = session.image_size
-    if mask is not None:
-        mask = _check_mask(mask, height, width)
-    others = [references] if isinstance(references, np.ndarray) else references
+    others = listed(references)
     session.check_references(len(others) if others is not None else 1)
-    touched = mask > 0 if mask is not None else None
-    frame = _place(session, Picture(seen, "photo", "--box", box, touched))
-    if mask is None or touched is None:
-        hole = session.default_mask
-        mask = frame.mask_in_photo(hole, height, width).astype(np.uint8) * np.uint8(OPAQUE)
-        if not mask.any():
-            raise TwoFaceError("the model's default hole is less than a pixel there; give a larger --box, or a mask")
-    else:
-        hole = frame.crop_mask(touched, size)
-    session.check_mask(hole)
+    frame = place_photo(session, Sought(seen, box=box, hole=mask > 0 if mask is not None else None))
+    hole, mask = find_hole(session, frame, mask, height, width)
     framed = frame.crop(seen, size)
-    faces = _crop_references(session, others, reference_box) if others is not None else _alone(framed, hole)
+    if others is None:  # alone, it is its own reference, without what is in the hole
+        faces = spread(framed, hole)[None, None]
+    else:
+        frames = place_references(session, others, reference_box)
+        faces = np.stack([of.crop(pixels, size) for of, pixels in zip(frames, others, strict=True)])[None]
     (filled,) = session.fill_uint8(framed[None], hole[None], faces)
-    return photo.with_fill(frame.to_photo(filled, bounding_box(mask)), mask)
+    return photo.with_fill(content(frame, filled, seen, mask > 0), mask)

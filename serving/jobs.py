@@ -25,6 +25,7 @@ from twoface_pl.faces.image import (
     write_photo,
 )
 from twoface_pl.faces.listing import list_photos, some_of
+from twoface_pl.serving.dry_run import draw_placement
 from twoface_pl.serving.inpaint import inpaint
 from twoface_pl.serving.session import FillSession
 
@@ -227,8 +228,42 @@ def _check_keeps(output: Path, photo: Photo, mask: np.ndarray | None) -> None:
         raise TwoFaceError(f"output {output}: a BMP cannot keep the photo's {' and '.join(lost)}; use .png or .tiff")
 
 
-def run_job(session: FillSession, job: Job, box: HandBox | None, reference_box: HandBox | None, force: bool) -> None:
-    """Fill one photo, from files to a file.
+def drawn_output(output: Path, of_folder: bool) -> Path:
+    """Where a dry run draws what would be filled into an output: beside it, or a folder's into one within it."""
+    if output == STANDARD:
+        return output
+    if of_folder or output.is_dir():
+        return output / "placement"
+    return output.with_name(f"{output.stem}-placement.png")
+
+
+def draw_job(session: FillSession, job: Job, box: HandBox | None, reference_box: HandBox | None, force: bool) -> Path:
+    """Draw what :func:`run_job` would fill into its output; returns the picture's path.
+
+    Raises:
+        TwoFaceError: as :func:`run_job`; a face that is hidden too far is drawn all the same.
+    """
+    check_output(job.output, force)
+    photo = read_photo(*_source(job.photo))
+    mask = _read_mask(job)
+    references = _read_references(job, photo.seen())
+    picture, refused = draw_placement(session, photo, references, mask, box, reference_box)
+    _write(job.output, Photo(picture))
+    if refused is not None:
+        raise TwoFaceError(f"{refused}" + ("" if job.output == STANDARD else f"\ndrawn in {job.output}"))
+    return job.output
+
+
+def _write(output: Path, photo: Photo) -> None:
+    if output != STANDARD:
+        write_photo(output, photo)
+        return
+    sys.stdout.buffer.write(encode_png(photo))
+    sys.stdout.buffer.flush()
+
+
+def run_job(session: FillSession, job: Job, box: HandBox | None, reference_box: HandBox | None, force: bool) -> Path:
+    """Fill one photo, from files to a file; returns where it is.
 
     Raises:
         TwoFaceError: as :func:`inpaint`, unreadable files, an output that exists or loses pixels, a photo that is
@@ -239,8 +274,5 @@ def run_job(session: FillSession, job: Job, box: HandBox | None, reference_box: 
     mask = _read_mask(job)
     _check_keeps(job.output, photo, mask)
     result = inpaint(session, photo, _read_references(job, photo.seen()), mask, box, reference_box)
-    if job.output == STANDARD:
-        sys.stdout.buffer.write(encode_png(result))
-        sys.stdout.buffer.flush()
-    else:
-        write_photo(job.output, result)
+    _write(job.output, result)
+    return job.output

@@ -10,7 +10,8 @@ import onnxruntime
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces import runtime
-from twoface_pl.faces.detector import FaceDetector, usable_cores
+from twoface_pl.faces.detector import usable_cores
+from twoface_pl.faces.finder import FaceFinder
 from twoface_pl.faces.reading import first_line, shortened
 from twoface_pl.faces.tone import grey_where, in_grey, in_tone
 from twoface_pl.masks import build_mask_policy
@@ -101,7 +102,7 @@ class FillSession:
         self.session = open_session(model.content, str(path), device)
         _check_signature(self.session, self.facts, str(path))
         self.default_mask: np.ndarray = policy.draw(np.random.default_rng(0), self.image_size)
-        self.detector = FaceDetector(usable_cores())
+        self.finder = FaceFinder(usable_cores())
         self._try()
 
     def _try(self) -> None:

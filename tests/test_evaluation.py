@@ -83,7 +83,15 @@ def test_figures_with_controls_beside_them(
         figures["opencv"],
     }  # fmt: skip
     for values in figures["conditions"].values():
-        assert set(values) == {"psnr_db", "ssim", "st_lpips", "identity_to_truth", "identity_to_reference"}
+        assert set(values) == {
+            "psnr_db",
+            "ssim",
+            "ciede2000",
+            "ciede2000_p95",
+            "st_lpips",
+            "identity_to_truth",
+            "identity_to_reference",
+        }
         assert all(figure["low"] <= figure["value"] <= figure["high"] for figure in values.values())
     heading = figures["heading"]
     assert heading["frame"] == "none"

@@ -12,6 +12,7 @@ from twoface_pl.faces.files import write_text
 from twoface_pl.faces.frame import Frame
 from twoface_pl.faces.hole import bounding_box
 from twoface_pl.faces.image import Photo, decode_image, decode_mask, write_image
+from twoface_pl.faces.paste import check_reach
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (90, 131, 3), np.uint8)
 
@@ -222,6 +223,6 @@ def test_bad_boxes(box: tuple[int, int, int, int], says: str) -> None:
 def test_bad_masks() -> None:
     frame = Frame.centred(90, 131)
     with pytest.raises(TwoFaceError, match="no hole"):
-        frame.crop_mask(np.zeros((90, 131), bool), 64)
+        check_reach(frame, np.zeros((90, 131), bool))
     with pytest.raises(TwoFaceError, match="reaches out"):
-        frame.crop_mask(np.ones((90, 131), bool), 64)
+        check_reach(Frame(0, 0, 40), np.ones((90, 131), bool))

@@ -13,6 +13,7 @@ from twoface_pl.faces.face import MEAN_LANDMARKS, Face
 from twoface_pl.faces.frame import Frame, FrameKind
 from twoface_pl.faces.hole import bounding_box
 from twoface_pl.faces.image import Photo
+from twoface_pl.faces.paste import check_reach
 
 TIGHT, LOOSE = FrameKind("tight", 33, 54), FrameKind("loose", 22, 58)
 TURNED = [Frame(20.3, 31.8, 90.0, 0.3), Frame(100, 10, 60, 1.2), Frame(-15.5, 40, 140, -0.4), Frame(30, 30, 333, 0.05)]
@@ -87,7 +88,7 @@ def test_a_frame_of_its_own_size_changes_no_pixel(frame: Frame) -> None:
 @pytest.mark.parametrize("size", [64, 128])
 def test_what_the_hole_held_reaches_no_other_pixel_of_a_turned_frame(frame: Frame, size: int) -> None:
     photo, mask = _noise(), np.zeros((210, 180), bool)
-    middle = frame._middle.astype(int)
+    middle = frame.middle.astype(int)
     mask[middle[1] - 6 : middle[1] + 8, middle[0] - 9 : middle[0] + 5] = True
     spoiled = photo.copy()
     spoiled[mask] = (255, 0, 255)
@@ -119,7 +120,7 @@ def test_a_perfect_fill_comes_back_without_a_seam(frame: Frame) -> None:
     """What the frame shows of a smooth photo, pasted back, is that photo again: at the rim as in the middle."""
     photo = _smooth(210, 180)
     mask = np.zeros((210, 180), bool)
-    middle = frame._middle.astype(int)
+    middle = frame.middle.astype(int)
     mask[middle[1] - 14 : middle[1] + 18, middle[0] - 19 : middle[0] + 11] = True
     content = frame.to_photo(frame.crop(photo, 128), bounding_box(mask))
     back = Photo(photo).with_fill(content, mask.astype(np.uint8) * 255).pixels
@@ -159,4 +160,4 @@ def test_a_mask_beyond_the_face_is_refused() -> None:
     mask = np.zeros((210, 180), bool)
     mask[:10, :10] = True
     with pytest.raises(TwoFaceError, match=r"reaches out of the face's frame.*give a --box"):
-        Frame(20.3, 31.8, 90.0, 0.3).crop_mask(mask, 64)
+        check_reach(Frame(20.3, 31.8, 90.0, 0.3), mask)

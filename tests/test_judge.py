@@ -54,7 +54,7 @@ def _judge_file(path: Path) -> Path:
 def test_a_judge_verifies_each_condition(
     checkpoint: Path, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verification, "FEWEST_PEOPLE", 2)
+    monkeypatch.setattr(verification, "FEWEST_PEOPLE", {0.01: 2, 0.001: 99})
     weights = _judge_file(tmp_path / "judge.onnx")
     options = evaluate_options(
         _aligned(prepared, tmp_path / "set"), recogniser={"name": "sface", "weights": str(weights)}
@@ -63,12 +63,16 @@ def test_a_judge_verifies_each_condition(
     with torch.no_grad():
         brightness_of(trained.generator).add_(3.0)  # white: nobody any more
     figures = evaluate(trained, options, None).figures
-    found = figures["verification"]["conditions"]
+    verified = figures["verification"]["sface, 1.0% false accepts"]
+    found = verified["conditions"]
     assert found["untouched"]["of_untouched"]["value"] == 1
-    assert figures["verification"]["photos"] == figures["heading"]["photos"]
+    assert verified["photos"] == figures["heading"]["photos"]
     white, opencv = (figures["conditions"][name] for name in ("right reference", figures["opencv"]))
     assert white["judge_to_truth"]["value"] < opencv["judge_to_truth"]["value"] < 1
-    assert "false accepts on" in table(figures)
+    shown = table(figures)
+    assert "verification by sface, 1.0% false accepts on untouched photos" in shown
+    assert "skipped: verification by sface, 0.1% false accepts: " in shown
+    assert "0.1% false accepts need at least 99" in shown
 
 
 def test_a_gallery_photo_is_not_of_the_references_moment(prepared: Path, tmp_path: Path) -> None:

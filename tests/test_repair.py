@@ -63,12 +63,12 @@ def test_of_several_faces_the_one_under_the_mask(session: FillSession, monkeypat
         result = inpaint(session, photo, REFERENCE, mask)
         assert np.array_equal(result[~mask], photo[~mask])
         assert (result[mask] != photo[mask]).any()
-    faces = sorted(session.detector.detect(photo), key=lambda face: face.box[0])
+    faces = sorted(session.finder.detector.detect(photo), key=lambda face: face.box[0])
     for (images, _, _), face in zip(seen, faces, strict=True):
-        assert np.array_equal(images[0], TIGHT.place(face).crop(photo, SIZE))
+        assert np.abs(images[0].astype(int) - TIGHT.place(face).crop(photo, SIZE)).mean() < 8
     box = tuple(round(value) for value in faces[1].box)
-    inpaint(session, photo, REFERENCE, box=box)
-    assert np.array_equal(seen[-1][0][0], seen[1][0][0])  # a box picks the face that was found there
+    inpaint(session, photo, REFERENCE, box=box)  # a box picks the face that was found there
+    assert np.array_equal(seen[-1][0][0], TIGHT.place(faces[1]).crop(photo, SIZE))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_face_that_the_hole_hides_is_given_by_hand(session: FillSession) -> No
     x, y, width, height = (round(value) for value in face.box)
     mask[y : y + height, x : x + width] = True
     photo[mask] = 0
-    with pytest.raises(TwoFaceError, match=r"is it hidden by the hole\?.*--box"):
+    with pytest.raises(TwoFaceError, match=r"(is it hidden by the hole\?|its place is a guess: ).*--box"):
         inpaint(session, photo, REFERENCE, mask)
     result = inpaint(session, photo, REFERENCE, mask, (x, y, width, height))
     assert np.array_equal(result[~mask], photo[~mask])

@@ -65,7 +65,7 @@ def test_real_photos_are_framed_as_upright_ones() -> None:
 
 def test_a_turned_photo_is_filled_as_the_upright_one(session: FillSession, caplog: pytest.LogCaptureFixture) -> None:
     photo, reference = synthetic_photo(CLEAR, 0, 200), synthetic_photo(CLEAR, 1, 200)
-    (face,) = session.detector.detect(photo)
+    (face,) = session.finder.detector.detect(photo)
     hole = TIGHT.place(face).mask_in_photo(session.default_mask, 200, 200)
     filled = inpaint(session, photo, reference, hole)
     for quarters in (1, 2, 3):
@@ -109,9 +109,9 @@ def test_a_small_face_that_only_a_box_points_at_is_looked_at_closely(
     photo = np.full((1600, 4000, 3), 110, np.uint8)
     face = synthetic_photo(CLEAR, 0, 130)
     photo[700:830, 1500:1630] = _turned(face, 2)
-    (near,) = session.detector.detect(np.ascontiguousarray(photo[600:930, 1400:1730]))
+    (near,) = session.finder.detector.detect(np.ascontiguousarray(photo[600:930, 1400:1730]))
     box = tuple(round(value) for value in (near.box[0] + 1400, near.box[1] + 600, *near.box[2:]))
-    assert face_in_box(session.detector.detect(photo), box) is None  # shrunk to be searched, it is too small
+    assert face_in_box(session.finder.detector.detect(photo), box) is None  # shrunk to be searched, it is too small
     result = inpaint(session, photo, synthetic_photo(CLEAR, 1, 200), box=box)
     assert "the face in the photo is turned by 1" in caplog.text
     assert "no face is recognised in --box" not in caplog.text

@@ -79,7 +79,7 @@ def test_people_without_a_gallery_photo_are_left_out_and_counted() -> None:
     truth, gallery = _photos(0.6), _photos(0.6)
     has = np.ones(120, bool)
     has[:6] = False
-    found = verify({"filled": truth}, truth, gallery, PEOPLE, has)
+    found = verify({"filled": truth}, truth, gallery, PEOPLE, has, 0.01)
     assert found["photos"] == 114
     assert found["people_left_out"] == 2
     assert found["conditions"]["filled"]["of_untouched"]["value"] == 1
@@ -88,7 +88,7 @@ def test_people_without_a_gallery_photo_are_left_out_and_counted() -> None:
 def test_too_few_people_are_said() -> None:
     with pytest.raises(TwoFaceError, match=r"3 people have a photo beside target and reference; .* at least 10"):
         Verification(CENTRES[:9], CENTRES[:9], PEOPLE[:9])
-    assert "at least 10" in verify({}, CENTRES[:9], CENTRES[:9], PEOPLE[:9], np.ones(9, bool))["skipped"]
+    assert "at least 10" in verify({}, CENTRES[:9], CENTRES[:9], PEOPLE[:9], np.ones(9, bool), 0.01)["skipped"]
 
 
 def test_buckets_of_hole_ratios() -> None:

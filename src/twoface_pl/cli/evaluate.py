@@ -36,9 +36,12 @@ def run(config: dict[str, Any], folder: Path) -> None:
         photos=config["photos"],
         seed=config["seed"],
         device=config["device"],
+        placement=str(config["placement"]).lower(),
+        painted=config["paint"],
         references=config["references"],
         recogniser=config["recogniser"],
         lpips=Path(config["lpips"]) if config["lpips"] else None,
+        vgg=Path(config["vgg"]) if config["vgg"] else None,
         inception=Path(config["inception"]) if config["inception"] else None,
     )
     identity = identity_from_config(config["identity"])

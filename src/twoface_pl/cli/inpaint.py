@@ -64,6 +64,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where onnxruntime runs (%(default)s)")
     add("--force", action="store_true", help="replace existing outputs")
+    add(
+        "--dry-run",
+        action="store_true",
+        help="fill nothing; draw where faces and hole are, into <output>-placement.png, or the folder's placement/",
+    )
 
 
 def _one_standard_input(arguments: argparse.Namespace) -> None:
@@ -76,26 +81,29 @@ def run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from twoface_pl.faces.listing import some_of
-    from twoface_pl.serving.jobs import STANDARD, plan_jobs, run_job
+    from twoface_pl.serving.jobs import STANDARD, draw_job, drawn_output, plan_jobs, run_job
     from twoface_pl.serving.session import FillSession, find_model
 
     _one_standard_input(arguments)
-    plan = plan_jobs(arguments.image, arguments.reference, arguments.output, arguments.mask, arguments.force)
+    of_folder, dry_run = arguments.image.is_dir(), arguments.dry_run
+    output = drawn_output(arguments.output, of_folder) if dry_run else arguments.output
+    plan = plan_jobs(arguments.image, arguments.reference, output, arguments.mask, arguments.force)
     if plan.left_out:
         print(f"left out, not photos by their names: {some_of(plan.left_out)}", file=sys.stderr)
     if plan.kept:
-        print(f"{len(plan.kept)} photos are there already and kept; --force fills them anew", file=sys.stderr)
+        again = "draws" if dry_run else "fills"
+        print(f"{len(plan.kept)} photos are there already and kept; --force {again} them anew", file=sys.stderr)
     session = FillSession(find_model(arguments.model), arguments.device) if plan.jobs else None
-    of_folder = arguments.image.is_dir()
+    do, done_to = (draw_job, "drawn") if dry_run else (run_job, "filled")
     failures = list(plan.failures)
     for number, job in enumerate(tqdm(plan.jobs, desc="inpainting", unit="photo", disable=not of_folder)):
         assert session is not None
         try:
-            run_job(session, job, arguments.box, arguments.reference_box, arguments.force)
+            written = do(session, job, arguments.box, arguments.reference_box, arguments.force)
         except (KeyboardInterrupt, Stopped) as stop:
             if not of_folder:
                 raise
-            done = f"{number - len(failures) + len(plan.failures)} of {len(plan.jobs)} photos filled"
+            done = f"{number - len(failures) + len(plan.failures)} of {len(plan.jobs)} photos {done_to}"
             stopped_by = stop.number if isinstance(stop, Stopped) else signal.SIGINT
             raise Stopped(stopped_by, f"{done}; the same command goes on") from None
         except TwoFaceError as error:
@@ -103,8 +111,8 @@ def run(arguments: argparse.Namespace) -> int:
             failures.append(str(error) if named else f"{job.photo}: {error}")
     if failures:
         total = len(plan.jobs) + len(plan.failures)
-        done = f"{total - len(failures)} of {total} photos filled\n" if of_folder else ""
+        done = f"{total - len(failures)} of {total} photos {done_to}\n" if of_folder else ""
         raise TwoFaceError(done + "\n".join(failures))
-    if arguments.output != STANDARD:
-        print(arguments.output if of_folder else plan.jobs[0].output)
+    if output != STANDARD:
+        print(output if of_folder else written)
     return 0

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from twoface_pl.data.index import split_name
 from twoface_pl.data.triples import Triple, Triples, next_references
-from twoface_pl.evaluation.controls import OPENCV_METHODS, opencv_fill, pasted_reference
+from twoface_pl.evaluation.controls import opencv_fill, pasted_reference
 from twoface_pl.networks.checkpoint import TrainedGenerator
 from twoface_pl.networks.identity import IdentityNetwork, embed
 from twoface_pl.networks.tensors import to_float, to_uint8
 
 RIGHT, WRONG, NEAREST, NONE = "right reference", "wrong reference", "nearest wrong reference", "no reference"
 AGAINST, PASTED = "compared generator", "pasted reference"
+AT_ONCE = 16  # photos that are embedded
+OPENCV = "opencv "  # and the method
 
 
 def opencv_name(method: str) -> str:
     """The condition's name."""
-    return f"opencv {method}"
+    return f"{OPENCV}{method}"
+
+
+PhotoKey = tuple[str, bytes]  # ``identity/file`` and a digest: roles may hold different files of one name
+
+
+def photo_key(entry: str, pixels: np.ndarray) -> PhotoKey:
+    """What an untouched photo is known by."""
+    return entry, hashlib.blake2b(pixels.tobytes(), digest_size=12).digest()
 
 
 @dataclass(frozen=True)
@@ -31,25 +43,35 @@ class Plan:
 
     nearest: dict[str, str]  # by person: the most similar other one; empty without an identity network
     galleries: list[str | None]  # a file of the person: neither target nor reference, nor alike to either
+    embeddings: dict[PhotoKey, np.ndarray]  # the identity network's, of photos as they are
 
 
-def _person_means(triples: Triples, network: IdentityNetwork, device: torch.device) -> dict[str, np.ndarray]:
-    means = {}
-    for person in triples.people:
-        photos = [triples.load_reference(person, file) for file in triples.index.references[person]]
-        faces = to_float(torch.from_numpy(np.stack(photos)).to(device))
-        mean = embed(network, faces).mean(dim=0)
-        means[person] = (mean / mean.norm()).cpu().numpy()
-    return means
+def _embed_references(
+    triples: Triples, network: IdentityNetwork, device: torch.device
+) -> tuple[dict[str, list[np.ndarray]], dict[PhotoKey, np.ndarray]]:
+    """Embeddings of everybody's references, by person and by photo."""
+    entries = [(person, file) for person in triples.people for file in triples.index.references[person]]
+    of_people: dict[str, list[np.ndarray]] = {}
+    of_photos = {}
+    for start in tqdm(range(0, len(entries), AT_ONCE), desc="who looks like whom", unit="batch", mininterval=1):
+        some = entries[start : start + AT_ONCE]
+        photos = np.stack([triples.load_reference(person, file) for person, file in some])
+        embeddings = embed(network, to_float(torch.from_numpy(photos).to(device)), AT_ONCE).cpu().numpy()
+        for (person, file), pixels, each in zip(some, photos, embeddings, strict=True):
+            of_people.setdefault(person, []).append(each)
+            of_photos[photo_key(f"{person}/{file}", pixels)] = each
+    return of_people, of_photos
 
 
 def make_plan(triples: Triples, network: IdentityNetwork | None, device: torch.device) -> Plan:
     """Who looks most like whom, by the identity network, and each target's gallery photo."""
-    nearest = {}
+    nearest: dict[str, str] = {}
+    embeddings: dict[PhotoKey, np.ndarray] = {}
     if network is not None and len(triples.people) > 1:
-        means = _person_means(triples, network, device)
-        names = list(means)
-        likeness = np.stack([means[name] for name in names])
+        of_people, embeddings = _embed_references(triples, network, device)
+        names = list(of_people)
+        likeness = np.stack([np.mean(each, axis=0) for each in of_people.values()])
+        likeness /= np.linalg.norm(likeness, axis=1, keepdims=True)
         cosine = likeness @ likeness.T
         np.fill_diagonal(cosine, -np.inf)
         nearest = {name: names[int(best)] for name, best in zip(names, cosine.argmax(axis=1), strict=True)}
@@ -61,7 +83,7 @@ def make_plan(triples: Triples, network: IdentityNetwork | None, device: torch.d
         # A second picture of the reference's moment would be matched by what was copied from the reference.
         alike = frozenset().union(*(triples.index.alike.get(f"{person}/{name}", frozenset()) for name in used))
         galleries.append(next((name for name in beside if name not in alike), None))
-    return Plan(nearest, galleries)
+    return Plan(nearest, galleries, embeddings)
 
 
 def _nearest_references(triples: Triples, plan: Plan, targets: list[str], count: int) -> Tensor:
@@ -80,9 +102,10 @@ def fill_conditions(
     targets: list[str],
     triples: Triples,
     plan: Plan,
+    opencv: str,
     device: torch.device,
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Each condition's name and its fills of a batch, uint8 (N, H, W, 3)."""
+    """Each condition's name and its fills of a batch, uint8 (N, H, W, 3); ``opencv`` is the method to show."""
     photo = to_float(batch["photo"].to(device))
     mask = batch["mask"][:, None].to(device, photo.dtype)
     masked = photo * (1 - mask)
@@ -98,6 +121,5 @@ def fill_conditions(
     if against is not None:
         yield AGAINST, to_uint8(against.generator(masked, mask, references[RIGHT]))
     photos, masks = batch["photo"].numpy(), batch["mask"].numpy()
-    for method in OPENCV_METHODS:
-        yield opencv_name(method), opencv_fill(photos, masks, method)
+    yield opencv_name(opencv), opencv_fill(photos, masks, opencv)
     yield PASTED, pasted_reference(photos, masks, batch["references"][:, 0].numpy())

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import cv2
 import numpy as np
+
+from twoface_pl.evaluation.metrics import psnr_in_hole
 
 OPENCV_METHODS = {"telea": cv2.INPAINT_TELEA, "navier_stokes": cv2.INPAINT_NS}
 OPENCV_RADIUS = 3
@@ -28,6 +32,15 @@ def opencv_fill(photos: np.ndarray, masks: np.ndarray, method: str) -> np.ndarra
             for photo, mask in zip(photos, masks, strict=True)
         ]
     )
+
+
+def better_opencv_method(batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> str:
+    """The method whose mean PSNR in the hole is higher, over batches of photos and masks as above."""
+    found: dict[str, list[np.ndarray]] = {method: [] for method in OPENCV_METHODS}
+    for photos, masks in batches:
+        for method, figures in found.items():
+            figures.append(psnr_in_hole(opencv_fill(photos, masks, method), photos, masks))
+    return max(found, key=lambda method: float(np.concatenate(found[method]).mean()))
 
 
 def pasted_reference(photos: np.ndarray, masks: np.ndarray, references: np.ndarray) -> np.ndarray:

@@ -16,9 +16,11 @@ from twoface_pl.data.samplers import EvaluationKeys
 from twoface_pl.data.source import open_source
 from twoface_pl.data.triples import Triple, TripleOptions, Triples, next_references
 from twoface_pl.errors import TwoFaceError, require
-from twoface_pl.evaluation.conditions import AGAINST, NONE, RIGHT, WRONG, fill_conditions
+from twoface_pl.evaluation.conditions import AGAINST, NONE, RIGHT, WRONG, fill_conditions, opencv_name
+from twoface_pl.evaluation.controls import better_opencv_method
 from twoface_pl.evaluation.evaluator import EvaluateOptions, Evaluator
 from twoface_pl.evaluation.picture import show_hole
+from twoface_pl.evaluation.placement import PLACED, DamagedPhotos, summarise_placement
 from twoface_pl.evaluation.summary import by_bucket, summarise
 from twoface_pl.masks import build_mask_policy
 from twoface_pl.networks.checkpoint import TrainedGenerator
@@ -81,22 +83,29 @@ def evaluate(
     trained.generator.check(trained.image_size, policy)
     trained.generator.check_references(options.references)
     device = _device(options.device)
-    trained.generator.to(device)
+    trained.generator.to(device).to(memory_format=torch.channels_last)
     if against is not None:
         _check_against(trained, against, policy)
         against.generator.check_references(options.references)
-        against.generator.to(device)
+        against.generator.to(device).to(memory_format=torch.channels_last)
     drawn = TripleOptions(trained.image_size, options.seed, training=False, references=options.references)
     triples = Triples(source, options.split, policy, drawn)
     count = min(len(triples), options.photos or len(triples))
+    damaged = None
+    if options.placement != "true":
+        damaged = DamagedPhotos(triples, options.placement, options.painted, options.seed)
     evaluator = Evaluator(triples, options, identity_network, device)
     loader: DataLoader[Triple] = DataLoader(triples, options.batch_size, sampler=EvaluationKeys(count))
+    seen = tqdm(loader, desc="OpenCV's better method", unit="batch", mininterval=1)
+    opencv = better_opencv_method((batch["photo"].numpy(), batch["mask"].numpy()) for batch in seen)
     measured: dict[str, dict[str, list[np.ndarray]]] = {}
     ratios, start = [], 0
     with torch.inference_mode():
         for batch in tqdm(loader, desc=f"evaluating {options.split}", unit="batch", mininterval=1):
             targets = triples.targets[start : start + len(batch["photo"])]
-            fills = dict(fill_conditions(trained, against, batch, targets, triples, evaluator.plan, device))
+            fills = dict(fill_conditions(trained, against, batch, targets, triples, evaluator.plan, opencv, device))
+            if damaged is not None:
+                fills |= damaged.conditions(trained, batch, targets, fills[opencv_name(opencv)], device)
             for name, figure, values in evaluator.measure(
                 fills, batch, targets, [_reference_of(triples, target) for target in targets], start
             ):
@@ -120,13 +129,18 @@ def evaluate(
         "judge": options.recogniser["name"],
         "seed": options.seed,
     }
+    if damaged is not None:
+        heading |= {"placement": options.placement, "paint": options.painted or "each in turn"}
     if against is not None:
         heading["compared"] = _training_of(against)
     result = {
         "heading": heading,
         **summarise(figures, people),
         "buckets": by_bucket(figures, people, hole_ratio),
+        "skin": evaluator.by_skin_tone(figures, people),
+        "told_apart": evaluator.told_apart(people),
         "verification": evaluator.verification(people),
+        "placement": summarise_placement(damaged.outcomes, figures, people) if damaged is not None else None,
         "distribution": evaluator.distribution(),
         "skipped": evaluator.skipped,
     }
@@ -135,8 +149,11 @@ def evaluate(
     keys = list(EvaluationKeys(count))
     with torch.inference_mode():
         batch = default_collate([triples[keys[number]] for number in cases])
-        fills = dict(fill_conditions(trained, against, batch, list(result["cases"]), triples, evaluator.plan, device))
-    examples = _examples(fills, batch)
+        shown = list(result["cases"])
+        fills = dict(fill_conditions(trained, against, batch, shown, triples, evaluator.plan, opencv, device))
+        if damaged is not None:
+            fills |= damaged.conditions(trained, batch, shown, fills[opencv_name(opencv)], device)
+    examples = _examples(fills, batch, opencv_name(opencv))
     return Evaluation(result, examples, _by_photo(figures, triples.targets[:count], hole_ratio))
 
 
@@ -174,9 +191,9 @@ def _cases(psnr: np.ndarray) -> dict[int, str]:
     return {number: names[number] for number in order if number in names}
 
 
-def _examples(fills: dict[str, np.ndarray], batch: Triple) -> dict[str, np.ndarray]:
+def _examples(fills: dict[str, np.ndarray], batch: Triple, opencv: str) -> dict[str, np.ndarray]:
     truth, mask = batch["photo"].numpy(), batch["mask"].numpy()
-    compared = {AGAINST: fills[AGAINST]} if AGAINST in fills else {}
+    compared = {name: fills[name] for name in (AGAINST, PLACED) if name in fills}
     from_wrong = {}
     if WRONG in fills:
         from_wrong = {"wrong reference": batch["wrong_references"][:, 0].numpy(), "filled from it": fills[WRONG]}
@@ -187,6 +204,6 @@ def _examples(fills: dict[str, np.ndarray], batch: Triple) -> dict[str, np.ndarr
         **compared,
         **from_wrong,
         "no reference": fills[NONE],
-        "opencv": fills["opencv telea"],
+        "opencv": fills[opencv],
         "truth": truth,
     }

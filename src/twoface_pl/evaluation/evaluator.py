@@ -10,15 +10,19 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from twoface_pl.data.index import SPLITS
+from twoface_pl.data.damage import PAINTS
+from twoface_pl.data.index import SPLITS, read_frame, read_landmarks
 from twoface_pl.data.triples import Triple, Triples
 from twoface_pl.errors import TwoFaceError, require
-from twoface_pl.evaluation.conditions import NEAREST, WRONG, Plan, make_plan
+from twoface_pl.evaluation.colour import Colours, by_skin_tone
+from twoface_pl.evaluation.conditions import AGAINST, NEAREST, RIGHT, WRONG, Plan, make_plan
 from twoface_pl.evaluation.distribution import InceptionFeatures, distances
 from twoface_pl.evaluation.judge import IdentityJudge, IdentityRecord
 from twoface_pl.evaluation.metrics import psnr_in_hole, ssim_in_hole
 from twoface_pl.evaluation.perceptual import LPIPS, ShiftTolerantLPIPS
-from twoface_pl.evaluation.summary import verify
+from twoface_pl.evaluation.placement import KINDS
+from twoface_pl.evaluation.realness import RealnessFeatures, told_apart
+from twoface_pl.evaluation.summary import Figures, opencv_of
 from twoface_pl.networks.identity import IdentityNetwork, embed
 from twoface_pl.networks.options import require_whole
 from twoface_pl.networks.tensors import to_float
@@ -40,9 +44,12 @@ class EvaluateOptions:
     photos: int  # 0: all
     seed: int
     device: str
+    placement: str = "true"  # or also as found in the damaged photo, or with a rough box
+    painted: str | None = None  # what stands in the hole of a damaged photo; None: each in turn
     references: int = 1  # photos of the person that the generators are given; who has fewer has some of them twice
     recogniser: dict[str, Any] = field(default_factory=lambda: {"name": "none"})  # the judge of identity
     lpips: Path | None = None  # torchvision's AlexNet weights
+    vgg: Path | None = None  # VGG16's weights, for telling fills from photos
     inception: Path | None = None  # torch-fidelity's Inception weights, for FID and KID
 
     def __post_init__(self) -> None:
@@ -52,6 +59,8 @@ class EvaluateOptions:
         require_whole("references", self.references, 1)
         for name in ("photos", "seed"):
             require_whole(name, getattr(self, name), 0)
+        require(self.placement in KINDS, f"placement={self.placement} is not one of {', '.join(KINDS)}")
+        require(self.painted in (None, *PAINTS), f"paint={self.painted} is not one of {', '.join(PAINTS)}")
         name = self.recogniser["name"]
         require(name in ("none", "sface"), f"recogniser={name} cannot judge here; choose sface or none")
 
@@ -66,7 +75,7 @@ class Evaluator:
         self.network = network
         self.device = device
         if network is not None:
-            network.to(device)
+            network.to(device).to(memory_format=torch.channels_last)  # a third faster on CPUs
         else:
             self.skipped[NEAREST] = "needs an identity network (identity=facenet)"
         if len(triples.people) < 2:
@@ -84,7 +93,16 @@ class Evaluator:
             "FID, KID", "inception", options.inception, lambda file: InceptionFeatures(file, device)
         )
         self.features: dict[str, list[np.ndarray]] = {}
-        self.record = self._record(triples, options.recogniser)
+        self.realness = self._of_file("real or fake", "vgg", options.vgg, lambda file: RealnessFeatures(file, device))
+        self.colours = self._unless_skipped("CIEDE2000, colour by skin tone", Colours)
+        self.looks: dict[str, list[np.ndarray]] = {}
+        self.tones: list[float] = []
+        self._landmarks = read_landmarks(triples.source, triples.split)
+        frame = read_frame(triples.source)
+        self._mean_landmarks = frame.landmarks() if frame.aligned else None
+        self.records = [
+            record for record in (self._of_losses(triples), self._of_judge(triples, options.recogniser)) if record
+        ]
 
     def _unless_skipped(self, name: str, build: Callable[[], T]) -> T | None:
         try:
@@ -99,7 +117,15 @@ class Evaluator:
             return None
         return self._unless_skipped(name, lambda: build(file))
 
-    def _record(self, triples: Triples, recogniser: dict[str, Any]) -> IdentityRecord | None:
+    def _of_losses(self, triples: Triples) -> IdentityRecord | None:
+        if self.network is None:
+            return None
+        name = f"{self.network.name} (in the losses)"
+        return IdentityRecord(
+            name, "identity", lambda pictures, _: self._embed(pictures), triples, self.plan, self.plan.embeddings
+        )
+
+    def _of_judge(self, triples: Triples, recogniser: dict[str, Any]) -> IdentityRecord | None:
         name = "identity by a judge, verification"
         if recogniser["name"] == "none":
             self.skipped[name] = "needs recogniser=sface recogniser.weights=<file>"
@@ -107,7 +133,8 @@ class Evaluator:
 
         def build() -> IdentityRecord:
             require(bool(recogniser.get("weights")), "recogniser sface: no weights; give recogniser.weights")
-            return IdentityRecord(IdentityJudge(triples, Path(recogniser["weights"])), self.plan)
+            judge = IdentityJudge(triples, Path(recogniser["weights"]))
+            return IdentityRecord(recogniser["name"], "judge", judge.embed, triples, self.plan)
 
         return self._unless_skipped(name, build)
 
@@ -120,24 +147,52 @@ class Evaluator:
     ) -> Iterator[Measured]:
         """Condition, figure and its values, photo by photo."""
         truth, mask = batch["photo"].numpy(), batch["mask"].numpy()
-        others = {}
-        if self.network is not None:
-            others["identity_to_truth"] = self._embed(truth)
-            others["identity_to_reference"] = self._embed(batch["references"][:, 0].numpy())
         for name, filled in fills.items():
             yield name, "psnr_db", psnr_in_hole(filled, truth, mask)
             yield name, "ssim", ssim_in_hole(filled, truth, mask)
+            if self.colours is not None:
+                mean, high = self.colours.difference(filled, truth, mask)
+                yield name, "ciede2000", mean
+                yield name, "ciede2000_p95", high
             for metric in self.perceptual:
                 yield name, metric.name, metric(filled, truth)
-            if self.network is not None:
-                of_fill = self._embed(filled)
-                for figure, other in others.items():
-                    yield name, figure, (of_fill * other).sum(axis=1)
-        if self.inception is not None:
-            for name, pictures in {TRUTH: truth, **fills}.items():
+        self.tones += [self._tone(*of_photo) for of_photo in zip(truth, mask, targets, strict=True)]
+        for name, pictures in {TRUTH: truth, **fills}.items():
+            if self.inception is not None:
                 self.features.setdefault(name, []).append(self.inception(pictures))
-        if self.record is not None:
-            yield from self.record.add(batch, fills, targets, references, start)
+            if self.realness is not None:
+                self.looks.setdefault(name, []).append(self.realness(pictures, mask))
+        for record in self.records:
+            yield from record.add(batch, fills, targets, references, start)
+
+    def _tone(self, photo: np.ndarray, mask: np.ndarray, target: str) -> float:
+        landmarks = self._landmarks.get(target, self._mean_landmarks)
+        if self.colours is None or landmarks is None:
+            return float("nan")
+        return self.colours.skin_tone(photo, mask, landmarks)
+
+    def told_apart(self, people: np.ndarray) -> dict[str, float] | None:
+        """How often each condition's fills are told from photos, once every batch was measured."""
+        if self.realness is None:
+            return None
+        looks = {name: np.concatenate(parts) for name, parts in self.looks.items()}
+        truth = looks.pop(TRUTH)
+        try:
+            return {name: round(told_apart(of_fills, truth, people), 4) for name, of_fills in looks.items()}
+        except TwoFaceError as error:
+            self.skipped["real or fake"] = str(error)
+            return None
+
+    def by_skin_tone(self, figures: Figures, people: np.ndarray) -> dict[str, Any]:
+        """Colour figures by tercile of skin tone, of the fills and of what they are held against."""
+        tones = np.array(self.tones)
+        if self.colours is None:
+            return {}
+        if not np.isfinite(tones).any():
+            self.skipped["colour by skin tone"] = "the data set does not say where the faces are"
+            return {}
+        names = [name for name in (RIGHT, AGAINST, opencv_of(figures)) if name in figures]
+        return by_skin_tone(figures, people, tones, names)
 
     def distribution(self) -> dict[str, dict[str, float]] | None:
         """FID and KID of all conditions, once every batch was measured."""
@@ -151,11 +206,6 @@ class Evaluator:
             self.skipped["FID, KID"] = str(error)
             return None
 
-    def verification(self, people: np.ndarray) -> dict[str, Any] | None:
-        """Of all conditions, once every batch was measured."""
-        if self.record is None:
-            return None
-        has_gallery = np.array([file is not None for file in self.plan.galleries[: len(people)]])
-        probes = {name: np.concatenate(parts) for name, parts in self.record.probes.items()}
-        truth, gallery = np.concatenate(self.record.truth), np.concatenate(self.record.gallery)
-        return verify(probes, truth, gallery, people, has_gallery)
+    def verification(self, people: np.ndarray) -> dict[str, Any]:
+        """Of all conditions, by recogniser and share of false accepts, once every batch was measured."""
+        return {title: found for record in self.records for title, found in record.verification(people).items()}

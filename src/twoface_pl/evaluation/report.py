@@ -9,9 +9,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from twoface_pl.evaluation.colour import COLOUR_FIGURES
 from twoface_pl.evaluation.conditions import RIGHT
 from twoface_pl.evaluation.evaluate import Evaluation
 from twoface_pl.evaluation.picture import picture_grid
+from twoface_pl.evaluation.placement import FINE, MISPLACED, REFUSED
 from twoface_pl.faces.files import write_text
 from twoface_pl.faces.image import write_image
 
@@ -77,10 +79,48 @@ def verification_rows(verification: dict[str, Any]) -> Rows:
     return [["", "of the untouched photos' rate", "false accepts"], *rows]
 
 
+def skin_rows(skin: dict[str, Any]) -> Rows:
+    """Mean and 95th percentile of each condition, by tercile of skin tone."""
+    conditions = list(next(iter(skin.values()))["conditions"])
+    head = ["", *(f"{name}: {figure}" for name in conditions for figure in ("mean", "95th percentile"))]
+    rows = [
+        [
+            f"{tercile}, ITA {values['ita'][0]:.0f} to {values['ita'][1]:.0f}, {values['photos']} photos",
+            *(_interval(values["conditions"][name][figure]) for name in conditions for figure in COLOUR_FIGURES),
+        ]
+        for tercile, values in skin.items()
+    ]
+    return [head, *rows]
+
+
+def placement_rows(placement: dict[str, Any]) -> Rows:
+    """Shares of photos, and what the true placement is better by."""
+    lost = {f"true placement above, {figure}": _interval(value) for figure, value in placement["lost"].items()}
+    shares = {name: f"{placement[name]:.1%}" for name in (FINE, MISPLACED, REFUSED)}
+    return [["", ""], *([name, value] for name, value in (shares | lost).items())]
+
+
 def distribution_rows(distribution: dict[str, Any]) -> Rows:
     """FID and KID of each condition; lower is better."""
     rows = [[name, f"{of['fid']:.2f}", f"{1000 * of['kid']:.2f}"] for name, of in distribution.items()]
     return [["", "FID", "1000 KID"], *rows]
+
+
+def _verification_tables(verifications: dict[str, Any]) -> list[tuple[str, Rows]]:
+    tables = []
+    for name, found in verifications.items():
+        if "conditions" in found:
+            title = (
+                f"verification by {name} on untouched photos: {found['photos']} photos, threshold "
+                f"{found['threshold']:.3f}, {found['people_left_out']} people with too few photos left out"
+            )
+            tables.append((title, verification_rows(found)))
+    return tables
+
+
+def told_apart_rows(told_apart: dict[str, float]) -> Rows:
+    """How often each condition's fills are told from photos."""
+    return [["", "told apart"], *([name, f"{share:.3f}"] for name, share in told_apart.items())]
 
 
 def _tables(figures: dict[str, Any]) -> list[tuple[str, Rows]]:
@@ -89,13 +129,15 @@ def _tables(figures: dict[str, Any]) -> list[tuple[str, Rows]]:
     for bucket, summary in figures["buckets"].items():
         title = f"hole ratio {bucket}: {_photos_of_people(summary)}"
         tables += [(title, condition_rows(summary)), ("", difference_rows(summary))]
-    verification = figures["verification"]
-    if verification and "conditions" in verification:
-        title = (
-            f"verification: {verification['photos']} photos, threshold {verification['threshold']:.3f} (1 % false "
-            f"accepts on untouched photos), {verification['people_left_out']} people with too few photos left out"
-        )
-        tables.append((title, verification_rows(verification)))
+    if figures["placement"]:
+        tables.append(("the face as it is found in the damaged photo", placement_rows(figures["placement"])))
+    if figures["skin"]:
+        title = "colour by skin tone: CIEDE2000 in the hole, low-passed; lower is better"
+        tables.append((title, skin_rows(figures["skin"])))
+    if figures["told_apart"]:
+        title = "told from photos by VGG16's features about the hole: 0.5 is chance, 1 always"
+        tables.append((title, told_apart_rows(figures["told_apart"])))
+    tables += _verification_tables(figures["verification"])
     if figures["distribution"]:
         tables.append(("all fills against all photos", distribution_rows(figures["distribution"])))
     return tables
@@ -104,8 +146,9 @@ def _tables(figures: dict[str, Any]) -> list[tuple[str, Rows]]:
 def skipped_lines(figures: dict[str, Any]) -> list[str]:
     """What was not measured, and why."""
     skipped = dict(figures["skipped"])
-    if figures["verification"] and "skipped" in figures["verification"]:
-        skipped["verification"] = figures["verification"]["skipped"]
+    for name, verification in figures["verification"].items():
+        if "skipped" in verification:
+            skipped[f"verification by {name}"] = verification["skipped"]
     return [f"skipped: {name}: {reason}" for name, reason in skipped.items()]
 
 

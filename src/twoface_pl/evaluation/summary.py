@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.evaluation.conditions import RIGHT, WRONG, opencv_name
-from twoface_pl.evaluation.controls import OPENCV_METHODS
+from twoface_pl.evaluation.conditions import OPENCV, RIGHT, WRONG
 from twoface_pl.evaluation.statistics import bootstrap_mean
 from twoface_pl.evaluation.verification import Verification
 
 BUCKETS = (0.0, 0.1, 0.2, 0.4, 0.6, 1.0)  # of the hole's share of the picture
-LOWER_IS_BETTER = ("st_lpips", "lpips")
+LOWER_IS_BETTER = ("st_lpips", "lpips", "ciede2000", "ciede2000_p95")
 
 Figures = dict[str, dict[str, np.ndarray]]  # condition, figure, a value of each photo
 
@@ -24,13 +23,13 @@ def bucket_names(hole_ratio: np.ndarray) -> np.ndarray:
     return np.array([f"{BUCKETS[number]:.0%}-{BUCKETS[number + 1]:.0%}".replace("%-", "-") for number in numbers])
 
 
-def better_opencv(figures: Figures) -> str:
-    """The one of OpenCV's two methods whose mean PSNR is higher."""
-    return max((opencv_name(method) for method in OPENCV_METHODS), key=lambda name: figures[name]["psnr_db"].mean())
+def opencv_of(figures: Figures) -> str:
+    """The condition that OpenCV filled."""
+    return next(name for name in figures if name.startswith(OPENCV))
 
 
-def _difference(ours: np.ndarray, other: np.ndarray, people: np.ndarray, figure: str) -> dict[str, Any]:
-    """Positive is better, whatever the figure."""
+def difference(ours: np.ndarray, other: np.ndarray, people: np.ndarray, figure: str) -> dict[str, Any]:
+    """How much better ours is, photo by photo: positive is better, whatever the figure."""
     better = other - ours if figure in LOWER_IS_BETTER else ours - other
     return {
         **bootstrap_mean(better, people).rounded(),
@@ -40,16 +39,14 @@ def _difference(ours: np.ndarray, other: np.ndarray, people: np.ndarray, figure:
 
 def summarise(figures: Figures, people: np.ndarray) -> dict[str, Any]:
     """Means of each condition, and how much better the right reference is than each other one, photo by photo."""
-    opencv = better_opencv(figures)
-    shown = {name for name in figures if not name.startswith("opencv ")} | {opencv}
+    opencv = opencv_of(figures)
     conditions = {
         name: {figure: bootstrap_mean(values, people).rounded() for figure, values in of_condition.items()}
         for name, of_condition in figures.items()
-        if name in shown
     }
     differences = {
         name: {
-            figure: _difference(figures[RIGHT][figure], values, people, figure)
+            figure: difference(figures[RIGHT][figure], values, people, figure)
             for figure, values in figures[name].items()
         }
         for name in conditions
@@ -80,7 +77,12 @@ def by_bucket(figures: Figures, people: np.ndarray, hole_ratio: np.ndarray) -> d
 
 
 def verify(
-    probes: dict[str, np.ndarray], truth: np.ndarray, gallery: np.ndarray, people: np.ndarray, has_gallery: np.ndarray
+    probes: dict[str, np.ndarray],
+    truth: np.ndarray,
+    gallery: np.ndarray,
+    people: np.ndarray,
+    has_gallery: np.ndarray,
+    false_accepts: float,
 ) -> dict[str, Any]:
     """Verification of every condition.
 
@@ -89,13 +91,14 @@ def verify(
         truth, gallery: (n, D), of the untouched photos and of the gallery photos.
         people: (n,) names.
         has_gallery: bool (n,); the others are left out and counted.
+        false_accepts: the share of untouched pairs that the threshold lets pass.
 
     Returns:
         plain figures, or ``{"skipped": why}``.
     """
     left_out = len(np.unique(people)) - len(np.unique(people[has_gallery]))
     try:
-        judge = Verification(truth[has_gallery], gallery[has_gallery], people[has_gallery])
+        judge = Verification(truth[has_gallery], gallery[has_gallery], people[has_gallery], false_accepts)
     except TwoFaceError as error:
         return {"skipped": str(error)}
     conditions = {}

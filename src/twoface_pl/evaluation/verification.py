@@ -9,8 +9,8 @@ import numpy as np
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.evaluation.statistics import Estimate, bootstrap_mean, bootstrap_pairs, bootstrap_ratio
 
-FALSE_ACCEPTS = 0.01  # share of untouched pairs of different people that the threshold lets pass
-FEWEST_PEOPLE = 10  # below that a threshold for 1 in 100 means nothing
+FALSE_ACCEPTS = (0.01, 0.001)  # shares of untouched pairs of different people that a threshold lets pass
+FEWEST_PEOPLE = {0.01: 10, 0.001: 33}  # with fewer pairs than that gives, such a threshold means nothing
 
 
 @dataclass(frozen=True)
@@ -31,21 +31,24 @@ class Verification:
         probes: (n, D) unit identity embeddings of the untouched photos.
         gallery: (n, D) of a photo of each probe's person that is neither target nor reference, nor alike to them.
         people: (n,) names.
+        false_accepts: one of ``FALSE_ACCEPTS``.
 
     Raises:
         TwoFaceError: too few people for such a threshold.
     """
 
-    def __init__(self, probes: np.ndarray, gallery: np.ndarray, people: np.ndarray) -> None:
+    def __init__(
+        self, probes: np.ndarray, gallery: np.ndarray, people: np.ndarray, false_accepts: float = FALSE_ACCEPTS[0]
+    ) -> None:
         count = len(np.unique(people))
-        if count < FEWEST_PEOPLE:
+        if count < FEWEST_PEOPLE[false_accepts]:
             raise TwoFaceError(
                 f"{count} people have a photo beside target and reference; "
-                f"{FALSE_ACCEPTS:.0%} false accepts need at least {FEWEST_PEOPLE}"
+                f"{false_accepts:.1%} false accepts need at least {FEWEST_PEOPLE[false_accepts]}"
             )
         self._gallery, self._people = gallery, people
         self._others = people[:, None] != people[None]
-        self.threshold = float(np.quantile((probes @ gallery.T)[self._others], 1 - FALSE_ACCEPTS))
+        self.threshold = float(np.quantile((probes @ gallery.T)[self._others], 1 - false_accepts))
         self._untouched = self._accepted(probes)
 
     def _accepted(self, probes: np.ndarray) -> np.ndarray:

@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import onnxruntime
 
 from twoface_pl.faces.face import Face
 from twoface_pl.faces.runtime import open_session
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 NETWORKS = Path(__file__).with_name("mtcnn")
 SMALLEST_FACE = 20  # pixels, on the picture that is searched
@@ -126,12 +129,12 @@ class FaceDetector:
             for name in ("pnet", "rnet", "onet")
         )
 
-    def detect(self, photo: np.ndarray) -> list[Face]:
+    def detect(self, photo: np.ndarray, turned: bool = True) -> list[Face]:
         """The faces of an uint8 RGB photo (H, W, 3), the surest first, in the photo's own pixels.
 
         The photo may lie on its side or stand on its head: where no face is surely upright in it, the other right
-        angles are tried, and the one with the surest face counts. Faces under 20 pixels are not looked for, nor in a
-        large photo those under 1/32 of its longer side.
+        angles are tried, and the one with the surest face counts; not so if ``turned`` is
+        False. Faces under 20 pixels are not looked for, nor in a large photo those under 1/32 of its longer side.
         """
         longest = max(photo.shape[:2])
         if longest > LONGEST_SIDE:
@@ -141,7 +144,7 @@ class FaceDetector:
             searched = photo
         scale = np.array([photo.shape[1] / searched.shape[1], photo.shape[0] / searched.shape[0]], np.float32)
         best: list[Face] = []
-        for quarters in range(4):
+        for quarters in range(4 if turned else 1):
             faces = self._detect_turned(searched, quarters, scale)
             if faces and (not best or faces[0].confidence > best[0].confidence):
                 best = faces

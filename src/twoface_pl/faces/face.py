@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,6 +49,26 @@ class Face:
         placed = upright @ np.array([[cosine, sine], [-sine, cosine]])
         return cls(box, np.array([x + width / 2, y + height / 2]) + placed, 1.0)
 
+    def moved(self, right: float, down: float) -> Face:
+        """The same face of a part of a photo, in the photo that the part was cut from."""
+        x, y, width, height = self.box
+        box = (x + right, y + down, width, height)
+        return replace(self, box=box, landmarks=self.landmarks + np.array([right, down]))
+
+    @classmethod
+    def by_landmarks(cls, landmarks: np.ndarray, confidence: float) -> Face:
+        """A face whose landmarks alone are known, in the box that the detector would give it, in the mean."""
+        eyes, mouth = landmarks[:2].mean(axis=0), landmarks[3:].mean(axis=0)
+        # a face's length, unlike the distance of its eyes, stays the same where it turns to a side
+        side = float(np.hypot(*(mouth - eyes)) / MEAN_LANDMARKS[3, 1] / EYES_BY_BOX)
+        middle = eyes + (mouth - eyes) * (0.5 - EYE_LINE_BY_BOX) / EYES_BY_BOX / MEAN_LANDMARKS[3, 1]
+        return cls((float(middle[0] - side / 2), float(middle[1] - side / 2), side, side), landmarks, confidence)
+
+
+def angle_between(first: float, second: float) -> float:
+    """What the first angle has before the second, in degrees from -180 to 180."""
+    return (first - second + 180) % 360 - 180
+
 
 def split_box(box: HandBox) -> tuple[Box, float | None]:
     """A box by hand and its angle; None where none is given."""
@@ -88,7 +108,7 @@ def largest(faces: list[Face]) -> Face | None:
     return _clearly_first(faces, [max(face.box[2:]) for face in faces])
 
 
-def _overlap(first: Box, second: Box) -> float:
+def overlap(first: Box, second: Box) -> float:
     """Intersection over union."""
     low = np.maximum(first[:2], second[:2])
     high = np.minimum(np.add(first[:2], first[2:]), np.add(second[:2], second[2:]))
@@ -98,20 +118,16 @@ def _overlap(first: Box, second: Box) -> float:
 
 def face_in_box(faces: list[Face], box: Box, angle: float | None = None) -> Face | None:
     """The found face that a box by hand means, and its angle if there is one; None where none lies there."""
-    fitting = [face for face in faces if angle is None or abs((face.angle - angle + 180) % 360 - 180) <= SAME_ANGLE]
-    best = max(fitting, key=lambda face: _overlap(face.box, box), default=None)
-    return best if best is not None and _overlap(best.box, box) >= SAME_BOX else None
+    fitting = [face for face in faces if angle is None or abs(angle_between(face.angle, angle)) <= SAME_ANGLE]
+    best = max(fitting, key=lambda face: overlap(face.box, box), default=None)
+    return best if best is not None and overlap(best.box, box) >= SAME_BOX else None
 
 
-def face_under_mask(faces: list[Face], mask: np.ndarray) -> Face | None:
-    """The face that holds most of a hole (bool, the photo's shape); None where none holds any."""
-
-    def held(face: Face) -> int:
-        x, y, width, height = (round(value) for value in face.box)
-        return int(mask[max(0, y) : max(0, y + height), max(0, x) : max(0, x + width)].sum())
-
-    best = max(faces, key=held, default=None)
-    return best if best is not None and held(best) else None
+def share_in_box(mask: np.ndarray, box: Box) -> float:
+    """How much of a hole (bool (H, W)) lies in a box."""
+    x, y, width, height = (round(value) for value in box)
+    inside = mask[max(0, y) : max(0, y + height), max(0, x) : max(0, x + width)]
+    return float(inside.sum() / mask.sum())
 
 
 def check_box(box: Box, height: int, width: int) -> None:

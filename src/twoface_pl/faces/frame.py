@@ -12,7 +12,6 @@ import numpy as np
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.face import MEAN_LANDMARKS, Box, Face, check_box
-from twoface_pl.faces.hole import outermost
 
 NOMINAL_SIZE = 128  # pixels a side, in which frame kinds give their lengths
 MOST_UNFOLDED = 80_000_000  # pixels of a photo and its reflections that a frame may span before the photo is shrunk
@@ -88,18 +87,22 @@ class Frame:
         if not angle:
             return upright
         turned = cls(0, 0, side, math.radians(angle))
-        corner = upright._middle - turned._middle
+        corner = upright.middle - turned.middle
         return cls(float(corner[0]), float(corner[1]), side, turned.angle)
 
     @property
-    def _linear(self) -> np.ndarray:
+    def linear(self) -> np.ndarray:
         """Takes the unit square to the frame, up to its corner."""
         cosine, sine = math.cos(self.angle), math.sin(self.angle)
         return self.side * np.array([[cosine, -sine], [sine, cosine]])
 
     def to_unit(self, points: np.ndarray) -> np.ndarray:
         """Points (..., 2) of the photo, as shares of the frame: (0, 0) to (1, 1)."""
-        return (points - np.array([self.x, self.y])) @ np.linalg.inv(self._linear).T
+        return (points - np.array([self.x, self.y])) @ np.linalg.inv(self.linear).T
+
+    def from_unit(self, points: np.ndarray) -> np.ndarray:
+        """Points (..., 2), shares of the frame, in the photo's pixels."""
+        return points @ self.linear.T + np.array([self.x, self.y])
 
     def _unfolded(self, photo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What the frame needs of the photo, reflected where it reaches over the edge; and where that begins."""
@@ -116,7 +119,7 @@ class Frame:
 
     def _bounds(self) -> tuple[int, int, int, int]:
         """Whole pixels around the frame, with one to spare: left, top, right, bottom."""
-        corners = np.array([(0, 0), (1, 0), (0, 1), (1, 1)]) @ self._linear.T + (self.x, self.y)
+        corners = np.array([(0, 0), (1, 0), (0, 1), (1, 1)]) @ self.linear.T + (self.x, self.y)
         left, top = (math.floor(value) - 1 for value in corners.min(axis=0))
         right, bottom = (math.ceil(value) + 1 for value in corners.max(axis=0))
         return left, top, right, bottom
@@ -128,38 +131,22 @@ class Frame:
             smaller = Frame(self.x / factor, self.y / factor, self.side / factor, self.angle)
             return smaller._crop(_shrink(photo, factor), size)
         inside, corner = self._unfolded(photo)
-        return _warp(inside, self._linear / size, np.array([self.x, self.y]) - corner, (size, size), cv2.INTER_LINEAR)
+        return _warp(inside, self.linear / size, np.array([self.x, self.y]) - corner, (size, size), cv2.INTER_LINEAR)
 
     def crop(self, photo: np.ndarray, size: int) -> np.ndarray:
         """The frame's content at (size, size); over the photo's edge its reflection."""
         return self._crop(photo, size)
 
-    def holds(self, mask: np.ndarray) -> bool:
-        """Whether all of a hole, of a mask (H, W) of the photo, lies in the frame."""
-        inside = self.to_unit(outermost(mask))
-        return bool(inside.min() >= 0 and inside.max() <= 1)
-
     def crop_mask(self, mask: np.ndarray, size: int) -> np.ndarray:
         """A photo's mask in the frame: bool (size, size).
 
         True for every pixel of :meth:`crop` that any pixel of the hole has part in, its reflection included.
-
-        Raises:
-            TwoFaceError: the hole is empty or reaches out of the frame.
         """
-        if not mask.any():
-            raise TwoFaceError("the mask has no hole: paint white what is to be filled")
-        if not self.holds(mask):
-            raise TwoFaceError(
-                "the mask reaches out of the face's frame, a square of "
-                f"{self.side:.0f} px about x {self._middle[0]:.0f}, y {self._middle[1]:.0f}; "
-                "give a --box x,y,width,height of the face that belongs to it, or a smaller mask"
-            )
         return self._crop(mask.astype(np.float32), size) > TOUCHED
 
     @property
-    def _middle(self) -> np.ndarray:
-        return np.array([self.x, self.y]) + self._linear @ (0.5, 0.5)
+    def middle(self) -> np.ndarray:
+        return np.array([self.x, self.y]) + self.linear @ (0.5, 0.5)
 
     def mask_in_photo(self, mask: np.ndarray, height: int, width: int) -> np.ndarray:
         """A mask of the frame at the photo's size: bool (height, width).
@@ -170,7 +157,7 @@ class Frame:
         result = np.zeros((height, width), bool)
         rows, columns = np.nonzero(mask)
         edges = np.array([(columns.min(), rows.min()), (columns.max() + 1, rows.max() + 1)]) / size
-        corners = np.array([(x, y) for x in edges[:, 0] for y in edges[:, 1]]) @ self._linear.T + (self.x, self.y)
+        corners = np.array([(x, y) for x in edges[:, 0] for y in edges[:, 1]]) @ self.linear.T + (self.x, self.y)
         left, top = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, (width, height))
         right, bottom = np.clip(np.ceil(corners.max(axis=0)).astype(int), 0, (width, height))
         # enough points of each pixel that none of the frame's lies between them
@@ -191,13 +178,13 @@ class Frame:
 
         Args:
             filled: uint8 (size, size, 3), of the frame.
-            box: rows and columns of the photo, within the frame.
+            box: rows and columns of the photo; beside the frame its edge is repeated.
 
         Returns:
             uint8 (rows, columns, 3).
         """
         rows, columns = box
-        to_frame = np.linalg.inv(self._linear) * len(filled)
+        to_frame = np.linalg.inv(self.linear) * len(filled)
         offset = to_frame @ (columns.start - self.x, rows.start - self.y)
         shape = (rows.stop - rows.start, columns.stop - columns.start)
         return _warp(filled, to_frame, offset, shape, cv2.INTER_CUBIC)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
+
+SPREAD = 64  # pixels of a hole's longer side beyond which its surroundings are spread on a smaller picture
+RADIUS = 3  # pixels, of Telea's method
 
 
 def bounding_box(mask: np.ndarray) -> tuple[slice, slice]:
@@ -17,3 +21,37 @@ def outermost(mask: np.ndarray) -> np.ndarray:
     first = mask[rows].astype(bool).argmax(axis=1)
     last = mask.shape[1] - 1 - mask[rows][:, ::-1].astype(bool).argmax(axis=1)
     return np.concatenate([np.column_stack([first, rows]), np.column_stack([last, rows])]) + 0.5
+
+
+def spread(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """A photo with its surroundings spread smoothly into the hole (Telea 2004): nothing of what is in it stays.
+
+    Args:
+        photo: uint8 (H, W, 3).
+        mask: bool (H, W), True = hole.
+
+    Returns:
+        uint8 (H, W, 3); outside the hole the photo itself.
+    """
+    if not mask.any() or mask.all():
+        return photo if not mask.any() else np.full_like(photo, 128)
+    rows, columns = bounding_box(mask)
+    longer = max(rows.stop - rows.start, columns.stop - columns.start)
+    factor = max(1.0, longer / SPREAD)
+    margin = int(4 * factor)
+    around = (
+        slice(max(0, rows.start - margin), rows.stop + margin),
+        slice(max(0, columns.start - margin), columns.stop + margin),
+    )
+    part, hole = photo[around], mask[around]
+    size = tuple(max(1, round(side / factor)) for side in hole.shape[1::-1])
+    touched = cv2.resize(hole.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
+    if touched.all():
+        smooth = np.full_like(part, part[~hole].mean(axis=0) if not hole.all() else photo[~mask].mean(axis=0))
+    else:
+        small = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+        small = cv2.inpaint(small, touched.astype(np.uint8), RADIUS, cv2.INPAINT_TELEA)
+        smooth = cv2.resize(small, part.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    result = photo.copy()
+    result[around][hole] = smooth[hole]
+    return result

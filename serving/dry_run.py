@@ -1,0 +1,82 @@
+"""A picture of what would be filled: each photo with its face's frame, and the hole."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.faces.face import HandBox
+from twoface_pl.faces.finder import Sought, UnsureError
+from twoface_pl.faces.frame import Frame
+from twoface_pl.faces.image import Photo
+from twoface_pl.serving.inpaint import References, find_hole, given_hole, listed, place_references
+from twoface_pl.serving.placing import place_photo
+from twoface_pl.serving.session import FillSession
+
+HEIGHT = 640  # pixels of the picture, at the most
+GAP = 8
+SURE, REFUSED, HOLE = (0, 210, 60), (255, 60, 40), (255, 0, 200)
+TINT = 0.55  # of the hole
+
+
+def _panel(pixels: np.ndarray, frame: Frame, hole: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
+    """A photo with a hole (bool (H, W)) tinted and a frame drawn, its upper side broadly."""
+    tinted = pixels.copy()
+    tinted[hole] = np.round((1 - TINT) * pixels[hole] + TINT * np.array(HOLE)).astype(np.uint8)
+    scale = min(1.0, HEIGHT / tinted.shape[0])
+    size = tuple(max(1, round(side * scale)) for side in tinted.shape[1::-1])
+    shown = cv2.resize(tinted, size, interpolation=cv2.INTER_AREA)
+    width = max(1, round(max(size) / 250))
+    corners = frame.from_unit(np.array([(0, 0), (1, 0), (1, 1), (0, 1)])) * scale
+    cv2.polylines(shown, [np.round(corners).astype(np.int32)], True, colour, width, cv2.LINE_AA)
+    top = np.round(corners[:2]).astype(int)
+    cv2.line(shown, top[0].tolist(), top[1].tolist(), colour, 3 * width, cv2.LINE_AA)
+    return shown
+
+
+def draw_placement(
+    session: FillSession,
+    photo: Photo,
+    references: References,
+    mask: np.ndarray | None = None,
+    box: HandBox | None = None,
+    reference_box: HandBox | None = None,
+) -> tuple[np.ndarray, TwoFaceError | None]:
+    """What :func:`inpaint` would do, as a picture; nothing is filled.
+
+    Returns:
+        uint8 (h, w, 3): the photo and its references beside each other, each with the square that the model would
+        see (its upper side drawn broadly), red where nothing would be filled; and what would then be raised.
+
+    Raises:
+        TwoFaceError: as :func:`inpaint`, where there is nothing to draw.
+    """
+    seen = photo.painted()
+    photo, mask = given_hole(photo, mask)
+    others = listed(references) or []
+    frames = place_references(session, others, reference_box) if len(others) else []
+    sought = Sought(seen, box=box, hole=mask > 0 if mask is not None else None)
+    refused: TwoFaceError | None = None
+    frame: Frame | None = None
+    try:
+        frame = place_photo(session, sought)
+        _, mask = find_hole(session, frame, mask, *seen.shape[:2])
+    except UnsureError as error:
+        frame, refused = session.frame.place(error.face), error
+    except TwoFaceError as error:
+        if mask is None or frame is None:
+            raise
+        refused = error
+    hole = mask > 0 if mask is not None else np.zeros(seen.shape[:2], bool)
+    panels = [_panel(seen, frame, hole, SURE if refused is None else REFUSED)]
+    for pixels, of_reference in zip(others, frames, strict=True):
+        panels.append(_panel(pixels, of_reference, np.zeros(pixels.shape[:2], bool), SURE))
+    height = max(len(panel) for panel in panels)
+    framed = [
+        cv2.copyMakeBorder(
+            panel, 0, height - len(panel), GAP * (number > 0), 0, cv2.BORDER_CONSTANT, value=(255, 255, 255)
+        )
+        for number, panel in enumerate(panels)
+    ]
+    return np.hstack(framed), refused

@@ -1,0 +1,289 @@
+"""The face of a damaged photo: found although the hole hides it, whatever the hole shows."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import FACED, SHARED, TIGHT, Run, prepare_options, split_rule
+from PIL import Image
+
+from twoface_pl.data.damage import PAINTS, in_photo, paint
+from twoface_pl.data.synthetic import synthetic_photo
+from twoface_pl.data_prep.prepare import prepare
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.evaluation.placement import FINE, outcome, rough_box
+from twoface_pl.faces.detector import FaceDetector
+from twoface_pl.faces.face import Face, largest
+from twoface_pl.faces.finder import FaceFinder, Sought, UnsureError
+from twoface_pl.faces.image import decode_image, write_image
+from twoface_pl.faces.listing import list_photos
+from twoface_pl.masks import CenterSquare, build_mask_policy
+
+CLEAR = (12, 13, 18, 22, 24, 37, 54, 55)  # drawn faces that the detector is sure of, in all directions
+REAL = SHARED / "faces"
+real = pytest.mark.skipif(not REAL.is_dir(), reason="no real faces in ../shared")
+
+
+def _drawn(*people: int, side: int = 180, gap: int = 60) -> np.ndarray:
+    """A photo with drawn faces beside each other."""
+    photo = np.full((side + 2 * gap, gap + len(people) * (side + gap), 3), 120, np.uint8)
+    for place, person in enumerate(people):
+        left = gap + place * (side + gap)
+        photo[gap : gap + side, left : left + side] = synthetic_photo(person, 0, side)
+    return photo
+
+
+def _hole(face: Face, shape: tuple[int, int], *parts: str) -> np.ndarray:
+    """Parts of a face, or a square as wide as half of its frame."""
+    frame = TIGHT.place(face)
+    hole = np.zeros(shape, bool)
+    if not parts:
+        return in_photo(CenterSquare(64).draw(np.random.default_rng(0), 128), frame, *shape)
+    for part in parts:
+        policy = build_mask_policy({"name": "face_parts", "parts": [part], "jitter": 0.0})
+        drawn = policy.draw(np.random.default_rng(0), 128, frame.to_unit(face.landmarks))
+        hole |= in_photo(drawn, frame, *shape)
+    return hole
+
+
+def _is_fine(found: Face, true: Face) -> bool:
+    return outcome(TIGHT.place(found), TIGHT.place(true), TIGHT) == FINE
+
+
+@pytest.fixture(scope="module")
+def finder() -> FaceFinder:
+    return FaceFinder()
+
+
+@pytest.mark.parametrize("parts", [("nose",), ("eyes",), ("mouth",), ("lower_half",), ("eyes", "nose"), ()])
+def test_a_face_is_found_although_the_hole_hides_it(parts: tuple[str, ...], finder: FaceFinder) -> None:
+    fine = 0
+    for number, person in enumerate(CLEAR[:5]):
+        photo = _drawn(person)
+        (face,) = FaceDetector().detect(photo)
+        hole = _hole(face, photo.shape[:2], *parts)
+        damaged = paint(photo, hole, PAINTS[number % len(PAINTS)], np.random.default_rng(0))
+        fine += _is_fine(finder.find(Sought(damaged, hole=hole)), face)
+    assert fine >= 4
+
+
+def test_what_the_hole_shows_never_counts(finder: FaceFinder) -> None:
+    photo = _drawn(CLEAR[0], CLEAR[1])
+    first, second = sorted(FaceDetector().detect(photo), key=lambda face: face.box[0])
+    hole = _hole(first, photo.shape[:2], "eyes", "nose")
+    found = [finder.find(Sought(paint(photo, hole, kind, np.random.default_rng(0)), hole=hole)) for kind in PAINTS]
+    pasted = photo.copy()  # another face, grinning in the hole
+    x, y = (round(value) for value in TIGHT.place(first).middle)
+    pasted[y - 30 : y + 30, x - 30 : x + 30] = cv2.resize(synthetic_photo(CLEAR[2], 0, 128), (60, 60))
+    pasted[~hole] = photo[~hole]
+    found.append(finder.find(Sought(pasted, hole=hole)))
+    for face in found:
+        assert np.array_equal(face.landmarks, found[0].landmarks)
+        assert _is_fine(face, first)
+        assert not _is_fine(face, second)
+
+
+def test_the_damaged_one_of_several(finder: FaceFinder) -> None:
+    photo = _drawn(*CLEAR[:3])
+    for face in FaceDetector().detect(photo):
+        hole = _hole(face, photo.shape[:2], "eyes", "nose")
+        assert _is_fine(finder.find(Sought(paint(photo, hole, "black", np.random.default_rng(0)), hole=hole)), face)
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_turned_face_whose_eyes_are_hidden(quarters: int, finder: FaceFinder) -> None:
+    fine = 0
+    for person in CLEAR[:4]:
+        photo = np.ascontiguousarray(np.rot90(_drawn(person), -quarters))
+        face = largest(FaceDetector().detect(photo))
+        assert face is not None
+        upright = np.rot90(photo, quarters)
+        (known,) = FaceDetector().detect(np.ascontiguousarray(upright))
+        hole = np.ascontiguousarray(np.rot90(_hole(known, upright.shape[:2], "eyes"), -quarters))
+        damaged = paint(photo, hole, "white", np.random.default_rng(0))
+        fine += _is_fine(finder.find(Sought(damaged, hole=hole)), face)
+    assert fine >= 3
+
+
+@pytest.mark.parametrize("parts", [("nose",), ("eyes", "nose"), ()])
+def test_a_rough_box_is_refined(parts: tuple[str, ...], finder: FaceFinder) -> None:
+    fine, rng = 0, np.random.default_rng(1)
+    for person in CLEAR[:4]:
+        photo = _drawn(person)
+        (face,) = FaceDetector().detect(photo)
+        hole = _hole(face, photo.shape[:2], *parts)
+        box = tuple(round(value) for value in rough_box(face.landmarks, rng))
+        damaged = paint(photo, hole, "white", rng)
+        fine += _is_fine(finder.find(Sought(damaged, hole=hole, box=box)), face)
+    assert fine >= 3
+
+
+def test_a_mask_on_no_face_is_a_sentence(finder: FaceFinder) -> None:
+    wall = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8), (0, 0), 3)
+    hole = np.zeros(wall.shape[:2], bool)
+    hole[100:180, 150:230] = True
+    with pytest.raises(TwoFaceError, match=r"--box"):
+        finder.find(Sought(wall, hole=hole))
+    wall[40:220, 210:390] = synthetic_photo(CLEAR[0], 0, 180)
+    hole = np.zeros(wall.shape[:2], bool)
+    hole[250:280, 20:60] = True
+    with pytest.raises(TwoFaceError, match=r"lies on none of the faces found: .*--box"):
+        finder.find(Sought(wall, hole=hole))
+
+
+@pytest.mark.parametrize("share", [0.9, 1.0])
+def test_a_hole_over_everything_asks_for_a_box(share: float, finder: FaceFinder) -> None:
+    photo = _drawn(CLEAR[0])
+    hole = np.zeros(photo.shape[:2], bool)
+    hole[: round(share * len(hole))] = True
+    with pytest.raises(TwoFaceError, match="--box"):
+        finder.find(Sought(photo, hole=hole))
+
+
+def test_fifty_scratches_and_a_small_face(finder: FaceFinder) -> None:
+    photo = _drawn(CLEAR[0])
+    (face,) = FaceDetector().detect(photo)
+    rng, scratches = np.random.default_rng(0), np.zeros(photo.shape[:2], np.uint8)
+    for _ in range(50):
+        start, end = rng.integers(0, photo.shape[1::-1], (2, 2))
+        cv2.line(scratches, start.tolist(), end.tolist(), 255, 2)
+    hole = scratches > 0
+    assert _is_fine(finder.find(Sought(paint(photo, hole, "white", rng), hole=hole)), face)
+    small = cv2.resize(photo, None, fx=0.22, fy=0.22, interpolation=cv2.INTER_AREA)
+    hole = _hole(Face.by_landmarks(face.landmarks * 0.22, 1.0), small.shape[:2], "mouth")
+    assert _is_fine(
+        finder.find(Sought(paint(small, hole, "black", rng), hole=hole)), Face.by_landmarks(face.landmarks * 0.22, 1.0)
+    )
+
+
+def test_a_face_that_the_edge_cuts(finder: FaceFinder) -> None:
+    photo = _drawn(CLEAR[0], gap=0)
+    whole = _drawn(CLEAR[0])
+    (face,) = FaceDetector().detect(whole)
+    true = face.moved(-60 - 30, -60)
+    photo = np.ascontiguousarray(whole[60:240, 90:240])  # its side is gone
+    hole = _hole(true, photo.shape[:2], "mouth")
+    assert _is_fine(finder.find(Sought(paint(photo, hole, "black", np.random.default_rng(0)), hole=hole)), true)
+
+
+def test_a_large_photo_is_placed_as_a_small_one(finder: FaceFinder) -> None:
+    photo = _drawn(CLEAR[1])
+    (face,) = FaceDetector().detect(photo)
+    hole = _hole(face, photo.shape[:2], "eyes")
+    large = cv2.resize(photo, None, fx=9, fy=9, interpolation=cv2.INTER_CUBIC)
+    holes = cv2.resize(hole.astype(np.uint8), large.shape[1::-1], interpolation=cv2.INTER_NEAREST) > 0
+    found = finder.find(Sought(paint(large, holes, "white", np.random.default_rng(0)), hole=holes))
+    assert _is_fine(found, Face.by_landmarks(face.landmarks * 9, 1.0))
+
+
+@real
+@pytest.mark.parametrize(
+    ("source", "parts", "most"),
+    [("lfw", ("eyes", "nose"), 1), ("pins", (), 2), ("celeb", ("nose",), 1), ("london", ("lower_half",), 1)],
+)
+def test_real_photos_are_placed_as_undamaged_ones(
+    source: str, parts: tuple[str, ...], most: int, finder: FaceFinder
+) -> None:
+    """Of 12 photos, all but a few."""
+    people = sorted((REAL / source).iterdir())
+    people = [person for person in people if zlib.crc32(person.name.encode()) % 3 == 0][:12]
+    wrong = 0
+    for number, person in enumerate(people):
+        photo = decode_image(list_photos(person).paths[0])
+        face = max(finder.detector.detect(photo), key=lambda face: face.confidence)
+        hole = _hole(face, photo.shape[:2], *parts)
+        damaged = paint(photo, hole, PAINTS[number % 2], np.random.default_rng(0))
+        try:
+            wrong += not _is_fine(finder.find(Sought(damaged, hole=hole)), face)
+        except TwoFaceError:
+            wrong += 1
+    assert wrong <= most
+
+
+def _scene(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """A photo whose face has no eyes and nose, its mask, and a reference, as files."""
+    photo = _drawn(CLEAR[0])
+    (face,) = FaceDetector().detect(photo)
+    hole = _hole(face, photo.shape[:2], "eyes", "nose")
+    damaged = paint(photo, hole, "white", np.random.default_rng(0))
+    write_image(folder / "damaged.png", damaged)
+    write_image(folder / "hole.png", np.repeat(hole[..., None] * np.uint8(255), 3, axis=2))
+    write_image(folder / "reference.png", _drawn(CLEAR[0])[:, ::-1])
+    return damaged, hole
+
+
+def test_the_command_fills_a_damaged_photo_and_draws_beforehand(
+    twoface: Run, tight_model: Path, tmp_path: Path
+) -> None:
+    damaged, hole = _scene(tmp_path)
+    common = ["inpaint", "--model", tight_model, "--image", "damaged.png", "--mask", "hole.png"]
+    common += ["--reference", "reference.png", "--output", "filled.png"]
+    done = twoface(*common, "--dry-run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "filled-placement.png"
+    assert not (tmp_path / "filled.png").exists()
+    drawn = decode_image(tmp_path / "filled-placement.png")
+    assert drawn.shape[1] > damaged.shape[1] * 1.8  # the reference beside it
+    inside = drawn[: damaged.shape[0], : damaged.shape[1]][cv2.erode(hole.astype(np.uint8), np.ones((9, 9))) > 0]
+    assert (inside[:, 0] > inside[:, 1] + 60).mean() > 0.8  # the hole is tinted
+    again = twoface(*common, "--dry-run", cwd=tmp_path)
+    assert again.returncode == 1
+    assert "filled-placement.png exists and is kept; add --force" in again.stderr
+    done = twoface(*common, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    filled = decode_image(tmp_path / "filled.png")
+    assert np.array_equal(filled[~hole], damaged[~hole])
+    assert (filled[hole] != damaged[hole]).any()
+
+
+def test_an_unsure_placement_is_drawn_and_said(
+    twoface: Run, tight_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from twoface_pl.faces import finder as module
+    from twoface_pl.serving.jobs import Job, draw_job
+    from twoface_pl.serving.session import FillSession
+
+    damaged, hole = _scene(tmp_path)
+    monkeypatch.setattr(module, "SURELY_OFF", 1e-6)
+    monkeypatch.setattr(FaceDetector, "detect", lambda *_, **__: [])
+    session = FillSession(tight_model, "cpu")
+    job = Job(tmp_path / "damaged.png", (), tmp_path / "out.png", tmp_path / "hole.png")
+    with pytest.raises(TwoFaceError, match=r"its place is a guess: --box \d.*\ndrawn in .*out-placement\.png"):
+        draw_job(session, job, None, None, force=False)
+    drawn = decode_image(tmp_path / "out-placement.png").astype(int)
+    assert ((drawn[..., 0] > 200) & (drawn[..., 1] < 110) & (drawn[..., 2] < 110)).sum() > 100  # a red frame
+    with pytest.raises(UnsureError):
+        session.finder.find(Sought(damaged, hole=hole))
+
+
+def test_prepare_places_a_photo_with_a_transparent_hole(tmp_path: Path) -> None:
+    truth = {}
+    for number, person in enumerate(CLEAR[:4]):
+        for photo in range(2):
+            pixels = _drawn(person)
+            if photo:
+                pixels = np.ascontiguousarray(pixels[:, ::-1])
+            (face,) = FaceDetector().detect(pixels)
+            name = f"p{number}/{photo}.png"
+            truth[name] = face
+            alpha = np.full(pixels.shape[:2], 255, np.uint8)
+            alpha[_hole(face, pixels.shape[:2], "eyes", "nose")] = 0
+            (tmp_path / "photos" / f"p{number}").mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.dstack([pixels, alpha])).save(tmp_path / "photos" / name)
+    rule = split_rule(validation=0.4, test=0.2, seed=1)
+    prepare(prepare_options(tmp_path / "photos", tmp_path / "set", rule, **FACED))
+    originals = {}
+    for split in ("train", "validation", "test"):
+        file = tmp_path / "set" / split / "originals.json"
+        originals |= json.loads(file.read_text()) if file.exists() else {}
+    assert len(originals) == 8
+    fine = 0
+    for original in originals.values():
+        name = str(Path(original["photo"]).relative_to((tmp_path / "photos").resolve()))
+        fine += _is_fine(Face.by_landmarks(np.array(original["landmarks"]), 1.0), truth[name])
+    assert fine >= 7
