@@ -8,7 +8,7 @@ import numpy as np
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.face import HandBox
 from twoface_pl.faces.finder import Sought, UnsureError
-from twoface_pl.faces.frame import Frame
+from twoface_pl.faces.frame import Frame, FrameKind
 from twoface_pl.faces.image import Photo
 from twoface_pl.serving.inpaint import References, find_hole, given_hole, listed, place_references
 from twoface_pl.serving.placing import place_photo
@@ -18,20 +18,33 @@ HEIGHT = 640  # pixels of the picture, at the most
 GAP = 8
 SURE, REFUSED, HOLE = (0, 210, 60), (255, 60, 40), (255, 0, 200)
 TINT = 0.55  # of the hole
+MARGIN, OUTSIDE = 0.3, (225, 225, 225)  # of the photo's longer side, about it, where its frame reaches out
 
 
-def _panel(pixels: np.ndarray, frame: Frame, hole: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
-    """A photo with a hole (bool (H, W)) tinted and a frame drawn, its upper side broadly."""
+def _panel(
+    pixels: np.ndarray, frame: Frame, hole: np.ndarray, kind: FrameKind, colour: tuple[int, int, int]
+) -> np.ndarray:
+    """A photo with its hole (bool (H, W)) tinted, a frame, its upper side drawn broadly, and where it has eyes, nose
+    and mouth corners; wide enough for most of the frame."""
     tinted = pixels.copy()
     tinted[hole] = np.round((1 - TINT) * pixels[hole] + TINT * np.array(HOLE)).astype(np.uint8)
+    corners = frame.from_unit(np.array([(0, 0), (1, 0), (1, 1), (0, 1)]))
+    height, width = pixels.shape[:2]
+    most = MARGIN * max(height, width)
+    left, top = np.clip(np.ceil(-corners.min(axis=0)), 0, most).astype(int)
+    right, bottom = np.clip(np.ceil(corners.max(axis=0) - (width, height)), 0, most).astype(int)
+    tinted = cv2.copyMakeBorder(tinted, top, bottom, left, right, cv2.BORDER_CONSTANT, value=OUTSIDE)
+    corner = np.array([left, top])
     scale = min(1.0, HEIGHT / tinted.shape[0])
     size = tuple(max(1, round(side * scale)) for side in tinted.shape[1::-1])
     shown = cv2.resize(tinted, size, interpolation=cv2.INTER_AREA)
-    width = max(1, round(max(size) / 250))
-    corners = frame.from_unit(np.array([(0, 0), (1, 0), (1, 1), (0, 1)])) * scale
-    cv2.polylines(shown, [np.round(corners).astype(np.int32)], True, colour, width, cv2.LINE_AA)
-    top = np.round(corners[:2]).astype(int)
-    cv2.line(shown, top[0].tolist(), top[1].tolist(), colour, 3 * width, cv2.LINE_AA)
+    stroke = max(1, round(max(size) / 250))
+    drawn = np.round((corners + corner) * scale).astype(np.int32)
+    cv2.polylines(shown, [drawn], True, colour, stroke, cv2.LINE_AA)
+    cv2.line(shown, drawn[0].tolist(), drawn[1].tolist(), colour, 3 * stroke, cv2.LINE_AA)
+    for point in frame.from_unit(kind.landmarks()) if kind.aligned else ():
+        middle = np.round((point + corner) * scale).astype(int).tolist()
+        cv2.circle(shown, middle, 2 * stroke, colour, -1, cv2.LINE_AA)
     return shown
 
 
@@ -69,9 +82,9 @@ def draw_placement(
             raise
         refused = error
     hole = mask > 0 if mask is not None else np.zeros(seen.shape[:2], bool)
-    panels = [_panel(seen, frame, hole, SURE if refused is None else REFUSED)]
+    panels = [_panel(seen, frame, hole, session.frame, SURE if refused is None else REFUSED)]
     for pixels, of_reference in zip(others, frames, strict=True):
-        panels.append(_panel(pixels, of_reference, np.zeros(pixels.shape[:2], bool), SURE))
+        panels.append(_panel(pixels, of_reference, np.zeros(pixels.shape[:2], bool), session.frame, SURE))
     height = max(len(panel) for panel in panels)
     framed = [
         cv2.copyMakeBorder(

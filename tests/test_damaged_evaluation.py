@@ -38,7 +38,7 @@ def faced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "set"
 
 
-@pytest.mark.parametrize("kind", ["damaged", "rough_box"])
+@pytest.mark.parametrize("kind", ["damaged", pytest.param("rough_box", marks=pytest.mark.slow)])
 def test_fills_of_damaged_photos_are_measured_beside_the_others(kind: str, faced: Path, checkpoint: Path) -> None:
     options = evaluate_options(faced, mask={"name": "center", "size": 2 * HOLE}, photos=9, placement=kind)
     evaluation = evaluate(load_generator(checkpoint), options, None)

@@ -184,7 +184,12 @@ def test_a_large_photo_is_placed_as_a_small_one(finder: FaceFinder) -> None:
 @real
 @pytest.mark.parametrize(
     ("source", "parts", "most"),
-    [("lfw", ("eyes", "nose"), 1), ("pins", (), 2), ("celeb", ("nose",), 1), ("london", ("lower_half",), 1)],
+    [
+        ("lfw", ("eyes", "nose"), 1),
+        ("pins", ("eyes", "nose"), 2),
+        ("celeb", ("nose",), 1),
+        ("london", ("lower_half",), 1),
+    ],
 )
 def test_real_photos_are_placed_as_undamaged_ones(
     source: str, parts: tuple[str, ...], most: int, finder: FaceFinder
@@ -252,10 +257,10 @@ def test_an_unsure_placement_is_drawn_and_said(
     monkeypatch.setattr(module, "SURELY_OFF", 1e-6)
     monkeypatch.setattr(FaceDetector, "detect", lambda *_, **__: [])
     session = FillSession(tight_model, "cpu")
-    job = Job(tmp_path / "damaged.png", (), tmp_path / "out.png", tmp_path / "hole.png")
-    with pytest.raises(TwoFaceError, match=r"its place is a guess: --box \d.*\ndrawn in .*out-placement\.png"):
+    job = Job(tmp_path / "damaged.png", (), tmp_path / "drawn.png", tmp_path / "hole.png")
+    with pytest.raises(TwoFaceError, match=r"its place is a guess: --box=\d.*\ndrawn in .*drawn\.png"):
         draw_job(session, job, None, None, force=False)
-    drawn = decode_image(tmp_path / "out-placement.png").astype(int)
+    drawn = decode_image(tmp_path / "drawn.png").astype(int)
     assert ((drawn[..., 0] > 200) & (drawn[..., 1] < 110) & (drawn[..., 2] < 110)).sum() > 100  # a red frame
     with pytest.raises(UnsureError):
         session.finder.find(Sought(damaged, hole=hole))

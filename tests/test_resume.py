@@ -83,7 +83,9 @@ def test_a_checkpoint_of_another_architecture_is_refused_by_name(
         load_generator(tmp_path / "lying.ckpt")
 
 
-@pytest.mark.parametrize("stop", [3, 16, 19])
+@pytest.mark.parametrize(
+    "stop", [pytest.param(3, marks=pytest.mark.slow), 16, pytest.param(19, marks=pytest.mark.slow)]
+)
 def test_a_resumed_training_ends_where_an_unbroken_one_does(stop: int, prepared: Path, tmp_path: Path) -> None:
     """In the middle of an epoch, at its end (16 batches) and in the next one."""
 

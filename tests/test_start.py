@@ -60,6 +60,7 @@ def test_half_is_half_the_file_and_nearly_the_same_fill(model: Path, half: Path)
     assert not np.array_equal(first, second)
 
 
+@pytest.mark.slow
 def test_seed_comes_back_from_its_file(tmp_path: Path) -> None:
     """Its batch norms are folded into the convolutions before them, under the weights' own names."""
     torch.manual_seed(0)

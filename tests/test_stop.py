@@ -161,6 +161,7 @@ def test_two_processes_stop_together(prepared: Path, tmp_path: Path) -> None:
     assert read_checkpoint(run / "last.ckpt")["batches_done"] == 3
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_a_terminal_with_loading_processes(prepared: Path, tmp_path: Path) -> None:
     """It goes to every process of the group; the line that goes on can be pasted as it is."""
     folder = tmp_path / "a run, (1)"
