@@ -26,6 +26,7 @@ from twoface_pl.data.index import (
 )
 from twoface_pl.data.originals import ORIGINALS_FILE, Original, write_originals
 from twoface_pl.data_prep.identities import Person
+from twoface_pl.data_prep.photos import to_face
 from twoface_pl.data_prep.sources import Photo, Reject, safe_name
 from twoface_pl.data_prep.split import Lists, OwnPhotos, Roles, SplitRule
 from twoface_pl.errors import TwoFaceError
@@ -184,6 +185,16 @@ def _link(source: Path, target: Path) -> None:
         if error.errno not in NO_HARD_LINKS:
             raise
         shutil.copyfile(source, target)
+
+
+def originals_of(placed: Placed, found: dict[str, Any]) -> dict[str, Original]:
+    """Where photos come from, and where their faces are, by photo; nothing where no faces were looked for."""
+    photos = {photo.key: photo for identity in placed.identities for photo in identity.photos.values()}
+    return {
+        key: Original(photo.path.resolve(), to_face(found[key]).landmarks)
+        for key, photo in photos.items()
+        if "landmarks" in found[key]
+    }
 
 
 def _write_split(

@@ -13,12 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from twoface_pl.data.index import SPLITS
-from twoface_pl.data.originals import Original
 from twoface_pl.data_prep.duplicates import Likeness, drop_copies, drop_shared, too_alike
 from twoface_pl.data_prep.identities import Identities, People, clean
-from twoface_pl.data_prep.layout import ZIP_FILE, Placed, place, write_layout, write_zip
+from twoface_pl.data_prep.layout import ZIP_FILE, Placed, originals_of, place, write_layout, write_zip
 from twoface_pl.data_prep.options import STEPS, PrepareOptions, check_facts, check_root, set_facts
-from twoface_pl.data_prep.photos import Values, align, detect, to_face
+from twoface_pl.data_prep.photos import Values, align, detect
 from twoface_pl.data_prep.recognise import check_recogniser, recognise
 from twoface_pl.data_prep.report import write_report
 from twoface_pl.data_prep.sources import Listing, Photo, Reject, list_sources
@@ -180,16 +179,6 @@ def _rejects_text(rejects: list[Reject]) -> str:
     return stream.getvalue()
 
 
-def _originals(result: PrepareResult) -> dict[str, Original]:
-    """Where the photos come from, and where their faces are; nothing where no faces were looked for."""
-    photos = {photo.key: photo for identity in result.placed.identities for photo in identity.photos.values()}
-    return {
-        key: Original(photo.path.resolve(), to_face(result.found[key]).landmarks)
-        for key, photo in photos.items()
-        if "landmarks" in result.found[key]
-    }
-
-
 def _write(options: PrepareOptions, result: PrepareResult) -> None:
     """The prepared set, under its name only when it is whole."""
     root = options.root
@@ -198,7 +187,8 @@ def _write(options: PrepareOptions, result: PrepareResult) -> None:
     with new_folders(root.parent):
         try:
             building.mkdir()
-            write_layout(result.placed, result.files, result.framed, _originals(result), set_facts(options), building)
+            originals = originals_of(result.placed, result.found)
+            write_layout(result.placed, result.files, result.framed, originals, set_facts(options), building)
             write_text(building / REJECTS_FILE, _rejects_text(result.rejects))
             if options.step == "all":
                 write_report(building, result, options)

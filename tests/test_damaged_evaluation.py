@@ -52,6 +52,7 @@ def test_fills_of_damaged_photos_are_measured_beside_the_others(kind: str, faced
     assert placement["lost"]["psnr_db"]["value"] == pytest.approx(lost, abs=2e-3)
     assert figures["heading"]["placement"] == kind
     shown = table(figures)
+    assert f"placement {kind}, paint each in turn" in shown
     assert "the face as it is found in the damaged photo" in shown
     assert "true placement above, psnr_db" in shown
     assert PLACED in page(figures)

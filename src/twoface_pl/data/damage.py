@@ -15,7 +15,10 @@ PAINTS = ("white", "black", "noise", "scribble", "erased")
 
 
 def in_photo(mask: np.ndarray, frame: Frame, height: int, width: int) -> np.ndarray:
-    """A mask of a frame (size, size) where it lies in the photo: bool (height, width)."""
+    """A mask of a frame (size, size) where it lies in the photo: bool (height, width).
+
+    By the pixels' middles, as a painter's brush; those of :meth:`Frame.mask_in_photo` lie in it with all they cover.
+    """
     size = len(mask)
     to_frame = np.linalg.inv(frame.linear) * size
     offset = to_frame @ (0.5 - frame.x, 0.5 - frame.y) - 0.5  # of pixels' middles

@@ -17,11 +17,10 @@ from twoface_pl.data.triples import Triple, Triples
 from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.evaluation.summary import Figures, difference
 from twoface_pl.faces.detector import usable_cores
-from twoface_pl.faces.face import Box, Face, angle_between
+from twoface_pl.faces.face import Box, Face
 from twoface_pl.faces.finder import FaceFinder, Sought
 from twoface_pl.faces.frame import Frame, FrameKind
-from twoface_pl.faces.hole import bounding_box
-from twoface_pl.faces.image import decode_image
+from twoface_pl.faces.image import OPAQUE, Photo, decode_image
 from twoface_pl.faces.paste import content, hole_in_frame
 from twoface_pl.networks.checkpoint import TrainedGenerator
 from twoface_pl.networks.tensors import to_float, to_uint8
@@ -36,11 +35,9 @@ ROUGH = 0.2  # by which share a rough box is off, in its place and in its size
 
 def outcome(found: Frame, true: Frame, kind: FrameKind) -> str:
     """Whether a face was found where it is: ``misplaced`` or ``fine``."""
-    eyes = true.side * float(np.hypot(*(kind.landmarks()[1] - kind.landmarks()[0])))
-    shift = np.hypot(*(found.middle - true.middle)) / eyes
-    growth = max(found.side / true.side, true.side / found.side)
-    turn = abs(angle_between(np.degrees(found.angle), np.degrees(true.angle)))
-    return FINE if shift <= SHIFT and growth <= GROWTH and turn <= TURN else MISPLACED
+    shift, growth, turn = true.apart(found)
+    eyes = float(np.hypot(*(kind.landmarks()[1] - kind.landmarks()[0])))  # apart, as a share of the frame
+    return FINE if shift <= SHIFT * eyes and growth <= GROWTH and turn <= TURN else MISPLACED
 
 
 def rough_box(landmarks: np.ndarray, rng: np.random.Generator) -> Box:
@@ -168,11 +165,8 @@ def _fill(
 
 def _pasted(each: _Damaged, frame: Frame, filled: np.ndarray) -> np.ndarray:
     """The photo with a fill put back."""
-    photo = each.photo.copy()
-    box = bounding_box(each.hole)
-    hole = each.hole[box]
-    photo[box][hole] = content(frame, filled, each.photo, each.hole)[hole]
-    return photo
+    fill = content(frame, filled, each.photo, each.hole)
+    return Photo(each.photo).with_fill(fill, each.hole.astype(np.uint8) * np.uint8(OPAQUE)).pixels
 
 
 def summarise_placement(outcomes: dict[str, str], figures: Figures, people: np.ndarray) -> dict[str, Any]:

@@ -46,9 +46,10 @@ def where(figures: dict[str, Any]) -> str:
     """What every figure is about: photos, frame, mask policy."""
     heading = figures["heading"]
     references = "1 reference" if heading["references"] == 1 else f"{heading['references']} references"
+    damaged = f", placement {heading['placement']}, paint {heading['paint']}" if "placement" in heading else ""
     return (
         f"{_photos_of_people(heading)}, split {heading['split']}, {heading['image_size']} px, "
-        f"frame {heading['frame']}, {references}, mask {_policy(heading['mask'])}"
+        f"frame {heading['frame']}, {references}, mask {_policy(heading['mask'])}{damaged}"
     )
 
 

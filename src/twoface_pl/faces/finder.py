@@ -14,7 +14,6 @@ from twoface_pl.faces.face import (
     Box,
     Face,
     HandBox,
-    angle_between,
     check_box,
     describe_boxes,
     face_in_box,
@@ -77,11 +76,8 @@ def _best(guesses: list[Guess], hole: np.ndarray | None) -> Guess | None:
 
 def _same(guess: Guess, face: Face) -> bool:
     """Whether the detector and the network found one face."""
-    one, other = window_of(guess.landmarks), window_of(face.landmarks)
-    shift = np.hypot(*(one.middle - other.middle)) / (EYE_DISTANCE * one.side)
-    growth = max(one.side / other.side, other.side / one.side)
-    turn = abs(angle_between(np.degrees(one.angle), np.degrees(other.angle)))
-    return bool(shift <= SAME_SHIFT and growth <= SAME_GROWTH and turn <= SAME_TURN)
+    shift, growth, turn = window_of(guess.landmarks).apart(window_of(face.landmarks))
+    return shift <= SAME_SHIFT * EYE_DISTANCE and growth <= SAME_GROWTH and turn <= SAME_TURN
 
 
 def _hidden(landmarks: np.ndarray, hole: np.ndarray) -> np.ndarray:

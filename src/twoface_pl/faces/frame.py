@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.faces.face import MEAN_LANDMARKS, Box, Face, check_box
+from twoface_pl.faces.face import MEAN_LANDMARKS, Box, Face, angle_between, check_box
 
 NOMINAL_SIZE = 128  # pixels a side, in which frame kinds give their lengths
 MOST_UNFOLDED = 80_000_000  # pixels of a photo and its reflections that a frame may span before the photo is shrunk
@@ -95,6 +95,13 @@ class Frame:
         """Takes the unit square to the frame, up to its corner."""
         cosine, sine = math.cos(self.angle), math.sin(self.angle)
         return self.side * np.array([[cosine, -sine], [sine, cosine]])
+
+    def apart(self, other: Frame) -> tuple[float, float, float]:
+        """How far another frame differs: its middle's distance as a share of this side, sizes as a factor from 1,
+        turns in degrees from 0."""
+        shift = float(np.hypot(*(self.middle - other.middle))) / self.side
+        growth = max(self.side / other.side, other.side / self.side)
+        return shift, growth, abs(angle_between(math.degrees(self.angle), math.degrees(other.angle)))
 
     def to_unit(self, points: np.ndarray) -> np.ndarray:
         """Points (..., 2) of the photo, as shares of the frame: (0, 0) to (1, 1)."""

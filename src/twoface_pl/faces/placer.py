@@ -11,6 +11,7 @@ import numpy as np
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.face import Face
 from twoface_pl.faces.frame import Frame
+from twoface_pl.faces.hole import bounding_box
 from twoface_pl.faces.runtime import open_session
 from twoface_pl.faces.window import EYE_DISTANCE, SEEN, Windows, square, window_of
 
@@ -61,9 +62,9 @@ def open_network(threads: int = 1, file: Path = FILE) -> Network:
 
 def about_hole(hole: np.ndarray, turn: float = 0.0) -> list[Frame]:
     """First windows about a hole (bool (H, W)), turned clockwise by so many degrees."""
-    rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
-    middle = np.array([columns[0] + columns[-1] + 1, rows[0] + rows[-1] + 1]) / 2
-    longer = max(columns[-1] - columns[0], rows[-1] - rows[0]) + 1
+    rows, columns = bounding_box(hole)
+    middle = np.array([columns.start + columns.stop, rows.start + rows.stop]) / 2
+    longer = max(columns.stop - columns.start, rows.stop - rows.start)
     return [window for by in HOLES_BY_WINDOW for window in _around(middle, by * longer, turn)]
 
 
