@@ -2,56 +2,29 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import shutil
-from collections import Counter
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from twoface_pl.data.index import SPLITS
 from twoface_pl.data_prep.duplicates import Likeness, drop_copies, drop_shared, too_alike
-from twoface_pl.data_prep.identities import Identities, People, clean
-from twoface_pl.data_prep.layout import ZIP_FILE, Placed, originals_of, place, write_layout, write_zip
+from twoface_pl.data_prep.identities import People, clean
+from twoface_pl.data_prep.layout import originals_of, place, write_layout, write_zip
 from twoface_pl.data_prep.options import STEPS, PrepareOptions, check_facts, check_root, set_facts
 from twoface_pl.data_prep.photos import Values, align, detect
 from twoface_pl.data_prep.recognise import check_recogniser, recognise
 from twoface_pl.data_prep.report import write_report
+from twoface_pl.data_prep.result import REJECTS_FILE, PrepareResult
 from twoface_pl.data_prep.sources import Listing, Photo, Reject, list_sources
 from twoface_pl.data_prep.split import OwnPhotos
+from twoface_pl.data_prep.words import reasons, rejects_text
 from twoface_pl.data_prep.work import Work
 from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.faces.detector import usable_cores
 from twoface_pl.faces.files import new_folders, write_text
 
 MIN_VALIDATION = 2  # people
-REJECTS_FILE = "rejects.csv"
-
-
-@dataclass
-class PrepareResult:
-    """What came of it."""
-
-    listing: Listing
-    found: dict[str, Values] = field(default_factory=dict)  # detections, by photo
-    framed: dict[str, Values] = field(default_factory=dict)  # alignments, by photo
-    files: dict[str, Path] = field(default_factory=dict)  # framed photos
-    identities: Identities | None = None  # None: no recogniser
-    placed: Placed = field(default_factory=Placed)
-    rejects: list[Reject] = field(default_factory=list)
-
-    @property
-    def people(self) -> Counter[str]:
-        """How many, by split."""
-        return self.placed.people()
-
-    @property
-    def photos(self) -> Counter[str]:
-        """How many, by split."""
-        return self.placed.photos()
 
 
 def _replace(building: Path, root: Path) -> None:
@@ -133,7 +106,7 @@ def _check_people(options: PrepareOptions, result: PrepareResult) -> None:
     shown = ", ".join(map(str, options.sources))
     people = sum(result.people.values())
     if not people:
-        raise TwoFaceError(f"{shown}: no person is left\n{_reasons(result, options)}")
+        raise TwoFaceError(f"{shown}: no person is left\n{reasons(result, options)}")
     wanted = options.split.options.get("validation")
     of_everybody = isinstance(options.split.splitting, OwnPhotos)
     if of_everybody or not wanted or not result.people["train"] or result.people["validation"] >= MIN_VALIDATION:
@@ -167,16 +140,9 @@ def _check_and_report(options: PrepareOptions, result: PrepareResult) -> None:
         _check_people(options, result)
     except TwoFaceError as error:
         folder = options.work_folder / "report"
-        write_text(folder / REJECTS_FILE, _rejects_text(result.rejects))
+        write_text(folder / REJECTS_FILE, rejects_text(result.rejects))
         write_report(folder, result, options)
         raise TwoFaceError(f"{error}\nlook at {folder / 'report.html'}") from None
-
-
-def _rejects_text(rejects: list[Reject]) -> str:
-    stream = io.StringIO()
-    rows = [(reject.path, reject.kind, reject.reason) for reject in rejects]
-    csv.writer(stream, lineterminator="\n").writerows([("path", "kind", "reason"), *rows])
-    return stream.getvalue()
 
 
 def _write(options: PrepareOptions, result: PrepareResult) -> None:
@@ -189,7 +155,7 @@ def _write(options: PrepareOptions, result: PrepareResult) -> None:
             building.mkdir()
             originals = originals_of(result.placed, result.found)
             write_layout(result.placed, result.files, result.framed, originals, set_facts(options), building)
-            write_text(building / REJECTS_FILE, _rejects_text(result.rejects))
+            write_text(building / REJECTS_FILE, rejects_text(result.rejects))
             if options.step == "all":
                 write_report(building, result, options)
                 if options.zip:
@@ -236,66 +202,3 @@ def prepare(options: PrepareOptions) -> PrepareResult:
         check_facts(options)
         write_report(options.root, result, options)
     return result
-
-
-def _hint(kind: str, options: PrepareOptions) -> str:
-    """What to change where photos or people are rejected for a reason that is a matter of choice."""
-    return {
-        "all alike": f"too_alike={options.too_alike:g} says what is one moment; above 1 any photo may be a reference",
-        "near duplicate": f"same_picture={options.same_picture:g} says what is a copy; above 1 all photos stay",
-        "no face": "frame=none takes photos as they are",
-        "small face": f"min_face={options.min_face:g} may be lower",
-        "few photos": f"min_photos={options.min_photos} and split={options.split.options['name']} ask for more",
-        "not listed": "split.rest=train, validation or test takes them in",
-    }.get(kind, "")
-
-
-def _reasons(result: PrepareResult, options: PrepareOptions) -> str:
-    """Rejects by their kind: how many, the first one, and what would change it."""
-    people = {"/".join(person) for person in result.listing.people}
-    lines = []
-    for kind, count in Counter(reject.kind for reject in result.rejects).most_common():
-        of_kind = [reject for reject in result.rejects if reject.kind == kind]
-        whole = sum(reject.path in people for reject in of_kind)  # with all their photos, which count no more
-        counted = f"{whole} people" if whole else f"{count} files"
-        hint = _hint(kind, options)
-        lines.append(f"  {counted}: {kind}, as {of_kind[0].path}: {of_kind[0].reason}" + (f" ({hint})" if hint else ""))
-    return "\n".join(lines)
-
-
-def _remarks(result: PrepareResult) -> list[str]:
-    """What was done to photos that are in the set."""
-    used = [result.found[photo.key] for identity in result.placed.identities for photo in identity.own.values()]
-    turned = sum(bool(value.get("turned")) for value in used)
-    transparent = sum(value["transparent"] for value in used)
-    remarks = []
-    if turned:
-        remarks.append(f"{turned} photos lay on their side or stood on their head; their faces were brought upright")
-    if transparent:
-        remarks.append(f"{transparent} photos have transparent parts; these lie on white")
-    return remarks
-
-
-def summary(result: PrepareResult, options: PrepareOptions) -> str:
-    """What was prepared, for the terminal."""
-    root = options.root
-    rejected = f"{len(result.rejects)} rejects"
-    if options.step in STEPS[: STEPS.index("split")]:
-        text = f"step {options.step} done for {len(result.listing.photos)} photos, in {options.work_folder}; {rejected}"
-        return text + (f":\n{_reasons(result, options)}" if result.rejects else "")
-    counts = ", ".join(f"{split} {result.people[split]} people / {result.photos[split]} photos" for split in SPLITS)
-    text = f"{root}: frame {options.frame.name}, {counts}; {rejected}"
-    if result.rejects:
-        text += f", each with its reason in {root / REJECTS_FILE}:\n{_reasons(result, options)}"
-    text = "\n".join([text, *_remarks(result)])
-    if result.identities is None:
-        text += "\nidentities were not cleaned: no recogniser was given (recogniser=facenet or sface)"
-    else:
-        text += f"\n{len(result.identities.joined)} people of two sources were joined"
-    if not result.people["train"]:
-        text += "\nno person fell into train: this set can be evaluated, not trained on"
-    if not result.people["test"]:
-        text += "\nno person fell into test: raise split.test, take another split.seed or add people"
-    if options.step == "all":
-        text += f"\nlook at {root / 'report.html'}" + (f"; all of it is in {root / ZIP_FILE}" if options.zip else "")
-    return text + f"\n{options.work_folder} keeps what was found, for the next run; it may be removed"

@@ -24,7 +24,7 @@ from twoface_pl.faces.image import decode_image, write_image
 
 if TYPE_CHECKING:
     from twoface_pl.data_prep.options import PrepareOptions
-    from twoface_pl.data_prep.prepare import PrepareResult
+    from twoface_pl.data_prep.result import PrepareResult
 
 SHEETS = "sheets"
 TILE = 72  # pixels a side

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from twoface_pl.data.datamodule import DataOptions, TripleDataModule
 from twoface_pl.data.synthetic import write_synthetic_photos
 from twoface_pl.data_prep.options import PrepareOptions
-from twoface_pl.data_prep.prepare import PrepareResult, prepare
+from twoface_pl.data_prep.prepare import prepare
+from twoface_pl.data_prep.result import PrepareResult
 from twoface_pl.data_prep.split import SplitRule
 from twoface_pl.evaluation.evaluator import EvaluateOptions
 from twoface_pl.export.export import export

@@ -10,7 +10,8 @@ from twoface_pl.cli.inpaint import parse_box
 from twoface_pl.data.index import read_landmarks
 from twoface_pl.data.source import FolderSource
 from twoface_pl.data.synthetic import synthetic_photo
-from twoface_pl.data_prep.prepare import prepare, summary
+from twoface_pl.data_prep.prepare import prepare
+from twoface_pl.data_prep.words import summary
 from twoface_pl.faces.detector import FaceDetector
 from twoface_pl.faces.face import Face, face_in_box, largest
 from twoface_pl.faces.frame import Frame

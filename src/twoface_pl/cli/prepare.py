@@ -11,8 +11,9 @@ PLAIN_KEYS = ("min_photos", "min_face", "same_picture", "too_alike", "zip", "wor
 def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.data.synthetic import write_synthetic_photos
     from twoface_pl.data_prep.options import PrepareOptions, check_root
-    from twoface_pl.data_prep.prepare import prepare, summary
+    from twoface_pl.data_prep.prepare import prepare
     from twoface_pl.data_prep.split import SplitRule
+    from twoface_pl.data_prep.words import summary
     from twoface_pl.errors import require
     from twoface_pl.faces.frame import FrameKind
 
