@@ -98,7 +98,7 @@ def placement_rows(placement: dict[str, Any]) -> Rows:
     """Shares of photos, and what the true placement is better by."""
     lost = {f"true placement above, {figure}": _interval(value) for figure, value in placement["lost"].items()}
     shares = {name: f"{placement[name]:.1%}" for name in (FINE, MISPLACED, REFUSED)}
-    return [["", ""], *([name, value] for name, value in (shares | lost).items())]
+    return [["", "share, or by how much"], *([name, value] for name, value in (shares | lost).items())]
 
 
 def distribution_rows(distribution: dict[str, Any]) -> Rows:
