@@ -51,7 +51,7 @@ def _plain_transform(at: AugmentOptions) -> Callable[[Image.Image], torch.Tensor
         return [v2.RandomApply([transform], p)] if p else []
 
     affine = v2.RandomAffine(
-        at.degrees, (at.shift, at.shift), (1 - at.scale, 1 + at.scale), interpolation=v2.InterpolationMode.BICUBIC
+        at.degrees, (at.shift, at.shift), (1 - at.scale, 1 + at.scale), interpolation=v2.InterpolationMode.BILINEAR
     )
     return v2.Compose(
         [
