@@ -28,6 +28,7 @@ class PrepareOptions:
     frame: FrameKind
     split: SplitRule
     recogniser: dict[str, Any] = field(default_factory=lambda: dict(NO_RECOGNISER))
+    enlarge: bool = True  # False: a frame smaller than image_size keeps its own size
     min_photos: int = 2  # people with fewer usable photos are rejected
     min_face: float = 30  # pixels; smaller faces are rejected
     same_picture: float = SAME_PICTURE  # likeness of copies; only the best one stays
@@ -45,6 +46,7 @@ class PrepareOptions:
         for name in ("min_face", "same_picture", "too_alike"):
             value = getattr(self, name)
             require(isinstance(value, int | float) and value >= 0, f"{name}={value} is not a number from 0")
+        require(isinstance(self.enlarge, bool), f"enlarge={self.enlarge} is not true or false")
         require(self.step in ("all", *STEPS), f"step={self.step} is not one of all, {', '.join(STEPS)}")
         require(
             self.frame.aligned or self.recogniser["name"] == "none",
@@ -91,6 +93,7 @@ def set_facts(options: PrepareOptions) -> dict[str, Any]:
     return {
         "frame": options.frame.options(),
         "image_size": options.image_size,
+        **({} if options.enlarge else {"enlarge": False}),
         "split": options.split.options,
         "recogniser": options.recogniser["name"],
         "min_photos": options.min_photos,

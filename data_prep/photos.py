@@ -17,8 +17,9 @@ from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.face import Face, describe_boxes, share_in_box, subject
 from twoface_pl.faces.files import write_bytes
 from twoface_pl.faces.finder import FaceFinder, Sought
-from twoface_pl.faces.frame import Frame, FrameKind
+from twoface_pl.faces.frame import NOMINAL_SIZE, Frame, FrameKind
 from twoface_pl.faces.image import decode_image, encode_jpeg, read_photo
+from twoface_pl.model_file import SIZE_STEP
 
 JPEG_QUALITY = 95
 THUMBNAIL = 32  # pixels a side, of the grey pictures that near-duplicates are told by
@@ -135,15 +136,21 @@ def thumbnail(value: Values) -> np.ndarray:
     return np.frombuffer(base64.b64decode(value["thumbnail"]), np.uint8).reshape(THUMBNAIL, THUMBNAIL)
 
 
-def align_photos(arguments: list[tuple[str, Values, dict[str, Any], int, str]]) -> list[Values]:
+def _own_size(frame: Frame, size: int, enlarge: bool) -> int:
+    """Pixels a side that a frame is written at: ``size``, or the largest multiple of 8 that it has itself."""
+    own = int(frame.side) // SIZE_STEP * SIZE_STEP
+    return size if enlarge else min(size, max(own, NOMINAL_SIZE))
+
+
+def align_photos(arguments: list[tuple[str, Values, dict[str, Any], int, bool, str]]) -> list[Values]:
     """Photos into the frame, each written to its file; what later steps want to know of them."""
     values = []
-    for path, found, frame_options, size, target in arguments:
+    for path, found, frame_options, size, enlarge, target in arguments:
         kind = FrameKind.build(frame_options)
         pixels = decode_image(Path(path))
         face = to_face(found) if kind.aligned else None
         frame = kind.place(face) if face else Frame.centred(*pixels.shape[:2])
-        cropped = frame.crop(pixels, size)
+        cropped = frame.crop(pixels, _own_size(frame, size, enlarge))
         encoded = encode_jpeg(cropped, JPEG_QUALITY)
         write_bytes(Path(target), encoded)
         values.append(
@@ -159,17 +166,24 @@ def align_photos(arguments: list[tuple[str, Values, dict[str, Any], int, str]]) 
 
 
 def align(
-    work: Work, photos: list[Photo], found: dict[str, Values], kind: FrameKind, size: int, compute: bool
+    work: Work,
+    photos: list[Photo],
+    found: dict[str, Values],
+    kind: FrameKind,
+    size: int,
+    enlarge: bool,
+    compute: bool,
 ) -> tuple[dict[str, Values], dict[str, Path]]:
     """Step: each photo's face in the frame; its facts and its file."""
     options = kind.options()
-    folder = work.folder / "framed" / f"{kind.name}-{size}-{stamp(options)[:6]}"
+    written = f"{size}" if enlarge else f"up-to-{size}"
+    folder = work.folder / "framed" / f"{kind.name}-{written}-{stamp(options)[:6]}"
     files = {photo.key: folder / photo.source / photo.identity / photo.name for photo in photos}
     items = []
     for photo in photos:
         value = found[photo.key]
         marks = stamp("align 1", value, options, size)
-        items.append(Item(photo.key, marks, (str(photo.path), value, options, size, str(files[photo.key]))))
+        items.append(Item(photo.key, marks, (str(photo.path), value, options, size, enlarge, str(files[photo.key]))))
     values = work.run(
         "align", f"align {folder.name}", items, align_photos, compute, lambda item: files[item.key].is_file()
     )

@@ -61,7 +61,7 @@ def _look(work: Work, options: PrepareOptions, digest: str, result: PrepareResul
     if options.step == "detect":
         return {}
     result.framed, result.files = align(
-        work, photos, result.found, options.frame, options.image_size, options.computes("align")
+        work, photos, result.found, options.frame, options.image_size, options.enlarge, options.computes("align")
     )
     if options.step in ("align", "deduplicate") or options.recogniser["name"] == "none":
         require(options.step != "clean", "step=clean needs a recogniser: recogniser=facenet or sface")

@@ -28,19 +28,24 @@ from twoface_pl.model_file import (
     CHECKSUM,
     FORMAT,
     INPUTS,
+    LARGEST_SIZE,
     MOST_REFERENCES,
     OUTPUT,
+    OWN_SIZE_OUTPUT,
+    SIZE_STEP,
     WEIGHTS_PREFIX,
     is_version,
     read_facts,
     read_model,
 )
 from twoface_pl.networks.checkpoint import TrainedGenerator, architecture
+from twoface_pl.networks.generator import Generator
 from twoface_pl.networks.weights import check_weights
 
 PARITY_BATCHES = (1, 2, 5)
 PARITY_REFERENCES = (1, 2, 3)
 PARITY_LIMIT = 1e-3
+LARGER = 6 * SIZE_STEP  # pixels a side beyond the generator's, of the other size that a graph is checked at
 TRACED_BATCH = 2  # a batch of 1 would be frozen into the graph
 TRACED_REFERENCES = 3  # not the batch's number, which would make the two one
 
@@ -68,6 +73,7 @@ def _metadata(trained: TrainedGenerator, half: bool, figures: Sequence[dict[str,
         "version": __version__,
         "exported": datetime.now(UTC).isoformat(timespec="seconds"),
         "image_size": str(trained.image_size),
+        "largest_size": str(LARGEST_SIZE if trained.generator.matches else trained.image_size),
         "frame": json.dumps(trained.frame.options()),
         "default_mask": json.dumps(_default_mask(trained)),
         "mask": json.dumps(trained.mask),
@@ -84,15 +90,26 @@ def _metadata(trained: TrainedGenerator, half: bool, figures: Sequence[dict[str,
     }
 
 
-def _example(trained: TrainedGenerator, batch: int, references: int) -> tuple[torch.Tensor, ...]:
-    """Real-valued pictures, the default hole and references."""
+def _sizes(trained: TrainedGenerator) -> tuple[int, ...]:
+    """Sizes that a graph is checked at; the last one is what it is traced with."""
+    own = trained.image_size
+    return (own, own + LARGER) if trained.generator.matches else (own,)
+
+
+def _example(trained: TrainedGenerator, batch: int, references: int, size: int) -> tuple[torch.Tensor, ...]:
+    """Real-valued pictures, a hole and references."""
     source = torch.Generator().manual_seed(batch)
-    size = trained.image_size
     image = torch.rand(batch, size, size, 3, generator=source)
     others = torch.rand(batch, references, size, size, 3, generator=source)
-    hole = build_mask_policy(_default_mask(trained)).draw(np.random.default_rng(0), size)
-    mask = torch.from_numpy(hole).float()[None, :, :, None].repeat(batch, 1, 1, 1)
+    hole = build_mask_policy(_default_mask(trained)).draw(np.random.default_rng(0), trained.image_size)
+    mask = torch.zeros(batch, size, size, 1)
+    mask[:, : len(hole), : len(hole)] = torch.from_numpy(hole).float()[:, :, None]
     return image, mask, others
+
+
+def outputs_of(generator: Generator) -> list[str]:
+    """The names of what a generator's file gives."""
+    return [OUTPUT, OWN_SIZE_OUTPUT] if generator.matches else [OUTPUT]
 
 
 def _keep_weights(model: onnx.ModelProto, graph: ExportGraph) -> None:
@@ -118,8 +135,15 @@ def _write_graph(
     batch = torch.export.Dim("batch", min=1, max=1024)
     only = trained.generator.only_references
     of_references = {0: batch} if only else {0: batch, 1: torch.export.Dim("references", min=1, max=MOST_REFERENCES)}
-    example = _example(trained, TRACED_BATCH, only or TRACED_REFERENCES)
-    model = trace(graph, example, INPUTS, [OUTPUT], ({0: batch}, {0: batch}, of_references), path)
+    of_picture: dict[int, Any] = {0: batch}
+    if trained.generator.matches:
+        least, most = trained.image_size // SIZE_STEP, LARGEST_SIZE // SIZE_STEP
+        side = SIZE_STEP * torch.export.Dim("steps", min=least, max=most)
+        of_picture |= {1: side, 2: side}
+        of_references |= {2: side, 3: side}
+    example = _example(trained, TRACED_BATCH, only or TRACED_REFERENCES, _sizes(trained)[-1])
+    names = outputs_of(trained.generator)
+    model = trace(graph, example, INPUTS, names, (of_picture, dict(of_picture), of_references), path)
     _keep_weights(model, graph)
     if half:
         store_half(model)
@@ -131,7 +155,7 @@ def _write_graph(
 
 
 def check_parity(path: Path, graph: ExportGraph, trained: TrainedGenerator) -> dict[tuple[int, int], float]:
-    """The largest absolute difference between onnxruntime and torch, by batch size and number of references.
+    """The largest absolute difference between onnxruntime and torch at any size, by batch and number of references.
 
     Raises:
         TwoFaceError: one is above the limit.
@@ -140,20 +164,22 @@ def check_parity(path: Path, graph: ExportGraph, trained: TrainedGenerator) -> d
     options.log_severity_level = 3  # else it tells each weight that is kept but not used
     session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
     only = trained.generator.only_references
-    parity = {}
-    for batch, references in itertools.product(PARITY_BATCHES, (only,) if only else PARITY_REFERENCES):
-        inputs = _example(trained, batch, references)
+    parity: dict[tuple[int, int], float] = {}
+    several = (only,) if only else PARITY_REFERENCES
+    for batch, references, size in itertools.product(PARITY_BATCHES, several, _sizes(trained)):
+        inputs = _example(trained, batch, references, size)
         with torch.inference_mode():
-            expected = graph(*inputs).numpy()
+            expected = graph(*inputs)
         feeds = {name: tensor.numpy() for name, tensor in zip(INPUTS, inputs, strict=True)}
-        (found,) = session.run([OUTPUT], feeds)
-        difference = float(np.abs(found - expected).max())
+        found = session.run(outputs_of(trained.generator), feeds)
+        pairs = zip(found, expected, strict=True)
+        difference = max(float(np.abs(here - there.numpy()).max()) for here, there in pairs)
         if not difference <= PARITY_LIMIT:
             raise TwoFaceError(
                 f"the ONNX graph differs from torch by {difference:.2e} at batch {batch} with {references} "
-                f"reference(s), more than {PARITY_LIMIT:.0e}; nothing was written"
+                f"reference(s) of {size} px, more than {PARITY_LIMIT:.0e}; nothing was written"
             )
-        parity[batch, references] = difference
+        parity[batch, references] = max(difference, parity.get((batch, references), 0.0))
     return parity
 
 
@@ -187,7 +213,7 @@ def export(
     if half:
         round_weights(generator)
         check_weights(generator.state_dict(), f"{trained.run} in half precision")
-    graph = ExportGraph(generator).eval()
+    graph = ExportGraph(generator, trained.image_size).eval()
     metadata = _metadata(trained, half, figures)
     read_facts(metadata, f"export of {trained.run}")  # what is written can be read
     parity: dict[tuple[int, int], float] = {}

@@ -74,7 +74,7 @@ def draw_placement(
     frame: Frame | None = None
     try:
         frame = place_photo(session, sought)
-        _, mask = find_hole(session, frame, mask, *seen.shape[:2])
+        _, mask = find_hole(session, frame, session.image_size, mask, *seen.shape[:2])
     except UnsureError as error:
         frame, refused = session.frame.place(error.face), error
     except TwoFaceError as error:

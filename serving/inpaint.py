@@ -16,7 +16,7 @@ from twoface_pl.faces.frame import Frame
 from twoface_pl.faces.hole import spread
 from twoface_pl.faces.image import OPAQUE, Photo, soften
 from twoface_pl.faces.paste import content, hole_in_frame
-from twoface_pl.serving.placing import place, place_photo
+from twoface_pl.serving.placing import LARGE_FACE, place, place_photo
 from twoface_pl.serving.session import FillSession
 
 log = logging.getLogger(__name__)
@@ -40,6 +40,18 @@ def place_references(session: FillSession, references: Sequence[np.ndarray], box
         place(session, Sought(pixels, name, "--reference-box", box))
         for name, pixels in zip(names, references, strict=True)
     ]
+
+
+def _hint_at_small_references(session: FillSession, frame: Frame, references: Sequence[Frame]) -> None:
+    """Say so where the photo shows more than any reference can."""
+    needed = session.fitting_size(frame.side)
+    largest = max(reference.side for reference in references)
+    if needed > session.image_size and needed > LARGE_FACE * largest:
+        log.warning(
+            "the face in the photo is %.1f times as large as in the reference: the fill will be softer than the photo; "
+            "give a reference with a larger face if there is one",
+            frame.side / largest,
+        )
 
 
 def listed(references: References) -> Sequence[np.ndarray] | None:
@@ -77,20 +89,21 @@ def given_hole(photo: Photo, mask: np.ndarray | None) -> tuple[Photo, np.ndarray
 
 
 def find_hole(
-    session: FillSession, frame: Frame, mask: np.ndarray | None, height: int, width: int
+    session: FillSession, frame: Frame, size: int, mask: np.ndarray | None, height: int, width: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The hole in the frame (bool), and in the photo (uint8, 255 in it): the given one, else the model's own.
+    """The hole in the frame, bool (size, size), and in the photo (uint8, 255 in it): the given one, else the model's
+    own.
 
     Raises:
         TwoFaceError: one that the frame does not hold, or this model cannot fill.
     """
     if mask is None:
-        hole = session.default_mask
+        hole = session.hole_at(size)
         mask = frame.mask_in_photo(hole, height, width).astype(np.uint8) * np.uint8(OPAQUE)
         if not mask.any():
             raise TwoFaceError("the model's default hole is less than a pixel there; give a larger --box, or a mask")
     else:
-        hole, beside = hole_in_frame(frame, mask > 0, session.image_size)
+        hole, beside = hole_in_frame(frame, mask > 0, size)
         if beside > MENTIONED:
             share = 100 * beside
             log.warning("%.0f %% of the hole lies beside the face's frame and is filled from its surroundings", share)
@@ -157,16 +170,18 @@ def inpaint(
     seen = photo.painted()
     photo, mask = given_hole(photo, mask)
     height, width = seen.shape[:2]
-    size = session.image_size
     others = listed(references)
-    session.check_references(len(others) if others is not None else 1)
+    count = len(others) if others is not None else 1
+    session.check_references(count)
     frame = place_photo(session, Sought(seen, box=box, hole=mask > 0 if mask is not None else None))
-    hole, mask = find_hole(session, frame, mask, height, width)
+    size = session.fitting_size(frame.side, count)
+    hole, mask = find_hole(session, frame, size, mask, height, width)
     framed = frame.crop(seen, size)
     if others is None:  # alone, it is its own reference, without what is in the hole
         faces = spread(framed, hole)[None, None]
     else:
         frames = place_references(session, others, reference_box)
+        _hint_at_small_references(session, frame, frames)
         faces = np.stack([of.crop(pixels, size) for of, pixels in zip(frames, others, strict=True)])[None]
     (filled,) = session.fill_uint8(framed[None], hole[None], faces)
     return photo.with_fill(content(frame, filled, seen, mask > 0), mask)

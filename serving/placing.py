@@ -11,7 +11,7 @@ from twoface_pl.serving.session import FillSession
 
 log = logging.getLogger(__name__)
 
-LARGE_FACE = 1.5  # times the model's size: from there on the fill is visibly softer than the photo
+LARGE_FACE = 1.5  # times what it is filled at: from there on the fill is visibly softer than the photo
 TURNED = 45.0  # degrees that a face may lean without being spoken of
 
 
@@ -34,11 +34,12 @@ def place(session: FillSession, sought: Sought) -> Frame:
 
 
 def place_photo(session: FillSession, sought: Sought) -> Frame:
-    """As :func:`place`, of the photo to fill, with a hint where the model is too small for its face."""
+    """As :func:`place`, of the photo to fill, with a hint where its face is larger than what is filled."""
     frame = place(session, sought)
-    if frame.side > LARGE_FACE * session.image_size:
+    filled_at = session.fitting_size(frame.side)
+    if frame.side > LARGE_FACE * filled_at:
         log.warning(
-            "the face is %.1f times larger than the model's frame of %d px: the fill will be softer than the photo",
-            frame.side / session.image_size, session.image_size,
+            "the face is %.1f times larger than the %d px that it is filled at: the fill will be softer than the photo",
+            frame.side / filled_at, filled_at,
         )  # fmt: skip
     return frame

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnxruntime
 
@@ -15,9 +17,19 @@ from twoface_pl.faces.finder import FaceFinder
 from twoface_pl.faces.reading import first_line, shortened
 from twoface_pl.faces.tone import grey_where, in_grey, in_tone
 from twoface_pl.masks import build_mask_policy
-from twoface_pl.model_file import ADVICE, INPUTS, OUTPUT, ModelFacts, is_version, read_model
+from twoface_pl.model_file import (
+    ADVICE,
+    INPUTS,
+    OUTPUT,
+    OWN_SIZE_OUTPUT,
+    SIZE_STEP,
+    ModelFacts,
+    is_version,
+    read_model,
+)
 
 GPU_FILES = ("/dev/nvidiactl", "/dev/dxg")  # dxg: under WSL
+LARGEST_FILLED = 1536  # pixels a side with one reference: half a gigabyte; larger frames are enlarged from there
 TOLERANCE = 1e-3  # of what a fill may be beside [0, 1] and beside the picture: a quarter of a step of 8 bits
 
 
@@ -60,12 +72,14 @@ def open_session(content: bytes, name: str, device: str) -> onnxruntime.Inferenc
 
 
 def _check_signature(session: onnxruntime.InferenceSession, facts: ModelFacts, name: str) -> None:
-    """Refuse a graph whose inputs and output are not a generator's; None in a shape stands for any number."""
-    size = facts.image_size
+    """Refuse a graph whose inputs and outputs are not a generator's; None in a shape stands for any number."""
+    own = facts.image_size
+    size = None if facts.any_size else own
     shapes = ((None, size, size, 3), (None, size, size, 1), (None, facts.references, size, size, 3))
+    gives = {OUTPUT: shapes[0]} | ({OWN_SIZE_OUTPUT: (None, own, own, 3)} if facts.any_size else {})
     for what, entries, wanted in (
         ("inputs", session.get_inputs(), dict(zip(INPUTS, shapes, strict=True))),
-        ("outputs", session.get_outputs(), {OUTPUT: shapes[0]}),
+        ("outputs", session.get_outputs(), gives),
     ):
         found = {
             entry.name: tuple(side if isinstance(side, int) else None for side in entry.shape)
@@ -74,7 +88,7 @@ def _check_signature(session: onnxruntime.InferenceSession, facts: ModelFacts, n
         }
         if found != wanted or len(entries) != len(wanted):
             listed = ", ".join(f"{entry.name} {entry.type} {entry.shape}" for entry in entries)
-            raise TwoFaceError(f"{name}: its {what} are not those of a generator of {size} px: {listed[:300]}")
+            raise TwoFaceError(f"{name}: its {what} are not those of a generator of {own} px: {listed[:300]}")
 
 
 class FillError(TwoFaceError):
@@ -103,15 +117,17 @@ class FillSession:
         _check_signature(self.session, self.facts, str(path))
         self.default_mask: np.ndarray = policy.draw(np.random.default_rng(0), self.image_size)
         self.finder = FaceFinder(usable_cores())
-        self._try()
+        for size in sorted({self.image_size, self.fitting_size(2 * self.image_size)}):
+            self._try(size)
 
-    def _try(self) -> None:
+    def _try(self, size: int) -> None:
         """Fill one picture; what is not as every generator's answer is refused. The next one is faster for it."""
         rng = np.random.default_rng(0)
-        image, *references = rng.random((1 + (self.facts.references or 1), *self.default_mask.shape, 3), np.float32)
-        feeds = self._feeds(image[None], self.default_mask[None], np.stack(references)[None])
-        (filled,) = runtime.first_run(self.session, feeds, str(self.path))
-        kept = ~self.default_mask
+        mask = self.hole_at(size)
+        image, *references = rng.random((1 + (self.facts.references or 1), *mask.shape, 3), np.float32)
+        feeds = self._feeds(image[None], mask[None], np.stack(references)[None])
+        (filled,) = runtime.first_run(self.session, feeds, str(self.path), self._wanted(size))
+        kept = ~mask
         if filled.shape != image[None].shape:
             problem = f"of shape {filled.shape}, not {image[None].shape}"
         elif not np.isfinite(filled).all():
@@ -128,6 +144,23 @@ class FillSession:
     def provider(self) -> str:
         """What onnxruntime really runs on."""
         return str(self.session.get_providers()[0])
+
+    def fitting_size(self, side: float, references: int = 1) -> int:
+        """Pixels a side at which a frame of ``side`` pixels of a photo is filled: its own size where the model takes
+        it and memory allows."""
+        if not self.facts.any_size:
+            return self.image_size
+        most = min(LARGEST_FILLED / math.sqrt((1 + references) / 2), self.facts.largest_size)
+        return max(self.image_size, round(min(side, most) / SIZE_STEP) * SIZE_STEP)
+
+    def hole_at(self, size: int) -> np.ndarray:
+        """The default mask, bool (size, size)."""
+        mask = self.default_mask.astype(np.uint8)
+        return cv2.resize(mask, (size, size), interpolation=cv2.INTER_NEAREST) > 0
+
+    def _wanted(self, size: int) -> list[str]:
+        """The output to ask for: at the generator's own size its fill needs no more."""
+        return [OWN_SIZE_OUTPUT if self.facts.any_size and size == self.image_size else OUTPUT]
 
     def check_mask(self, mask: np.ndarray) -> None:
         """Refuse a hole the generator cannot fill.
@@ -159,12 +192,12 @@ class FillSession:
         """Fill a batch. A photo in grey, or in one tone, stays so, whatever colours its references have.
 
         Args:
-            images: float32 (N, H, W, 3) in [0, 1]; what is in the hole does not matter.
-            masks: bool or float32 (N, H, W), 1 = hole.
-            references: float32 (N, R, H, W, 3) in [0, 1], or (N, H, W, 3) for one of each.
+            images: float32 (N, S, S, 3) in [0, 1], S of :meth:`fitting_size`; what is in the hole does not matter.
+            masks: bool or float32 (N, S, S), 1 = hole.
+            references: float32 (N, R, S, S, 3) in [0, 1], or (N, S, S, 3) for one of each.
 
         Returns:
-            float32 (N, H, W, 3) in [0, 1]; outside the hole just ``images``.
+            float32 (N, S, S, 3) in [0, 1]; outside the hole just ``images``.
 
         Raises:
             TwoFaceError: a number of references that this model cannot take.
@@ -175,7 +208,8 @@ class FillSession:
         self.check_references(references.shape[1])
         tones, seen = in_grey(images, masks)
         try:
-            (filled,) = self.session.run(None, self._feeds(seen, masks, grey_where(tones, references)))
+            feeds = self._feeds(seen, masks, grey_where(tones, references))
+            (filled,) = self.session.run(self._wanted(images.shape[1]), feeds, runtime.run_options())
         except Exception as error:  # onnxruntime raises classes of its own, with no common base
             raise FillError(f"{self.path}: cannot fill these pictures: {first_line(error)}") from None
         if not np.isfinite(filled).all():

@@ -32,7 +32,7 @@ def by_hand(
     size: int = 64,
     **shapes: list[object],
 ) -> onnx.ModelProto:
-    """A model of a generator's inputs and output, and of any nodes between them; ``shapes`` are of inputs."""
+    """A model of one size, a generator's inputs and output, and any nodes between them; ``shapes`` are of inputs."""
     inputs = {
         "masked_image": ["n", size, size, 3],
         "mask": ["n", size, size, 1],
@@ -46,5 +46,5 @@ def by_hand(
     weights = [numpy_helper.from_array(value, name) for name, value in (constants or {}).items()]
     graph = helper.make_graph(list(nodes), "by hand", values, [output], weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    helper.set_model_props(model, metadata)
+    helper.set_model_props(model, {**metadata, "largest_size": metadata["image_size"]})
     return sealed(model)

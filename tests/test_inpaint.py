@@ -86,6 +86,12 @@ class _Echo:
     frame = FrameKind("none")
     default_mask = CenterSquare(HOLE).draw(np.random.default_rng(0), SIZE)
 
+    def fitting_size(self, side: float, references: int = 1) -> int:
+        return SIZE
+
+    def hole_at(self, size: int) -> np.ndarray:
+        return self.default_mask
+
     def check_mask(self, mask: np.ndarray) -> None:
         """Any."""
 

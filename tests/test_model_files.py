@@ -38,6 +38,7 @@ METADATA = [
     ),
     ("image_size", "1000000", "its image_size is 1000000, not whole pixels"),
     ("image_size", "9" * 5000, "its image_size is '999"),
+    *(("largest_size", text, "its largest_size is") for text in ("x", "0", "8192", str(SIZE - 8))),
     ("frame", None, "has no frame"),
     *(("frame", text, "its frame is") for text in ("", "{", "[]", "7", DEEP, "[" * 100_000, '{"name": {"1": NaN}')),
     ("frame", '{"name": "tight"}', "eye_distance and eye_line are pixels"),

@@ -68,9 +68,10 @@ def test_a_warp_at_first_shows_the_same_place() -> None:
     torch.nn.init.zeros_(warp.query.bias)
     rows = torch.linspace(0, 1, 64)
     pictures = rows[None].expand(64, 64).expand(1, 2, 3, 64, 64)
-    warped = warp(torch.rand(1, 8, 8, 8), torch.rand(2, 8, 8, 8), pictures)
+    warped, shift = warp(torch.rand(1, 8, 8, 8), torch.rand(2, 8, 8, 8), pictures)
+    assert shift.shape == (1, 2, 2, 8, 8)
     assert (warped - pictures[:, 0])[..., 16:48].abs().max() < 0.02
-    assert warp(torch.rand(1, 8, 8, 8), torch.rand(0, 8, 8, 8), pictures[:, :0]).abs().max() == 0
+    assert warp(torch.rand(1, 8, 8, 8), torch.rand(0, 8, 8, 8), pictures[:, :0])[0].abs().max() == 0
 
 
 def test_far_places_make_no_denormal_numbers() -> None:

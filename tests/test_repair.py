@@ -65,10 +65,10 @@ def test_of_several_faces_the_one_under_the_mask(session: FillSession, monkeypat
         assert (result[mask] != photo[mask]).any()
     faces = sorted(session.finder.detector.detect(photo), key=lambda face: face.box[0])
     for (images, _, _), face in zip(seen, faces, strict=True):
-        assert np.abs(images[0].astype(int) - TIGHT.place(face).crop(photo, SIZE)).mean() < 8
+        assert np.abs(images[0].astype(int) - TIGHT.place(face).crop(photo, len(images[0]))).mean() < 8
     box = tuple(round(value) for value in faces[1].box)
     inpaint(session, photo, REFERENCE, box=box)  # a box picks the face that was found there
-    assert np.array_equal(seen[-1][0][0], TIGHT.place(faces[1]).crop(photo, SIZE))
+    assert np.array_equal(seen[-1][0][0], TIGHT.place(faces[1]).crop(photo, len(seen[-1][0][0])))
 
 
 @pytest.mark.parametrize(
@@ -128,14 +128,21 @@ def test_a_turned_face_is_filled_upright(session: FillSession) -> None:
     assert min(abs(angle % 90 - 25), abs(angle % 90 - 65)) < 12
 
 
-def test_a_large_face_brings_a_hint(session: FillSession, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_large_face_brings_a_hint(
+    session: FillSession, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import twoface_pl.serving.session as module
+
     photo = cv2.resize(_with_faces((1, 120, 40, 180)), None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
     inpaint(session, photo, REFERENCE)
-    assert "times larger than the model's frame of 64 px: the fill will be softer" in caplog.text
+    assert "times as large as in the reference: the fill will be softer" in caplog.text
     caplog.clear()
-    small = _with_faces((1, 170, 100, 84))
-    inpaint(session, small, REFERENCE)
+    inpaint(session, photo, [REFERENCE, photo])  # the largest one counts
+    inpaint(session, _with_faces((1, 170, 100, 84)), REFERENCE)
     assert "softer" not in caplog.text
+    monkeypatch.setattr(module, "LARGEST_FILLED", 2 * SIZE)
+    inpaint(session, photo, photo)
+    assert "times larger than the 128 px that it is filled at: the fill will be softer" in caplog.text
 
 
 def test_the_command_finds_the_faces(twoface: Run, tight_model: Path, tmp_path: Path) -> None:

@@ -17,10 +17,12 @@ from twoface_pl.faces.onnx_file import check_straight, graph_checksum, read_meta
 if TYPE_CHECKING:
     from twoface_pl.faces.frame import FrameKind
 
-FORMAT = "twoface-generator/4"  # in the metadata, under "format"
+FORMAT = "twoface-generator/5"  # in the metadata, under "format"
 CHECKSUM = "graph_sha256"  # in the metadata: of all of the file but its metadata
 INPUTS = ("masked_image", "mask", "reference_images")
 OUTPUT = "filled_image"
+OWN_SIZE_OUTPUT = "filled_at_image_size"  # of a model of any size: what its generator made, before the detail step
+SIZE_STEP = 8  # of the sizes of a model of any size
 WEIGHTS_PREFIX = "generator."  # of the initialisers that are the generator's weights
 
 SHIPPED = Path(__file__).parent / "shipped" / "two_face_model.onnx"  # the model that comes with the package
@@ -92,6 +94,7 @@ def _is_centre(value: object) -> bool:
 # What each field must be: the test, and the words for it.
 FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "image_size": (lambda value: is_whole(value, 1, LARGEST_SIZE), f"whole pixels, 1 to {LARGEST_SIZE}"),
+    "largest_size": (lambda value: is_whole(value, 1, LARGEST_SIZE), f"whole pixels, 1 to {LARGEST_SIZE}"),
     "architecture": (_is_architecture, "a generator's name and options"),
     "frame": (_is_options, "a frame's name and options"),
     "mask": (_is_options, "a mask policy's name and options"),
@@ -148,7 +151,8 @@ def _describe(value: object) -> str:
 class ModelFacts:
     """What a model's metadata says, each field checked."""
 
-    image_size: int  # pixels a side
+    image_size: int  # pixels a side that the generator works at
+    largest_size: int  # pixels a side that the file takes; above image_size: every multiple of SIZE_STEP up to it
     frame: FrameKind
     default_mask: dict[str, Any]  # options of the hole where none is given
     only_default_mask: bool  # whether that is the one hole it can fill
@@ -159,6 +163,11 @@ class ModelFacts:
     batches: int
     seconds: float  # of training
     figures: list[dict[str, Any]]  # the judge's
+
+    @property
+    def any_size(self) -> bool:
+        """Whether it fills photos at their own size."""
+        return self.largest_size > self.image_size
 
 
 def _parse(name: str, field: str, text: str) -> object:
@@ -197,6 +206,8 @@ def read_facts(metadata: Mapping[str, str], name: str) -> ModelFacts:
         values[field] = _parse(name, field, metadata[field])
         check_field(name, field, values[field])
     facts = ModelFacts(**{**values, "frame": build_frame(name, values["frame"])})
+    if facts.largest_size < facts.image_size:
+        raise TwoFaceError(f"{name}: its largest_size is {facts.largest_size}, less than its image_size")
     if facts.default_mask["size"] >= facts.image_size:
         raise TwoFaceError(f"{name}: its default_mask of {facts.default_mask['size']} px fits no {facts.image_size} px")
     return facts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-PLAIN_KEYS = ("min_photos", "min_face", "same_picture", "too_alike", "zip", "workers", "step", "force")
+PLAIN_KEYS = ("enlarge", "min_photos", "min_face", "same_picture", "too_alike", "zip", "workers", "step", "force")
 
 
 def run(config: dict[str, Any], folder: Path) -> None:

@@ -192,6 +192,10 @@ def read_landmarks(source: Source, split: str) -> dict[str, np.ndarray]:
     return landmarks
 
 
+def _damaged(source: Source) -> TwoFaceError:
+    return TwoFaceError(f"{source.shown(FACTS_FILE)} is damaged; run `twoface prepare` again or delete it")
+
+
 def read_frame(source: Source) -> FrameKind:
     """The frame a data set was prepared in; ``unknown`` for a tree that another program made.
 
@@ -203,8 +207,21 @@ def read_frame(source: Source) -> FrameKind:
     try:
         return FrameKind.build(json.loads(source.read(FACTS_FILE))["frame"])
     except (ValueError, KeyError, TypeError):
-        shown = source.shown(FACTS_FILE)
-        raise TwoFaceError(f"{shown} is damaged; run `twoface prepare` again or delete it") from None
+        raise _damaged(source) from None
+
+
+def read_image_size(source: Source) -> int | None:
+    """Pixels a side of a data set's photos, at the most; None for a tree that another program made.
+
+    Raises:
+        TwoFaceError: the file that says it is damaged.
+    """
+    if not source.has(FACTS_FILE):
+        return None
+    try:
+        return int(json.loads(source.read(FACTS_FILE))["image_size"])
+    except (ValueError, KeyError, TypeError):
+        raise _damaged(source) from None
 
 
 def _write_lines(path: Path, lines: list[str]) -> None:

@@ -17,6 +17,7 @@ from twoface_pl.data.augment import Augmentation, AugmentOptions
 from twoface_pl.data.index import SplitIndex, read_frame, read_index, read_landmarks, split_name
 from twoface_pl.data.source import Source
 from twoface_pl.errors import TwoFaceError
+from twoface_pl.faces.frame import resize
 from twoface_pl.faces.image import decode_image
 from twoface_pl.masks import MaskPolicy
 
@@ -88,7 +89,7 @@ def _positions(targets: list[str]) -> dict[str, int]:
 class TripleOptions:
     """How samples are drawn."""
 
-    image_size: int  # side of the photos, in pixels; others are an error
+    image_size: int  # side of the photos, in pixels; others are an error, but larger ones are shrunk for evaluation
     seed: int  # with epoch and index it decides everything that is drawn
     training: bool  # draw the reference and the real photo at random; else the next in the list
     references: int = 1  # photos of the person in each sample; who has fewer has some of them twice
@@ -151,17 +152,28 @@ class Triples(Dataset[Triple]):
             raise TwoFaceError(f"{self.source.shown(self.split)}: no landmarks of {missing[0]}; run prepare again")
         return {target: found.get(target, mean) for target in self.targets}  # type: ignore[misc]
 
-    def _load(self, role: str, identity: str, file: str) -> np.ndarray:
+    def load_own_size(self, role: str, identity: str, file: str) -> np.ndarray:
+        """A photo as it was prepared, uint8 (H, W, 3): of a set for evaluation it may be larger than ``image_size``.
+
+        Raises:
+            BrokenPhotoError: it cannot be read.
+        """
         name = f"{self.split}/{role}/{identity}/{file}"
-        shown = self.source.shown(name)
         try:
-            pixels = decode_image(self.source.read(name), shown)
+            return decode_image(self.source.read(name), self.source.shown(name))
         except TwoFaceError as error:
             raise BrokenPhotoError(str(error)) from None
+
+    def _load(self, role: str, identity: str, file: str) -> np.ndarray:
+        pixels = self.load_own_size(role, identity, file)
+        shown = self.source.shown(f"{self.split}/{role}/{identity}/{file}")
         size = self.options.image_size
-        if pixels.shape[:2] != (size, size):
+        height, width = pixels.shape[:2]
+        if height == width > size and not self.options.training:
+            return resize(pixels, size)
+        if (height, width) != (size, size):
             raise TwoFaceError(
-                f"{shown} is {pixels.shape[1]}x{pixels.shape[0]}, not {size}x{size}; "
+                f"{shown} is {width}x{height}, not {size}x{size}; "
                 f"set image_size or run `twoface prepare image_size={size}` again"
             )
         return pixels

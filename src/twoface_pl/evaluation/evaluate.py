@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader, default_collate
 from tqdm import tqdm
 
-from twoface_pl.data.index import read_frame, split_name
+from twoface_pl.data.index import read_frame, read_image_size, split_name
 from twoface_pl.data.samplers import EvaluationKeys
 from twoface_pl.data.source import open_source
 from twoface_pl.data.triples import Triple, TripleOptions, Triples, next_references
@@ -19,6 +19,7 @@ from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.evaluation.conditions import AGAINST, NONE, RIGHT, WRONG, fill_conditions, opencv_name
 from twoface_pl.evaluation.controls import better_opencv_method
 from twoface_pl.evaluation.evaluator import EvaluateOptions, Evaluator
+from twoface_pl.evaluation.full_size import FullSizePhotos, full_size_examples, measure_full_size
 from twoface_pl.evaluation.picture import show_hole
 from twoface_pl.evaluation.placement import PLACED, DamagedPhotos, summarise_placement
 from twoface_pl.evaluation.summary import by_bucket, summarise
@@ -38,6 +39,7 @@ class Evaluation:
 
     figures: dict[str, Any]
     examples: dict[str, np.ndarray]
+    full_size_examples: dict[str, np.ndarray] | None  # of the picture at full size, if that was measured
     photos: list[dict[str, Any]]
 
 
@@ -133,6 +135,7 @@ def evaluate(
         heading |= {"placement": options.placement, "paint": options.painted or "each in turn"}
     if against is not None:
         heading["compared"] = _training_of(against)
+    full_size = _full_size_photos(trained, triples, evaluator, device)
     result = {
         "heading": heading,
         **summarise(figures, people),
@@ -142,19 +145,39 @@ def evaluate(
         "verification": evaluator.verification(people),
         "placement": summarise_placement(damaged.outcomes, figures, people) if damaged is not None else None,
         "distribution": evaluator.distribution(),
+        "full_size": None,
         "skipped": evaluator.skipped,
     }
     cases = _cases(figures[RIGHT]["psnr_db"])
     result["cases"] = {triples.targets[number]: case for number, case in cases.items()}
     keys = list(EvaluationKeys(count))
+    shown_full_size = None
     with torch.inference_mode():
+        if full_size is not None:
+            record = evaluator.full_size_record(full_size)
+            result["full_size"] = measure_full_size(record, people)
+            shown_full_size = full_size_examples(full_size, record.figures()[RIGHT]["psnr_db"])
         batch = default_collate([triples[keys[number]] for number in cases])
         shown = list(result["cases"])
         fills = dict(fill_conditions(trained, against, batch, shown, triples, evaluator.plan, opencv, device))
         if damaged is not None:
             fills |= damaged.conditions(trained, batch, shown, fills[opencv_name(opencv)], device)
     examples = _examples(fills, batch, opencv_name(opencv))
-    return Evaluation(result, examples, _by_photo(figures, triples.targets[:count], hole_ratio))
+    return Evaluation(result, examples, shown_full_size, _by_photo(figures, triples.targets[:count], hole_ratio))
+
+
+def _full_size_photos(
+    trained: TrainedGenerator, triples: Triples, evaluator: Evaluator, device: torch.device
+) -> FullSizePhotos | None:
+    """The split's photos at their own size, where that is larger than the generator's."""
+    if (read_image_size(triples.source) or 0) <= trained.image_size:
+        return None
+    if not trained.generator.matches:
+        evaluator.skipped["at full size"] = (
+            f"generator '{trained.generator.name}' fills at {trained.image_size} px only"
+        )
+        return None
+    return FullSizePhotos(triples, trained, device)
 
 
 def _training_of(trained: TrainedGenerator) -> dict[str, Any]:

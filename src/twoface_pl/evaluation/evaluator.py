@@ -17,6 +17,7 @@ from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.evaluation.colour import Colours, by_skin_tone
 from twoface_pl.evaluation.conditions import AGAINST, NEAREST, RIGHT, WRONG, Plan, make_plan
 from twoface_pl.evaluation.distribution import InceptionFeatures, distances
+from twoface_pl.evaluation.full_size import FullSizePhotos, FullSizeRecord
 from twoface_pl.evaluation.judge import IdentityJudge, IdentityRecord
 from twoface_pl.evaluation.metrics import psnr_in_hole, ssim_in_hole
 from twoface_pl.evaluation.perceptual import LPIPS, ShiftTolerantLPIPS
@@ -100,9 +101,8 @@ class Evaluator:
         self._landmarks = read_landmarks(triples.source, triples.split)
         frame = read_frame(triples.source)
         self._mean_landmarks = frame.landmarks() if frame.aligned else None
-        self.records = [
-            record for record in (self._of_losses(triples), self._of_judge(triples, options.recogniser)) if record
-        ]
+        self._triples, self._recogniser = triples, options.recogniser
+        self.records = [record for record in (self._of_losses(triples), self.new_judge()) if record]
 
     def _unless_skipped(self, name: str, build: Callable[[], T]) -> T | None:
         try:
@@ -125,7 +125,9 @@ class Evaluator:
             name, "identity", lambda pictures, _: self._embed(pictures), triples, self.plan, self.plan.embeddings
         )
 
-    def _of_judge(self, triples: Triples, recogniser: dict[str, Any]) -> IdentityRecord | None:
+    def new_judge(self) -> IdentityRecord | None:
+        """A record of the recogniser that no loss has seen, if there is one."""
+        triples, recogniser = self._triples, self._recogniser
         name = "identity by a judge, verification"
         if recogniser["name"] == "none":
             self.skipped[name] = "needs recogniser=sface recogniser.weights=<file>"
@@ -170,6 +172,11 @@ class Evaluator:
         if self.colours is None or landmarks is None:
             return float("nan")
         return self.colours.skin_tone(photo, mask, landmarks)
+
+    def full_size_record(self, photos: FullSizePhotos) -> FullSizeRecord:
+        """Of what can be measured at the photos' own size too."""
+        tolerant = next((metric for metric in self.perceptual if isinstance(metric, ShiftTolerantLPIPS)), None)
+        return FullSizeRecord(photos, tolerant, self.new_judge())
 
     def told_apart(self, people: np.ndarray) -> dict[str, float] | None:
         """How often each condition's fills are told from photos, once every batch was measured."""

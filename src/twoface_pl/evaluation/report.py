@@ -17,6 +17,7 @@ from twoface_pl.evaluation.placement import FINE, MISPLACED, REFUSED
 from twoface_pl.faces.files import write_text
 from twoface_pl.faces.image import write_image
 
+FULL_SIZE_FILE = "full_size.jpg"  # of photos at their own size, if those were measured
 FIGURES_FILE = "evaluation.json"  # written last: where it is, the rest is too
 
 Rows = list[list[str]]  # of a table; the first is its head
@@ -119,6 +120,18 @@ def _verification_tables(verifications: dict[str, Any]) -> list[tuple[str, Rows]
     return tables
 
 
+def _full_size_tables(summary: dict[str, Any]) -> list[tuple[str, Rows]]:
+    """As at the generator's size; energy and gradient at the hole's edge are shares of the untouched photo's."""
+    least, middle, most = summary["sides"]
+    shares = [[figure, f"{share:.1%}"] for figure, share in summary["of_enlarged"].items()]
+    return [
+        (f"at the photos' own size, {least} to {most} px, {middle} in the middle", condition_rows(summary)),
+        ("", difference_rows(summary)),
+        ("distances, of the enlarged fill's", [["", "share"], *shares]),
+        *((f"at the photos' own size, {title}", rows) for title, rows in _verification_tables(summary["verification"])),
+    ]
+
+
 def told_apart_rows(told_apart: dict[str, float]) -> Rows:
     """How often each condition's fills are told from photos."""
     return [["", "told apart"], *([name, f"{share:.3f}"] for name, share in told_apart.items())]
@@ -139,6 +152,8 @@ def _tables(figures: dict[str, Any]) -> list[tuple[str, Rows]]:
         title = "told from photos by VGG16's features about the hole: 0.5 is chance, 1 always"
         tables.append((title, told_apart_rows(figures["told_apart"])))
     tables += _verification_tables(figures["verification"])
+    if figures["full_size"]:
+        tables += _full_size_tables(figures["full_size"])
     if figures["distribution"]:
         tables.append(("all fills against all photos", distribution_rows(figures["distribution"])))
     return tables
@@ -200,6 +215,9 @@ def page(figures: dict[str, Any]) -> str:
     parts.append("<h2>Best, median and worst photos, by PSNR in the hole</h2>")
     parts.append('<img src="evaluation.png" alt="best, median and worst photos">')
     parts.append(f'<p class="note">From the top: {html.escape(cases)}</p>')
+    if figures["full_size"]:
+        parts.append("<h2>Best, median and worst photo at full size</h2>")
+        parts.append(f'<img src="{FULL_SIZE_FILE}" alt="best, median and worst photo at full size">')
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Evaluation</title>'
         f"<style>{STYLE}</style><body>{''.join(parts)}</body></html>\n"
@@ -219,6 +237,10 @@ def write_report(evaluation: Evaluation, folder: Path) -> tuple[Path, Path]:
     figures, shown = folder / FIGURES_FILE, folder / "evaluation.html"
     write_text(folder / "evaluation.csv", _csv(evaluation.photos))
     write_image(folder / "evaluation.png", picture_grid(evaluation.examples, rows=len(evaluation.figures["cases"])))
+    if evaluation.full_size_examples is not None:
+        columns = evaluation.full_size_examples
+        side = next(iter(columns.values())).shape[1]
+        write_image(folder / FULL_SIZE_FILE, picture_grid(columns, side), quality=90)
     write_text(shown, page(evaluation.figures))
     write_text(figures, json.dumps(evaluation.figures, indent=2) + "\n")
     return figures, shown

@@ -12,7 +12,7 @@ from twoface_pl.evaluation.statistics import bootstrap_mean
 from twoface_pl.evaluation.verification import Verification
 
 BUCKETS = (0.0, 0.1, 0.2, 0.4, 0.6, 1.0)  # of the hole's share of the picture
-LOWER_IS_BETTER = ("st_lpips", "lpips", "ciede2000", "ciede2000_p95")
+LOWER_IS_BETTER = ("st_lpips", "st_lpips_256", "st_lpips_512", "lpips", "ciede2000", "ciede2000_p95")
 
 Figures = dict[str, dict[str, np.ndarray]]  # condition, figure, a value of each photo
 

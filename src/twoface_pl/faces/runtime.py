@@ -71,20 +71,32 @@ def open_session(
         raise TwoFaceError(f"{name} is not an ONNX model that can be run: {reason}") from None
 
 
-def first_run(session: onnxruntime.InferenceSession, feeds: Mapping[str, np.ndarray], name: str) -> list[np.ndarray]:
-    """All outputs for the first input that a network of unknown origin gets.
+def run_options() -> onnxruntime.RunOptions:
+    """Of a run that computes only what the outputs need that are asked for."""
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    options.only_execute_path_to_fetches = True
+    return options
+
+
+def first_run(
+    session: onnxruntime.InferenceSession,
+    feeds: Mapping[str, np.ndarray],
+    name: str,
+    outputs: Sequence[str] | None = None,
+) -> list[np.ndarray]:
+    """Outputs for the first input that a network of unknown origin gets; all of them, or those that are named.
 
     Raises:
         TwoFaceError: it fails or takes too long.
     """
-    import onnxruntime
-
-    options = onnxruntime.RunOptions()
+    options = run_options()
     options.log_severity_level = SILENT
     rang = threading.Event()
     try:
         with _alarm(rang, lambda: setattr(options, "terminate", True)):
-            return [np.asarray(output) for output in session.run(None, dict(feeds), options)]
+            return [np.asarray(output) for output in session.run(outputs, dict(feeds), options)]
     except Exception as error:  # as above
         reason = f"no answer within {LONGEST_START:.0f} s" if rang.is_set() else first_line(error)
         raise TwoFaceError(f"{name}: does not run: {reason}") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
@@ -24,6 +24,13 @@ def composite(image: Tensor, fill: Tensor, mask: Tensor) -> Tensor:
     return image * (1 - mask) + fill * mask
 
 
+class Match(NamedTuple):
+    """A fill, and where each place of it is found in the references."""
+
+    fill: Tensor  # (N, 3, H, W) in [0, 1], composited
+    shift: Tensor  # (N, R, 2, H', W'): from a place to its like in each reference, x and y; a picture is 2 wide
+
+
 class Generator(nn.Module, ABC):
     """A network that fills the hole of a picture from references.
 
@@ -40,9 +47,15 @@ class Generator(nn.Module, ABC):
     size_step: int = 1
     grows: ClassVar[tuple[str, ...]] = ()  # options that may be larger than those of a generator it starts from
 
+    matches: ClassVar[bool] = False  # whether it says where its fill is found in the references
+
     @abstractmethod
     def forward(self, masked_image: Tensor, mask: Tensor, references: Tensor) -> Tensor:
         """As the class says."""
+
+    def match(self, masked_image: Tensor, mask: Tensor, references: Tensor) -> Match:
+        """As ``forward``, and where the fill is found in the references; of one that ``matches``."""
+        raise NotImplementedError
 
     def grow_from(self, smaller: Generator) -> None:
         """Take the weights of one whose options in ``grows`` are no larger; what is new changes no fill yet."""

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from twoface_pl.errors import require
 from twoface_pl.networks.blocks import SLOPE, Fold, ResidualBlock, TokenNorm, coordinates
-from twoface_pl.networks.generator import Generator, composite
+from twoface_pl.networks.generator import Generator, Match, composite
 from twoface_pl.networks.options import require_whole
 from twoface_pl.networks.reference import ReferenceAttention, ReferenceWarp
 from twoface_pl.networks.smooth import smooth_fill
@@ -80,6 +80,7 @@ class AttentionGenerator(Generator):
     name: ClassVar[str] = "ours"
     grows: ClassVar[tuple[str, ...]] = ("blocks", "fine_blocks")
     size_step = 2 * FOLD
+    matches: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -129,6 +130,9 @@ class AttentionGenerator(Generator):
         self.load_state_dict({**self.state_dict(), **taken})
 
     def forward(self, masked_image: Tensor, mask: Tensor, references: Tensor) -> Tensor:
+        return self.match(masked_image, mask, references).fill
+
+    def match(self, masked_image: Tensor, mask: Tensor, references: Tensor) -> Match:
         # The networks see [-1, 1].
         batch = masked_image.shape[0]
         smooth = smooth_fill(masked_image, mask)
@@ -139,8 +143,8 @@ class AttentionGenerator(Generator):
         fine, features, looked_at = fine[:batch], coarse[:batch], self.reference_norm(coarse[batch:])
         for attention, block in zip(self.attention, self.middle, strict=True):
             features = block(attention(features, looked_at))
-        warped = self.warp(features, looked_at, references)
+        warped, shift = self.warp(features, looked_at, references)
         detail = warped - smooth_fill(warped, mask)
         decoded = self.decoder(torch.cat([self.up(features), fine, self.fold(detail).to(fine.dtype)], dim=1))
         fill = smooth + detail * torch.sigmoid(decoded[:, 3:]) + decoded[:, :3]
-        return composite(masked_image, fill.clamp(0, 1), mask)
+        return Match(composite(masked_image, fill.clamp(0, 1), mask), shift)

@@ -86,8 +86,12 @@ class ReferenceWarp(nn.Module):
         self.key = nn.Conv2d(channels, width, 1)
         self.locality = nn.Parameter(torch.tensor(NEAREST / 2))
 
-    def forward(self, features: Tensor, references: Tensor, pictures: Tensor) -> Tensor:
-        """Features (N, C, H', W') and (N * R, C, H', W'), normed; pictures (N, R, 3, H, W) to (N, 3, H, W)."""
+    def forward(self, features: Tensor, references: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (N, C, H', W') and (N * R, C, H', W'), normed; pictures (N, R, 3, H, W).
+
+        Returns:
+            (N, 3, H, W), and the displacements (N, R, 2, H', W') of :class:`Match`.
+        """
         batch, _, height, width = features.shape
         query = self.query(self.norm(features)).flatten(2).transpose(1, 2).float()[:, None]  # N, 1, T, c
         key = self.key(references).unflatten(0, (batch, -1)).flatten(3).float()  # N, R, c, T
@@ -95,15 +99,15 @@ class ReferenceWarp(nn.Module):
         with torch.autocast(features.device.type, enabled=False):
             fit = query @ key / key.shape[2] ** 0.5 + nearness(height, width, self.locality.float())  # N, R, T, T
             grid = coordinates(height, width, query).flatten(1)
-            shift = fit.softmax(dim=3) @ grid.T - grid.T  # N, R, T, 2
+            shift = (fit.softmax(dim=3) @ grid.T - grid.T).transpose(2, 3).unflatten(3, (height, width))
             weight = fit.logsumexp(dim=3).softmax(dim=1)  # N, R, T
-            warped = self._sample(shift, pictures.float(), (height, width))
+            warped = self._sample(shift, pictures.float())
             weight = F.interpolate(weight.unflatten(2, (height, width)).flatten(0, 1)[:, None], pictures.shape[-2:])
-            return (warped * weight).unflatten(0, (batch, -1)).sum(dim=1)
+            return (warped * weight).unflatten(0, (batch, -1)).sum(dim=1), shift
 
-    def _sample(self, shift: Tensor, pictures: Tensor, places: tuple[int, int]) -> Tensor:
-        """(N, R, T, 2) and (N, R, 3, H, W) to (N * R, 3, H, W)."""
-        coarse = shift.flatten(0, 1).transpose(1, 2).unflatten(2, places)
+    def _sample(self, shift: Tensor, pictures: Tensor) -> Tensor:
+        """(N, R, 2, H', W') and (N, R, 3, H, W) to (N * R, 3, H, W)."""
+        coarse = shift.flatten(0, 1)
         fine = F.interpolate(coarse, pictures.shape[-2:], mode="bilinear", align_corners=False)
         where = fine + coordinates(pictures.shape[3], pictures.shape[4], fine)
         if self.training:

@@ -1,0 +1,192 @@
+"""Detail above the generator's resolution, from the references at their own.
+
+The generator fills at one size and says where each place of its fill is in each reference. Here that
+displacement is refined until the reference fits the fill, the reference is brought there at full size, and what it
+shows above the generator's resolution is added to the enlarged fill: only where both agree in the band below, and
+only as strong as the photo's own detail about the hole. Nothing in it is trained. Related: contextual residual
+aggregation (Yi et al. 2020, HiFill), Laplacian-pyramid blending (Burt & Adelson 1983).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from twoface_pl.networks.blocks import coordinates
+from twoface_pl.networks.generator import Match
+from twoface_pl.networks.resample import Resampler, mean_over, window
+from twoface_pl.networks.smooth import smooth_fill_any_size
+
+NOMINAL = 128  # pixels a side, in which windows are given
+NARROW, MIDDLE, WIDE, SURROUNDINGS = 2.0, 3.2, 5.3, 12.0  # standard deviations of windows, in pixels of 128
+COARSEST = 8  # of the generator's size, the side of the coarsest level of what makes the rim fit
+LUMA = (0.299, 0.587, 0.114)
+ITERATIONS = 4  # of the refinement, each of a pixel at the most
+CONTRAST_FLOOR, DAMPING = 0.03, 0.05  # of local contrast that counts; of a step where there is little to go by
+VARIANCE_FLOOR = 1e-4  # of agreement: flat skin fits flat skin
+ADDED, REPLACED = (0.0, 0.6), (0.6, 0.9)  # agreement from which, and from which on all, detail is let through
+SHARE_ADDED, SHARE_REPLACED = 0.9, 0.35
+RIM = 0.5  # share that detail loses at the hole's very edge
+GAIN = (0.3, 1.6)  # of a reference's contrast, smallest and largest
+ENERGY_FLOOR, ENERGY_SHARE = 1e-6, 0.02  # of detail that counts; of its mean over the picture where none is near
+SURENESS = 20.0  # of the choice between references, by agreement
+
+
+class Given(NamedTuple):
+    """What a generator is given, at one size."""
+
+    masked_image: Tensor  # (N, 3, S, S) in [0, 1], zeros in the hole
+    mask: Tensor  # (N, 1, S, S), 1 = hole
+    references: Tensor  # (N, R, 3, S, S) in [0, 1]
+
+
+def _smoothstep(value: Tensor, bounds: tuple[float, float]) -> Tensor:
+    low, high = bounds
+    share = ((value - low) / (high - low)).clamp(0, 1)
+    return share * share * (3 - 2 * share)
+
+
+def _for_each(pictures: Tensor, count: int) -> Tensor:
+    """(N, ...) to (N * count, ...): each of them for each of its references."""
+    return pictures[:, None].expand(-1, count, -1, -1, -1).flatten(0, 1)
+
+
+def _blend(pictures: Tensor, count: int) -> Tensor:
+    """(N * count, ...) to (N, ...): the sum over the references."""
+    return pictures.unflatten(0, (-1, count)).sum(dim=1)
+
+
+def _sample(pictures: Tensor, shift: Tensor, places: Tensor) -> Tensor:
+    """Pictures (B, C, S, S) at places (2, S, S) displaced by (B, 2, S, S)."""
+    where = (shift + places).permute(0, 2, 3, 1)
+    return F.grid_sample(pictures, where, padding_mode="border", align_corners=False)
+
+
+class Detail(nn.Module):
+    """Brings a fill to the size of its photo.
+
+    Args:
+        size: pixels a side that the generator works at.
+    """
+
+    luma: Tensor
+    slopes: Tensor
+    places: Tensor
+    narrow: Tensor
+    middle: Tensor
+    wide: Tensor
+    surroundings: Tensor
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+        slopes = torch.zeros(2, 1, 3, 3)
+        slopes[0, 0, 1] = slopes[1, 0, :, 1] = torch.tensor([-0.5, 0.0, 0.5])
+        scale = size / NOMINAL
+        for name, value in (
+            ("luma", torch.tensor(LUMA).view(1, 3, 1, 1)),
+            ("slopes", slopes),  # across and down, as weights of a convolution
+            ("places", coordinates(size, size, slopes)),
+            ("narrow", window(size, NARROW * scale)),
+            ("middle", window(size, MIDDLE * scale)),
+            ("wide", window(size, WIDE * scale)),
+            ("surroundings", window(size, SURROUNDINGS * scale)),
+        ):
+            self.register_buffer(name, value, persistent=False)
+
+    def forward(self, between: Resampler, given: Given, own: Given, match: Match) -> Tensor:
+        """The fill at full size, (N, 3, S, S), not clamped; outside of the hole it is of no use.
+
+        Args:
+            between: full size and the generator's.
+            given: at full size.
+            own: the same at the generator's size; its hole is all that the generator filled.
+            match: the generator's.
+        """
+        count, side = given.references.shape[1], given.mask.shape[-1]
+        share = self._share(given.masked_image)
+        fill = _for_each(match.fill, count)
+        shift = self._align(fill, own.references.flatten(0, 1), match.shift.flatten(0, 1))
+        places = coordinates(side, side, given.mask)
+        warped = _sample(given.references.flatten(0, 1), between.grow(shift), places)
+        coarse = between.shrink(warped)
+        agreement = self._agreement(fill, coarse)
+        chosen = self._choose(agreement, count)
+
+        replaced = (
+            chosen * _smoothstep(agreement, REPLACED) * SHARE_REPLACED * (self._above(coarse) - self._above(fill))
+        )
+        base = between.grow(match.fill + share * _blend(replaced, count))
+
+        detail, fits = warped - between.grow(coarse), _smoothstep(agreement, ADDED)
+        whole = self._luma(given.masked_image + base * given.mask)
+        energy = between.shrink((whole - between.grow(between.shrink(whole))).square())
+        others = between.shrink(self._luma(detail).square())
+        gain = self._gain(_for_each(energy, count), others, _for_each(1 - own.mask, count) * fits)
+        amplitude = between.grow(chosen * fits * gain * (SHARE_ADDED * share))
+        sharp = base + _blend(detail * amplitude, count) * self._rim(between, given.mask)
+        rest = smooth_fill_any_size(given.masked_image - sharp, given.mask, self.size // COARSEST)
+        return sharp + share * rest  # no step is left at the hole's edge
+
+    def _share(self, picture: Tensor) -> Tensor:
+        """Of the detail step: nothing at the generator's own size, all from twice that size on."""
+        side = picture.new_ones(picture.shape[-1]).sum()  # as a tensor: an exported graph knows it as one that varies
+        return (side / self.size - 1).clamp(0, 1)
+
+    def _luma(self, picture: Tensor) -> Tensor:
+        return F.conv2d(picture, self.luma)
+
+    def _above(self, picture: Tensor) -> Tensor:
+        return picture - mean_over(picture, self.narrow)
+
+    def _align(self, fill: Tensor, references: Tensor, shift: Tensor) -> Tensor:
+        """Displacements (B, 2, size, size), refined until the references fit the fill: Lucas and Kanade's steps
+        (1981) on local contrast."""
+        wanted, references = self._contrast(fill), self._contrast(references)
+        shift = F.interpolate(shift, (self.size, self.size), mode="bilinear", align_corners=False)
+        for _ in range(ITERATIONS):
+            found = _sample(references, shift, self.places)
+            slopes = F.conv2d(F.pad((found + wanted) / 2, (1, 1, 1, 1), mode="replicate"), self.slopes)
+            across, down = slopes.split(1, dim=1)
+            products = torch.cat([slopes.square(), across * down, slopes * (wanted - found)], dim=1)
+            xx, yy, xy, xe, ye = mean_over(products, self.middle).split(1, dim=1)
+            xx, yy = xx + DAMPING, yy + DAMPING
+            step = torch.cat([yy * xe - xy * ye, xx * ye - xy * xe], dim=1) / (xx * yy - xy * xy)
+            shift = shift + mean_over(step.clamp(-1, 1), self.narrow) * (2 / self.size)
+        return shift
+
+    def _contrast(self, picture: Tensor) -> Tensor:
+        """Brightness without its local mean, over its local deviation."""
+        luma = self._luma(picture)
+        apart = luma - mean_over(luma, self.wide)
+        return apart / (mean_over(apart.square(), self.wide).sqrt() + CONTRAST_FLOOR)
+
+    def _agreement(self, fill: Tensor, warped: Tensor) -> Tensor:
+        """Local correlation of brightness, (B, 1, size, size) in [-1, 1]."""
+        both = torch.cat([self._luma(fill), self._luma(warped)], dim=1)
+        both = both - mean_over(both, self.middle)
+        first, second = both.split(1, dim=1)
+        one, other, product = mean_over(torch.cat([both.square(), first * second], dim=1), self.middle).split(1, dim=1)
+        return (product + VARIANCE_FLOOR) / ((one * other).clamp(min=0).sqrt() + VARIANCE_FLOOR)
+
+    def _choose(self, agreement: Tensor, count: int) -> Tensor:
+        """Which of its references fits each place best, (N * count, 1, size, size), nearly 0 or 1."""
+        smooth = mean_over(agreement, self.narrow).unflatten(0, (-1, count))
+        return (smooth * SURENESS).softmax(dim=1).flatten(0, 1)
+
+    def _gain(self, own: Tensor, others: Tensor, visible: Tensor) -> Tensor:
+        """What a reference's detail is multiplied by, that it is as strong as the photo's where both are seen."""
+        energies = torch.cat([own, others], dim=1) * visible
+        share = visible.mean(dim=(2, 3), keepdim=True).clamp(min=ENERGY_FLOOR)
+        everywhere = energies.mean(dim=(2, 3), keepdim=True) / share
+        near = mean_over(energies, self.surroundings) + ENERGY_SHARE * everywhere + ENERGY_FLOOR
+        photo, reference = near.split(1, dim=1)
+        return (photo / reference).sqrt().clamp(*GAIN)
+
+    def _rim(self, between: Resampler, mask: Tensor) -> Tensor:
+        """1 inside of the hole, less at its edge: detail that ends there makes a step of its own."""
+        depth = between.grow(between.shrink(mask)) * 2 - 1
+        return 1 - RIM * (1 - depth.clamp(0, 1))

@@ -1,0 +1,46 @@
+"""A generator at the size of the photo: it fills at its own size, the detail step brings that to the photo's."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from twoface_pl.networks.detail import Detail, Given
+from twoface_pl.networks.generator import Generator, composite
+from twoface_pl.networks.resample import Resampler
+
+TOUCHED = 1e-4  # a share of a pixel below which the hole has no part in it
+
+
+class FullSize(nn.Module):
+    """Fills squares of any size that is a multiple of 8 and at least the generator's.
+
+    At the generator's own size the fill is the generator's alone; from there to twice that size the detail comes in.
+
+    Args:
+        generator: one that matches.
+        size: pixels a side that it works at.
+    """
+
+    def __init__(self, generator: Generator, size: int) -> None:
+        super().__init__()
+        self.generator = generator
+        self.detail = Detail(size)
+
+    def forward(self, masked_image: Tensor, mask: Tensor, references: Tensor) -> tuple[Tensor, ...]:
+        """Fill at both sizes.
+
+        Args:
+            masked_image: (N, 3, S, S) in [0, 1], zeros in the hole.
+            mask: (N, 1, S, S), 1 = hole.
+            references: (N, R, 3, S, S) in [0, 1].
+
+        Returns:
+            The whole image (N, 3, S, S), and (N, 3, size, size) as the generator made it, both in [0, 1]; outside of
+            the hole they are the masked image.
+        """
+        between = Resampler(masked_image.shape[-1], self.detail.size, masked_image)
+        hole = (between.shrink(mask) > TOUCHED).to(mask.dtype)
+        own = Given(between.shrink(masked_image) * (1 - hole), hole, between.shrink(references))
+        match = self.generator.match(*own)
+        filled = self.detail(between, Given(masked_image, mask, references), own, match)
+        return composite(masked_image, filled.clamp(0, 1), mask), match.fill
