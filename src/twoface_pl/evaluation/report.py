@@ -18,6 +18,7 @@ from twoface_pl.faces.files import write_text
 from twoface_pl.faces.image import write_image
 
 FULL_SIZE_FILE = "full_size.jpg"  # of photos at their own size, if those were measured
+NOT_COMPARED = ("energy_", "rim")  # of figures: best at 1, the untouched photo's
 FIGURES_FILE = "evaluation.json"  # written last: where it is, the rest is too
 
 Rows = list[list[str]]  # of a table; the first is its head
@@ -64,7 +65,7 @@ def condition_rows(summary: dict[str, Any]) -> Rows:
 
 def difference_rows(summary: dict[str, Any]) -> Rows:
     """How much better the right reference is, with intervals and the share of photos it wins."""
-    columns = list(summary["conditions"][RIGHT])
+    columns = list(next(iter(summary["right_above"].values())))
     rows = [
         [name, *(f"{_interval(values[column])} {values[column]['wins']:.0%}" for column in columns)]
         for name, values in summary["right_above"].items()
@@ -123,10 +124,14 @@ def _verification_tables(verifications: dict[str, Any]) -> list[tuple[str, Rows]
 def _full_size_tables(summary: dict[str, Any]) -> list[tuple[str, Rows]]:
     """As at the generator's size; energy and gradient at the hole's edge are shares of the untouched photo's."""
     least, middle, most = summary["sides"]
+    compared = {
+        name: {figure: value for figure, value in values.items() if not figure.startswith(NOT_COMPARED)}
+        for name, values in summary["right_above"].items()
+    }
     shares = [[figure, f"{share:.1%}"] for figure, share in summary["of_enlarged"].items()]
     return [
         (f"at the photos' own size, {least} to {most} px, {middle} in the middle", condition_rows(summary)),
-        ("", difference_rows(summary)),
+        ("", difference_rows({**summary, "right_above": compared})),
         ("distances, of the enlarged fill's", [["", "share"], *shares]),
         *((f"at the photos' own size, {title}", rows) for title, rows in _verification_tables(summary["verification"])),
     ]

@@ -3,7 +3,8 @@
 The generator fills at one size and says where each place of its fill is in each reference. Here that
 displacement is refined until the reference fits the fill, the reference is brought there at full size, and what it
 shows above the generator's resolution is added to the enlarged fill: only where both agree in the band below, and
-only as strong as the photo's own detail about the hole. Nothing in it is trained. Related: contextual residual
+only as strong as the photo's own detail about the hole. Where no reference fits (hair, background) the photo's own
+detail goes on beyond the hole's edge. Nothing in it is trained. Related: contextual residual
 aggregation (Yi et al. 2020, HiFill), Laplacian-pyramid blending (Burt & Adelson 1983).
 """
 
@@ -28,7 +29,12 @@ ITERATIONS = 4  # of the refinement, each of a pixel at the most
 CONTRAST_FLOOR, DAMPING = 0.03, 0.05  # of local contrast that counts; of a step where there is little to go by
 VARIANCE_FLOOR = 1e-4  # of agreement: flat skin fits flat skin
 ADDED, REPLACED = (0.0, 0.6), (0.6, 0.9)  # agreement from which, and from which on all, detail is let through
-SHARE_ADDED, SHARE_REPLACED = 0.9, 0.35
+SHARE_ADDED, SHARE_REPLACED = (0.8, 0.95), (0.12, 0.87)  # of it, by trust: none, and all
+TRUSTED = (0.4, 0.75)  # agreement about a place from which, and from which on all, a reference is trusted
+SHARPER = (0.6, 1.0)  # energy of the finest band, of the fill's, from which, and from which on all, it is replaced
+LEAST_SEEN = 0.02  # share of a window that is seen, to say anything of it
+FARTHER = 1e-3  # of a window's weight, the next larger one's
+BEYOND = 2.2  # distances to the hole's edge, to where the photo's own detail is taken from
 RIM = 0.5  # share that detail loses at the hole's very edge
 GAIN = (0.3, 1.6)  # of a reference's contrast, smallest and largest
 ENERGY_FLOOR, ENERGY_SHARE = 1e-6, 0.02  # of detail that counts; of its mean over the picture where none is near
@@ -47,6 +53,11 @@ def _smoothstep(value: Tensor, bounds: tuple[float, float]) -> Tensor:
     low, high = bounds
     share = ((value - low) / (high - low)).clamp(0, 1)
     return share * share * (3 - 2 * share)
+
+
+def _between(bounds: tuple[float, float], share: Tensor) -> Tensor:
+    low, high = bounds
+    return low + (high - low) * share
 
 
 def _for_each(pictures: Tensor, count: int) -> Tensor:
@@ -72,7 +83,6 @@ class Detail(nn.Module):
         size: pixels a side that the generator works at.
     """
 
-    luma: Tensor
     slopes: Tensor
     places: Tensor
     narrow: Tensor
@@ -87,7 +97,6 @@ class Detail(nn.Module):
         slopes[0, 0, 1] = slopes[1, 0, :, 1] = torch.tensor([-0.5, 0.0, 0.5])
         scale = size / NOMINAL
         for name, value in (
-            ("luma", torch.tensor(LUMA).view(1, 3, 1, 1)),
             ("slopes", slopes),  # across and down, as weights of a convolution
             ("places", coordinates(size, size, slopes)),
             ("narrow", window(size, NARROW * scale)),
@@ -111,23 +120,31 @@ class Detail(nn.Module):
         fill = _for_each(match.fill, count)
         shift = self._align(fill, own.references.flatten(0, 1), match.shift.flatten(0, 1))
         places = coordinates(side, side, given.mask)
-        warped = _sample(given.references.flatten(0, 1), between.grow(shift), places)
-        coarse = between.shrink(warped)
+        coarse = _sample(own.references.flatten(0, 1), shift, self.places)
         agreement = self._agreement(fill, coarse)
         chosen = self._choose(agreement, count)
 
-        replaced = (
-            chosen * _smoothstep(agreement, REPLACED) * SHARE_REPLACED * (self._above(coarse) - self._above(fill))
-        )
-        base = between.grow(match.fill + share * _blend(replaced, count))
+        visible = 1 - own.mask
+        trust = self._trust(agreement, _for_each(visible, count))
+        replaced = chosen * _smoothstep(agreement, REPLACED) * _between(SHARE_REPLACED, trust)
+        finest = _blend(replaced * self._sharper(coarse, fill), count)
+        base = between.grow(match.fill + share * finest)
 
-        detail, fits = warped - between.grow(coarse), _smoothstep(agreement, ADDED)
         whole = self._luma(given.masked_image + base * given.mask)
-        energy = between.shrink((whole - between.grow(between.shrink(whole))).square())
-        others = between.shrink(self._luma(detail).square())
-        gain = self._gain(_for_each(energy, count), others, _for_each(1 - own.mask, count) * fits)
-        amplitude = between.grow(chosen * fits * gain * (SHARE_ADDED * share))
-        sharp = base + _blend(detail * amplitude, count) * self._rim(between, given.mask)
+        photos = whole - between.grow(between.shrink(whole))
+        warped = _sample(self._luma(given.references.flatten(0, 1)), between.grow(shift), places)
+        detail = warped - between.grow(between.shrink(warped))
+        fits = chosen * _smoothstep(agreement, ADDED)
+        gain = self._gain(
+            _for_each(between.shrink(photos.square()), count),
+            between.shrink(detail.square()),
+            _for_each(visible, count) * _smoothstep(agreement, ADDED),
+        )
+        amplitude = between.grow(fits * gain * _between(SHARE_ADDED, trust))
+        unknown = between.grow(own.mask * (1 - _blend(fits, count))).clamp(0, 1)
+        mirrored = _sample(photos * (1 - given.mask), between.grow(self._mirror(visible)), places)
+        added = (_blend(detail * amplitude, count) + mirrored * unknown) * self._rim(between, given.mask)
+        sharp = base + share * added
         rest = smooth_fill_any_size(given.masked_image - sharp, given.mask, self.size // COARSEST)
         return sharp + share * rest  # no step is left at the hole's edge
 
@@ -136,11 +153,18 @@ class Detail(nn.Module):
         side = picture.new_ones(picture.shape[-1]).sum()  # as a tensor: an exported graph knows it as one that varies
         return (side / self.size - 1).clamp(0, 1)
 
-    def _luma(self, picture: Tensor) -> Tensor:
-        return F.conv2d(picture, self.luma)
+    @staticmethod
+    def _luma(picture: Tensor) -> Tensor:
+        red, green, blue = picture.split(1, dim=1)  # a convolution would be moved about in memory by onnxruntime
+        return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
 
-    def _above(self, picture: Tensor) -> Tensor:
-        return picture - mean_over(picture, self.narrow)
+    def _sharper(self, reference: Tensor, fill: Tensor) -> Tensor:
+        """What the reference has in the fill's own finest band and the fill has not; nothing of a blurred one."""
+        both = torch.cat([reference, fill], dim=1)
+        theirs, ours = (both - mean_over(both, self.narrow)).split(3, dim=1)
+        energies = torch.cat([self._luma(theirs).square(), self._luma(ours).square()], dim=1)
+        more, less = mean_over(energies, self.middle).split(1, dim=1)
+        return (theirs - ours) * _smoothstep(more / (less + ENERGY_FLOOR), SHARPER)
 
     def _align(self, fill: Tensor, references: Tensor, shift: Tensor) -> Tensor:
         """Displacements (B, 2, size, size), refined until the references fit the fill: Lucas and Kanade's steps
@@ -176,6 +200,24 @@ class Detail(nn.Module):
         """Which of its references fits each place best, (N * count, 1, size, size), nearly 0 or 1."""
         smooth = mean_over(agreement, self.narrow).unflatten(0, (-1, count))
         return (smooth * SURENESS).softmax(dim=1).flatten(0, 1)
+
+    def _trust(self, agreement: Tensor, visible: Tensor) -> Tensor:
+        """How well a reference fits what is seen of the photo about each place, 0 to 1: with the fill alone it may
+        agree since the fill was made from it."""
+        seen = mean_over(torch.cat([agreement.clamp(min=0) * visible, visible], dim=1), self.surroundings)
+        fitting, all_of_it = seen.split(1, dim=1)
+        low, high = TRUSTED
+        return ((fitting / (all_of_it + LEAST_SEEN) - low) / (high - low)).clamp(0, 1)
+
+    def _mirror(self, visible: Tensor) -> Tensor:
+        """Displacements (N, 2, size, size) from places of the hole to as far beyond its edge: there the photo goes on
+        as it does here, where no reference shows how. Outside of the hole they are of no use."""
+        weighted = torch.cat([self.places * visible, visible], dim=1)
+        # The nearest that is seen: a mean over a small window, and where that holds nothing over a larger one.
+        windows = (self.narrow, self.wide, self.surroundings)
+        total = torch.stack([FARTHER**number * mean_over(weighted, each) for number, each in enumerate(windows)]).sum(0)
+        nearest = total[:, :2] / (total[:, 2:] + FARTHER ** len(windows))
+        return (nearest - self.places) * BEYOND
 
     def _gain(self, own: Tensor, others: Tensor, visible: Tensor) -> Tensor:
         """What a reference's detail is multiplied by, that it is as strong as the photo's where both are seen."""
