@@ -10,7 +10,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo prepare train evaluate export-onnx export-detector placement export-placement serve doctor test test-slow bench bench-data
-.PHONY: bench-train mask-picture lint clean
+.PHONY: bench-train mask-picture full-size-picture lint clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -62,6 +62,9 @@ export-placement: $(STAMP) ## a trained placement network to the package's ONNX 
 
 mask-picture: $(STAMP) ## draw every mask policy into docs/masks.png
 	$(BIN)/twoface masks output=docs/masks.png samples=7 seed=2 force=true
+
+full-size-picture: $(STAMP) ## fill a drawn portrait of 1,024 px into docs/full-size.jpg
+	$(BIN)/python benchmarks/full_size.py
 
 bench: $(STAMP) ## speed of both generators, training and inference, in one run
 	$(BIN)/python benchmarks/speed.py $(ARGS)

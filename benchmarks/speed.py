@@ -37,6 +37,7 @@ from twoface_pl.serving.session import FillSession
 from twoface_pl.training.module import InpaintingModule
 
 SIZE = 128
+FULL_SIZE, AT_FULL_SIZE = 768, "ours at 768 px"  # of a large face in a photo
 TURNS, WARM_UP = 5, 3  # of inference
 MASK = {"name": "center", "size": 32}
 NETWORKS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -128,22 +129,26 @@ def training_step_seconds(name: str, part: str, batch: int, steps: int, accelera
 
 
 def inference_seconds(rounds: int) -> dict[str, float]:
-    """Median seconds of one picture under onnxruntime on the CPU, both networks in turns."""
+    """Median seconds of one picture under onnxruntime on the CPU, both networks and ours at full size in turns."""
     rng = np.random.default_rng(0)
-    image, reference = rng.random((2, 1, SIZE, SIZE, 3), np.float32)
-    times: dict[str, list[float]] = {name: [] for name in NETWORKS}
+    pictures = {size: rng.random((2, 1, size, size, 3), np.float32) for size in (SIZE, FULL_SIZE)}
+    at_sizes = {**dict.fromkeys(NETWORKS, SIZE), AT_FULL_SIZE: FULL_SIZE}
+    times: dict[str, list[float]] = {name: [] for name in at_sizes}
     with tempfile.TemporaryDirectory() as folder:
         sessions = {}
         for name in NETWORKS:
             generator = _module(name).generator.eval().requires_grad_(False)
             trained = TrainedGenerator(generator, NETWORKS[name][0], SIZE, FrameKind("none"), MASK, "benchmark", 0)
             sessions[name] = FillSession(export(trained, Path(folder) / f"{name}.onnx").path, "cpu")
+        sessions[AT_FULL_SIZE] = sessions["ours"]
         # In turns, each for a while: a picture at a time would empty the caches for the other network.
         for _ in range(TURNS):
             for name, session in sessions.items():
+                image, reference = pictures[at_sizes[name]]
+                mask = session.hole_at(at_sizes[name])[None]
                 for number in range(WARM_UP + rounds // TURNS):
                     start = time.perf_counter()
-                    session.fill(image, session.default_mask[None], reference)
+                    session.fill(image, mask, reference)
                     if number >= WARM_UP:
                         times[name].append(time.perf_counter() - start)
     return {name: statistics.median(values) for name, values in times.items()}
@@ -175,6 +180,10 @@ def print_inference(rounds: int) -> None:
     took = inference_seconds(rounds)
     times = "   ".join(f"{name} {1000 * seconds:.1f} ms" for name, seconds in took.items())
     print(f"onnxruntime, batch 1: {times}   ours {took['seed'] / took['ours']:.2f}x")
+    beyond = took[AT_FULL_SIZE] - took["ours"]
+    print(
+        f"  detail of a frame of {FULL_SIZE} px: {1000 * beyond:.1f} ms beyond that, {beyond / took['ours']:.2f}x of it"
+    )
 
 
 def main() -> None:

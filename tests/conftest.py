@@ -11,6 +11,7 @@ from pathlib import Path
 
 import onnx
 import pytest
+from filelock import FileLock
 from model_parts import sealed
 from torch import Tensor, nn
 
@@ -184,16 +185,36 @@ def prepared_128(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return root
 
 
+def _once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Path]) -> Path:
+    """What takes long is made by one of the processes that share the tests; ``make`` gets its folder."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / f"made-{name}"
+    with FileLock(f"{folder}.lock"):
+        said = folder / "path.txt"
+        if not said.exists():
+            folder.mkdir()
+            said.write_text(str(make(folder)))
+        return Path(said.read_text())
+
+
 @pytest.fixture(scope="session")
 def checkpoint(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A few batches' checkpoint of a tiny generator."""
-    return train(tiny_module(), tiny_data(prepared), tiny_options(tmp_path_factory.mktemp("run"))).best
+
+    def make(folder: Path) -> Path:
+        return train(tiny_module(), tiny_data(prepared), tiny_options(folder / "run")).best
+
+    return _once(tmp_path_factory, "checkpoint", make)
 
 
 @pytest.fixture(scope="session")
 def model(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its export."""
-    return export(load_generator(checkpoint), tmp_path_factory.mktemp("models") / "two_face_model").path
+
+    def make(folder: Path) -> Path:
+        return export(load_generator(checkpoint), folder / "two_face_model").path
+
+    return _once(tmp_path_factory, "model", make)
 
 
 @pytest.fixture(scope="session")

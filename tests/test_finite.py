@@ -118,10 +118,10 @@ def test_a_warp_to_nowhere_is_not_differentiated_outside_its_pictures() -> None:
     features = torch.full((1, 8, 8, 8), math.nan)
     pictures = torch.rand(1, 2, 3, 64, 64, requires_grad=True)
     for shift in (math.nan, math.inf):
-        warp._sample(torch.full((1, 2, 64, 2), shift, requires_grad=True), pictures, (8, 8)).sum().backward()
+        warp._sample(torch.full((1, 2, 2, 8, 8), shift, requires_grad=True), pictures).sum().backward()
         assert pictures.grad is not None
         assert torch.isfinite(pictures.grad).all()
-    assert warp(features, torch.rand(2, 8, 8, 8), pictures).isnan().all()  # and yet it is seen
+    assert warp(features, torch.rand(2, 8, 8, 8), pictures)[0].isnan().all()  # and yet it is seen
 
 
 def test_the_guard_changes_no_finite_warp() -> None:
