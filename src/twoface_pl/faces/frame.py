@@ -131,13 +131,15 @@ class Frame:
         right, bottom = (math.ceil(value) + 1 for value in corners.max(axis=0))
         return left, top, right, bottom
 
-    def _crop(self, photo: np.ndarray, size: int) -> np.ndarray:
+    def _crop(self, photo: np.ndarray, size: int, kind: type | None = None) -> np.ndarray:
+        """``kind`` is of the result's values; else the photo's."""
         left, top, right, bottom = self._bounds()
         factor = int(self.side / (2 * size))
         if factor >= 2 and (right - left) * (bottom - top) > MOST_UNFOLDED:  # its reflections would fill the memory
             smaller = Frame(self.x / factor, self.y / factor, self.side / factor, self.angle)
-            return smaller._crop(_shrink(photo, factor), size)
+            return smaller._crop(_shrink(photo.astype(kind or photo.dtype, copy=False), factor), size)
         inside, corner = self._unfolded(photo)
+        inside = inside.astype(kind or photo.dtype, copy=False)  # of what is needed only
         return _warp(inside, self.linear / size, np.array([self.x, self.y]) - corner, (size, size), cv2.INTER_LINEAR)
 
     def crop(self, photo: np.ndarray, size: int) -> np.ndarray:
@@ -149,7 +151,7 @@ class Frame:
 
         True for every pixel of :meth:`crop` that any pixel of the hole has part in, its reflection included.
         """
-        return self._crop(mask.astype(np.float32), size) > TOUCHED
+        return self._crop(mask, size, np.float32) > TOUCHED
 
     @property
     def middle(self) -> np.ndarray:

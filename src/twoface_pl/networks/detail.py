@@ -38,7 +38,7 @@ BEYOND = 2.2  # distances to the hole's edge, to where the photo's own detail is
 RIM = 0.5  # share that detail loses at the hole's very edge
 GAIN = (0.3, 1.6)  # of a reference's contrast, smallest and largest
 ENERGY_FLOOR, ENERGY_SHARE = 1e-6, 0.02  # of detail that counts; of its mean over the picture where none is near
-SURENESS = 20.0  # of the choice between references, by agreement
+SURENESS = 60.0  # of the choice between references, by agreement
 
 
 class Given(NamedTuple):
