@@ -35,6 +35,7 @@ SHARPER = (0.6, 1.0)  # energy of the finest band, of the fill's, from which, an
 LEAST_SEEN = 0.02  # share of a window that is seen, to say anything of it
 FARTHER = 1e-3  # of a window's weight, the next larger one's
 BEYOND = 2.2  # distances to the hole's edge, to where the photo's own detail is taken from
+TEXTURE = 0.04  # of the photo's own detail, in brightness: more is an edge, whose mirror image is a crack
 RIM = 0.5  # share that detail loses at the hole's very edge
 GAIN = (0.3, 1.6)  # of a reference's contrast, smallest and largest
 ENERGY_FLOOR, ENERGY_SHARE = 1e-6, 0.02  # of detail that counts; of its mean over the picture where none is near
@@ -142,7 +143,8 @@ class Detail(nn.Module):
         )
         amplitude = between.grow(fits * gain * _between(SHARE_ADDED, trust))
         unknown = between.grow(own.mask * (1 - _blend(fits, count))).clamp(0, 1)
-        mirrored = _sample(photos * (1 - given.mask), between.grow(self._mirror(visible)), places)
+        texture = (photos * (1 - given.mask)).clamp(-TEXTURE, TEXTURE)
+        mirrored = _sample(texture, between.grow(self._mirror(visible)), places)
         added = (_blend(detail * amplitude, count) + mirrored * unknown) * self._rim(between, given.mask)
         sharp = base + share * added
         rest = smooth_fill_any_size(given.masked_image - sharp, given.mask, self.size // COARSEST)
