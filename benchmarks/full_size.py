@@ -2,7 +2,8 @@
 
     make full-size-picture
 
-The package's model fills it at 128 pixels; on the left that fill enlarged, then with the detail step, then the truth.
+The photo with a hole, the reference, the package's fill of 128 pixels enlarged, and that with the detail step; below
+each a part of it at full size.
 """
 
 from __future__ import annotations
@@ -18,9 +19,7 @@ from twoface_pl.data.synthetic import EYE_DISTANCE, EYE_LINE, synthetic_photo
 from twoface_pl.evaluation.picture import picture_grid
 from twoface_pl.faces.frame import Frame
 from twoface_pl.faces.image import write_image
-from twoface_pl.networks.full_size import FullSize
-from twoface_pl.networks.generator import composite
-from twoface_pl.networks.resample import Resampler
+from twoface_pl.networks.full_size import FullSize, enlarged
 from twoface_pl.networks.tensors import to_float, to_uint8
 
 SIZE, SHOWN = 1024, 420
@@ -47,11 +46,10 @@ def main() -> None:
     mask = torch.from_numpy(hole)[None, None].float()
     with torch.inference_mode():
         filled, own = FullSize(trained.generator, trained.image_size).eval()(image * (1 - mask), mask, given[None])
-        enlarged = composite(image, Resampler(SIZE, trained.image_size, own).grow(own), mask)
     columns = {
         "photo with a hole": photo * ~hole[..., None],
         "reference": reference,
-        "filled at 128 px, enlarged": to_uint8(enlarged)[0],
+        "filled at 128 px, enlarged": to_uint8(enlarged(own, image, mask))[0],
         "with the reference's detail": to_uint8(filled)[0],
     }
     corner = SIZE // 4  # what is shown close to

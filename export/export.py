@@ -18,7 +18,7 @@ import torch
 
 from twoface_pl import __version__
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.export.graph import ExportGraph
+from twoface_pl.export.graph import AnySizeGraph, ExportGraph, export_graph
 from twoface_pl.export.half import rename_inputs, round_weights, store_half
 from twoface_pl.export.trace import trace
 from twoface_pl.faces.files import write_atomically
@@ -30,8 +30,6 @@ from twoface_pl.model_file import (
     INPUTS,
     LARGEST_SIZE,
     MOST_REFERENCES,
-    OUTPUT,
-    OWN_SIZE_OUTPUT,
     SIZE_STEP,
     WEIGHTS_PREFIX,
     is_version,
@@ -39,13 +37,11 @@ from twoface_pl.model_file import (
     read_model,
 )
 from twoface_pl.networks.checkpoint import TrainedGenerator, architecture
-from twoface_pl.networks.generator import Generator
 from twoface_pl.networks.weights import check_weights
 
 PARITY_BATCHES = (1, 2, 5)
 PARITY_REFERENCES = (1, 2, 3)
 PARITY_LIMIT = 1e-3
-LARGER = 6 * SIZE_STEP  # pixels a side beyond the generator's, of the other size that a graph is checked at
 TRACED_BATCH = 2  # a batch of 1 would be frozen into the graph
 TRACED_REFERENCES = 3  # not the batch's number, which would make the two one
 
@@ -66,14 +62,16 @@ def _default_mask(trained: TrainedGenerator) -> dict[str, object]:
     return {"name": "center", "size": trained.image_size // 4}
 
 
-def _metadata(trained: TrainedGenerator, half: bool, figures: Sequence[dict[str, Any]]) -> dict[str, str]:
+def _metadata(
+    trained: TrainedGenerator, graph: ExportGraph, half: bool, figures: Sequence[dict[str, Any]]
+) -> dict[str, str]:
     only = trained.generator.only_hole
     return {
         "format": FORMAT,
         "version": __version__,
         "exported": datetime.now(UTC).isoformat(timespec="seconds"),
         "image_size": str(trained.image_size),
-        "largest_size": str(LARGEST_SIZE if trained.generator.matches else trained.image_size),
+        "largest_size": str(LARGEST_SIZE if isinstance(graph, AnySizeGraph) else trained.image_size),
         "frame": json.dumps(trained.frame.options()),
         "default_mask": json.dumps(_default_mask(trained)),
         "mask": json.dumps(trained.mask),
@@ -90,12 +88,6 @@ def _metadata(trained: TrainedGenerator, half: bool, figures: Sequence[dict[str,
     }
 
 
-def _sizes(trained: TrainedGenerator) -> tuple[int, ...]:
-    """Sizes that a graph is checked at; the last one is what it is traced with."""
-    own = trained.image_size
-    return (own, own + LARGER) if trained.generator.matches else (own,)
-
-
 def _example(trained: TrainedGenerator, batch: int, references: int, size: int) -> tuple[torch.Tensor, ...]:
     """Real-valued pictures, a hole and references."""
     source = torch.Generator().manual_seed(batch)
@@ -105,11 +97,6 @@ def _example(trained: TrainedGenerator, batch: int, references: int, size: int) 
     mask = torch.zeros(batch, size, size, 1)
     mask[:, : len(hole), : len(hole)] = torch.from_numpy(hole).float()[:, :, None]
     return image, mask, others
-
-
-def outputs_of(generator: Generator) -> list[str]:
-    """The names of what a generator's file gives."""
-    return [OUTPUT, OWN_SIZE_OUTPUT] if generator.matches else [OUTPUT]
 
 
 def _keep_weights(model: onnx.ModelProto, graph: ExportGraph) -> None:
@@ -136,14 +123,13 @@ def _write_graph(
     only = trained.generator.only_references
     of_references = {0: batch} if only else {0: batch, 1: torch.export.Dim("references", min=1, max=MOST_REFERENCES)}
     of_picture: dict[int, Any] = {0: batch}
-    if trained.generator.matches:
+    if isinstance(graph, AnySizeGraph):
         least, most = trained.image_size // SIZE_STEP, LARGEST_SIZE // SIZE_STEP
         side = SIZE_STEP * torch.export.Dim("steps", min=least, max=most)
         of_picture |= {1: side, 2: side}
         of_references |= {2: side, 3: side}
-    example = _example(trained, TRACED_BATCH, only or TRACED_REFERENCES, _sizes(trained)[-1])
-    names = outputs_of(trained.generator)
-    model = trace(graph, example, INPUTS, names, (of_picture, dict(of_picture), of_references), path)
+    example = _example(trained, TRACED_BATCH, only or TRACED_REFERENCES, graph.sizes[-1])
+    model = trace(graph, example, INPUTS, graph.outputs, (of_picture, dict(of_picture), of_references), path)
     _keep_weights(model, graph)
     if half:
         store_half(model)
@@ -166,12 +152,12 @@ def check_parity(path: Path, graph: ExportGraph, trained: TrainedGenerator) -> d
     only = trained.generator.only_references
     parity: dict[tuple[int, int], float] = {}
     several = (only,) if only else PARITY_REFERENCES
-    for batch, references, size in itertools.product(PARITY_BATCHES, several, _sizes(trained)):
+    for batch, references, size in itertools.product(PARITY_BATCHES, several, graph.sizes):
         inputs = _example(trained, batch, references, size)
         with torch.inference_mode():
             expected = graph(*inputs)
         feeds = {name: tensor.numpy() for name, tensor in zip(INPUTS, inputs, strict=True)}
-        found = session.run(outputs_of(trained.generator), feeds)
+        found = session.run(graph.outputs, feeds)
         pairs = zip(found, expected, strict=True)
         difference = max(float(np.abs(here - there.numpy()).max()) for here, there in pairs)
         if not difference <= PARITY_LIMIT:
@@ -213,8 +199,8 @@ def export(
     if half:
         round_weights(generator)
         check_weights(generator.state_dict(), f"{trained.run} in half precision")
-    graph = ExportGraph(generator, trained.image_size).eval()
-    metadata = _metadata(trained, half, figures)
+    graph = export_graph(generator, trained.image_size).eval()
+    metadata = _metadata(trained, graph, half, figures)
     read_facts(metadata, f"export of {trained.run}")  # what is written can be read
     parity: dict[tuple[int, int], float] = {}
 

@@ -1,11 +1,21 @@
-"""The graph that is exported: the generator at every size of photo, with its pre- and post-processing."""
+"""The graph that is exported: a generator with its pre- and post-processing, and for photos of any size the detail."""
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import ClassVar
 
+import torch
+from torch import Tensor, nn
+
+from twoface_pl.model_file import LARGEST_SIZE, OUTPUT, OWN_SIZE_OUTPUT, SIZE_STEP
 from twoface_pl.networks.full_size import FullSize
+from twoface_pl.networks.generator import Generator, MatchingGenerator
+
+LARGER = 6 * SIZE_STEP  # pixels a side beyond the generator's, of the other size that a graph is made and checked with
+
+
+def _channels_first(pictures: Tensor) -> Tensor:
+    return pictures.movedim(-1, -3)
 
 
 def _channels_last(filled: Tensor) -> Tensor:
@@ -14,20 +24,49 @@ def _channels_last(filled: Tensor) -> Tensor:
     return torch.clamp(filled, 0, 1).flatten(2).transpose(1, 2).unflatten(1, filled.shape[-2:])
 
 
-class ExportGraph(FullSize):
+class OneSizeGraph(nn.Module):
     """Channels last, as the 2018 protocol has it.
 
     ``masked_image`` is float32 (N, S, S, 3) in [0, 1], ``mask`` is float32 (N, S, S, 1) with 1 = hole,
-    ``reference_images`` are float32 (N, R, S, S, 3) in [0, 1]. What the picture holds in the hole is set to
-    zero, so it cannot leak. S is the generator's size, or of one that matches any multiple of 8 from there on.
-    Returns ``filled_image``, float32 (N, S, S, 3) in [0, 1], and of one that matches ``filled_at_image_size``, what
-    the generator itself made of it.
+    ``reference_images`` are float32 (N, R, S, S, 3) in [0, 1], S is the generator's size. What the picture holds in
+    the hole is set to zero, so it cannot leak. Returns ``filled_image``, float32 (N, S, S, 3) in [0, 1].
     """
 
+    outputs: ClassVar[tuple[str, ...]] = (OUTPUT,)
+
+    def __init__(self, generator: Generator, size: int) -> None:
+        super().__init__()
+        self.generator = generator
+        self.sizes = (size,)  # that it is checked at; the last one is what it is traced with
+
     def forward(self, masked_image: Tensor, mask: Tensor, reference_images: Tensor) -> tuple[Tensor, ...]:
-        image, hole, references = (tensor.movedim(-1, -3) for tensor in (masked_image, mask, reference_images))
-        masked = image * (1 - hole)
-        if not self.generator.matches:
-            return (_channels_last(self.generator(masked, hole, references)),)
-        full, own = super().forward(masked, hole, references)
+        image, hole, references = map(_channels_first, (masked_image, mask, reference_images))
+        return (_channels_last(self.generator(image * (1 - hole), hole, references)),)
+
+
+class AnySizeGraph(FullSize):
+    """As :class:`OneSizeGraph`, S any multiple of 8 from the generator's size on.
+
+    Returns beside ``filled_image`` ``filled_at_image_size``, what the generator itself made of it.
+    """
+
+    outputs: ClassVar[tuple[str, ...]] = (OUTPUT, OWN_SIZE_OUTPUT)
+
+    def __init__(self, generator: MatchingGenerator, size: int) -> None:
+        super().__init__(generator, size)
+        self.sizes = (size, size + LARGER)
+
+    def forward(self, masked_image: Tensor, mask: Tensor, reference_images: Tensor) -> tuple[Tensor, ...]:
+        image, hole, references = map(_channels_first, (masked_image, mask, reference_images))
+        full, own = super().forward(image * (1 - hole), hole, references)
         return _channels_last(full), _channels_last(own)
+
+
+ExportGraph = OneSizeGraph | AnySizeGraph
+
+
+def export_graph(generator: Generator, size: int) -> ExportGraph:
+    """The graph of a generator that works at ``size``: for any size of photo where it can be had."""
+    if isinstance(generator, MatchingGenerator) and size + LARGER <= LARGEST_SIZE:
+        return AnySizeGraph(generator, size)
+    return OneSizeGraph(generator, size)

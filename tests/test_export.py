@@ -24,7 +24,7 @@ from twoface_pl.export.export import (
     export,
     next_version,
 )
-from twoface_pl.export.graph import ExportGraph
+from twoface_pl.export.graph import ExportGraph, OneSizeGraph, export_graph
 from twoface_pl.faces.frame import FrameKind
 from twoface_pl.model_file import FORMAT, read_facts
 from twoface_pl.networks.checkpoint import TrainedGenerator, load_generator
@@ -68,7 +68,7 @@ def test_a_file_says_nothing_of_the_machine_that_made_it(model: Path) -> None:
 def test_onnxruntime_fills_as_torch_does(model: Path, checkpoint: Path) -> None:
     trained = load_generator(checkpoint)
     session = FillSession(model, "cpu")
-    graph = ExportGraph(trained.generator, SIZE)
+    graph = export_graph(trained.generator, SIZE)
     rng = np.random.default_rng(0)
     for batch, references, size in itertools.product(PARITY_BATCHES, PARITY_REFERENCES, (SIZE, SIZE + 8, 5 * SIZE)):
         if size > 2 * SIZE and batch * references > 2:
@@ -91,12 +91,12 @@ def _broken(trained: TrainedGenerator) -> ExportGraph:
     generator.load_state_dict(trained.generator.state_dict())
     with torch.no_grad():
         brightness_of(generator)[0] += 1.0
-    return ExportGraph(generator.eval().requires_grad_(False), trained.image_size)
+    return export_graph(generator.eval().requires_grad_(False), trained.image_size)
 
 
 def test_one_broken_weight_fails_the_check(model: Path, checkpoint: Path) -> None:
     trained = load_generator(checkpoint)
-    assert max(check_parity(model, ExportGraph(trained.generator, trained.image_size), trained).values()) < 1e-3
+    assert max(check_parity(model, export_graph(trained.generator, trained.image_size), trained).values()) < 1e-3
     with pytest.raises(TwoFaceError, match=r"differs from torch by .* at batch 1"):
         check_parity(model, _broken(trained), trained)
 
@@ -164,7 +164,7 @@ def test_wrong_onnx_files_are_refused(tmp_path: Path) -> None:
 def test_a_model_trained_with_mask_files_exports_where_they_are_not(checkpoint: Path) -> None:
     """Its metadata is all that would need them."""
     trained = dataclasses.replace(load_generator(checkpoint), mask={"name": "files", "folder": "gone"})
-    facts = read_facts(_metadata(trained, False, ()), "it")
+    facts = read_facts(_metadata(trained, export_graph(trained.generator, trained.image_size), False, ()), "it")
     assert facts.mask == trained.mask
     assert facts.default_mask == {"name": "center", "size": trained.image_size // 4}
 
@@ -180,3 +180,9 @@ def test_a_file_exported_anew_keeps_its_figures(model: Path, tmp_path: Path, mon
     run_export({"checkpoint": str(first), "output": str(again), "half": False, "figures": []}, tmp_path)
     metadata = {entry.key: entry.value for entry in onnx.load(again).metadata_props}
     assert json.loads(metadata["figures"]) == figures
+
+
+def test_a_generator_of_the_largest_size_fills_at_that_alone(checkpoint: Path) -> None:
+    generator = load_generator(checkpoint).generator
+    assert export_graph(generator, SIZE).outputs == ("filled_image", "filled_at_image_size")
+    assert isinstance(export_graph(generator, 2048), OneSizeGraph)

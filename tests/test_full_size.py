@@ -9,7 +9,7 @@ from torch import Tensor
 from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.evaluation.metrics import energy_above, psnr_in_hole, rim_gradient
 from twoface_pl.networks.full_size import FullSize
-from twoface_pl.networks.generator import Generator, Match, composite
+from twoface_pl.networks.generator import Match, MatchingGenerator, composite
 from twoface_pl.networks.ours import AttentionGenerator
 from twoface_pl.networks.resample import Resampler
 from twoface_pl.networks.smooth import smooth_fill, smooth_fill_any_size
@@ -20,19 +20,15 @@ HOLE = np.zeros((SIDE, SIDE), bool)
 HOLE[88:184, 72:184] = True
 
 
-class _Oracle(Generator):
+class _Oracle(MatchingGenerator):
     """Knows the truth in its own band, a little blurred, and takes each place for the same one in the references."""
 
     name = "oracle"
-    matches = True
 
     def __init__(self, truth: np.ndarray) -> None:
         super().__init__()
         small = cv2.resize(truth, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
         self.fill = to_float(torch.from_numpy(cv2.GaussianBlur(small, (0, 0), 0.7)[None]))
-
-    def forward(self, masked_image: Tensor, mask: Tensor, references: Tensor) -> Tensor:
-        return self.match(masked_image, mask, references).fill
 
     def match(self, masked_image: Tensor, mask: Tensor, references: Tensor) -> Match:
         shift = references.new_zeros(*references.shape[:2], 2, 8, 8)

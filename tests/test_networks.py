@@ -277,3 +277,11 @@ def test_preprocessing_follows_the_weights_that_a_checkpoint_brings() -> None:
     torch.nn.Sequential(read).load_state_dict(torch.nn.Sequential(trained).state_dict())
     assert read.preprocess == "caffe"
     assert read.scale.flatten().tolist() == [255.0] * 3
+
+
+def test_the_smooth_fill_is_the_same_inside_a_training_in_bfloat16() -> None:
+    image, mask = torch.rand(1, 3, 64, 64), torch.zeros(1, 1, 64, 64)
+    mask[..., 10:50, 20:60] = 1
+    alone = smooth_fill(image, mask)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(smooth_fill(image, mask), alone)

@@ -25,6 +25,7 @@ from twoface_pl.evaluation.placement import PLACED, DamagedPhotos, summarise_pla
 from twoface_pl.evaluation.summary import by_bucket, summarise
 from twoface_pl.masks import build_mask_policy
 from twoface_pl.networks.checkpoint import TrainedGenerator
+from twoface_pl.networks.generator import MatchingGenerator
 from twoface_pl.networks.identity import IdentityNetwork
 
 log = logging.getLogger(__name__)
@@ -172,12 +173,12 @@ def _full_size_photos(
     """The split's photos at their own size, where that is larger than the generator's."""
     if (read_image_size(triples.source) or 0) <= trained.image_size:
         return None
-    if not trained.generator.matches:
+    if not isinstance(trained.generator, MatchingGenerator):
         evaluator.skipped["at full size"] = (
             f"generator '{trained.generator.name}' fills at {trained.image_size} px only"
         )
         return None
-    return FullSizePhotos(triples, trained, device)
+    return FullSizePhotos(triples, trained.generator, device)
 
 
 def _training_of(trained: TrainedGenerator) -> dict[str, Any]:

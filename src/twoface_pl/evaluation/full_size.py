@@ -8,7 +8,6 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from twoface_pl.data.index import split_name
@@ -22,10 +21,9 @@ from twoface_pl.evaluation.picture import show_hole
 from twoface_pl.evaluation.summary import LOWER_IS_BETTER, Figures, summarise
 from twoface_pl.faces.frame import resize
 from twoface_pl.faces.hole import bounding_box
-from twoface_pl.networks.checkpoint import TrainedGenerator
-from twoface_pl.networks.full_size import FullSize
-from twoface_pl.networks.generator import composite
-from twoface_pl.networks.resample import Resampler
+from twoface_pl.model_file import SIZE_STEP
+from twoface_pl.networks.full_size import FullSize, enlarged
+from twoface_pl.networks.generator import MatchingGenerator
 from twoface_pl.networks.tensors import to_float, to_uint8
 
 ENLARGED, TWO = "enlarged fill", "two references"
@@ -40,21 +38,21 @@ class FullSizePhotos:
 
     Args:
         triples: the split, at the generator's size; its masks are enlarged.
-        trained: a generator that matches.
+        generator: what fills.
         device: that it runs on.
     """
 
-    def __init__(self, triples: Triples, trained: TrainedGenerator, device: torch.device) -> None:
+    def __init__(self, triples: Triples, generator: MatchingGenerator, device: torch.device) -> None:
         self.triples = triples
-        self.image_size = trained.image_size
+        self.image_size = triples.options.image_size
         self._device = device
         self._several = any(len(self.files(position)) > 1 for position in range(len(triples)))
-        self._network = FullSize(trained.generator, trained.image_size).to(device).eval()
+        self._network = FullSize(generator, self.image_size).to(device).eval()
 
     def load(self, role: str, entry: str, size: int | None = None) -> np.ndarray:
         """A photo, a multiple of 8 pixels wide, or at ``size``."""
         pixels = self.triples.load_own_size(role, *split_name(entry))
-        return resize(pixels, size or max(len(pixels) // 8 * 8, self.image_size))
+        return resize(pixels, size or max(len(pixels) // SIZE_STEP * SIZE_STEP, self.image_size))
 
     def mask(self, position: int, size: int) -> np.ndarray:
         """The hole of a target, bool (size, size)."""
@@ -84,22 +82,15 @@ class FullSizePhotos:
         image, others = (to_float(torch.from_numpy(pixels).to(self._device)) for pixels in (photo[None], references))
         hole = torch.from_numpy(mask)[None, None].to(self._device, image.dtype)
         filled, own = self._network(image * (1 - hole), hole, others[None])
-        return self._pixels(filled), self._pixels(composite(image, self._grow(own, len(photo)), hole))
-
-    def _grow(self, own: Tensor, size: int) -> Tensor:
-        return Resampler(size, self.image_size, own).grow(own)
-
-    @staticmethod
-    def _pixels(filled: Tensor) -> np.ndarray:
-        return to_uint8(filled)[0]
+        return to_uint8(filled)[0], to_uint8(enlarged(own, image, hole))[0]
 
     def conditions(self, photo: np.ndarray, mask: np.ndarray, references: dict[str, np.ndarray]) -> Fills:
         """Every condition's fill of a photo."""
         fills: Fills = {}
         for name, given in references.items():
-            fills[name], enlarged = self.fill(photo, mask, given)
+            fills[name], own = self.fill(photo, mask, given)
             if name == RIGHT:
-                fills[ENLARGED] = enlarged
+                fills[ENLARGED] = own
         fills[PASTED] = pasted_reference(photo[None], mask[None], references[RIGHT])[0]
         return fills | {opencv_name(name): opencv_fill(photo[None], mask[None], name)[0] for name in OPENCV_METHODS}
 
@@ -201,11 +192,11 @@ def full_size_examples(photos: FullSizePhotos, psnr: np.ndarray) -> dict[str, np
     for position in chosen:
         photo = photos.load("masked", photos.triples.targets[position])
         mask, references = photos.mask(position, len(photo)), photos.references(position, len(photo))
-        filled, enlarged = photos.fill(photo, mask, references[RIGHT])
+        filled, own = photos.fill(photo, mask, references[RIGHT])
         for name, picture in (
             ("hole", show_hole(photo, mask)),
             ("reference", references[RIGHT][0]),
-            ("enlarged", enlarged),
+            ("enlarged", own),
             ("filled", filled),
             ("photo", photo),
         ):

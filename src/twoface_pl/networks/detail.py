@@ -16,13 +16,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from twoface_pl.faces.frame import NOMINAL_SIZE
 from twoface_pl.networks.blocks import coordinates
 from twoface_pl.networks.generator import Match
 from twoface_pl.networks.resample import Resampler, mean_over, window
 from twoface_pl.networks.smooth import smooth_fill_any_size
 
-NOMINAL = 128  # pixels a side, in which windows are given
-NARROW, MIDDLE, WIDE, SURROUNDINGS = 2.0, 3.2, 5.3, 12.0  # standard deviations of windows, in pixels of 128
+NARROW, MIDDLE, WIDE, SURROUNDINGS = 2.0, 3.2, 5.3, 12.0  # standard deviations of windows, in pixels of NOMINAL_SIZE
 COARSEST = 8  # of the generator's size, the side of the coarsest level of what makes the rim fit
 LUMA = (0.299, 0.587, 0.114)
 ITERATIONS = 4  # of the refinement, each of a pixel at the most
@@ -96,7 +96,7 @@ class Detail(nn.Module):
         self.size = size
         slopes = torch.zeros(2, 1, 3, 3)
         slopes[0, 0, 1] = slopes[1, 0, :, 1] = torch.tensor([-0.5, 0.0, 0.5])
-        scale = size / NOMINAL
+        scale = size / NOMINAL_SIZE
         for name, value in (
             ("slopes", slopes),  # across and down, as weights of a convolution
             ("places", coordinates(size, size, slopes)),
@@ -117,7 +117,7 @@ class Detail(nn.Module):
             match: the generator's.
         """
         count, side = given.references.shape[1], given.mask.shape[-1]
-        share = self._share(given.masked_image)
+        share = (between.factor - 1).clamp(0, 1)  # nothing at the generator's own size, all from twice that on
         fill = _for_each(match.fill, count)
         shift = self._align(fill, own.references.flatten(0, 1), match.shift.flatten(0, 1))
         places = coordinates(side, side, given.mask)
@@ -149,11 +149,6 @@ class Detail(nn.Module):
         sharp = base + share * added
         rest = smooth_fill_any_size(given.masked_image - sharp, given.mask, self.size // COARSEST)
         return sharp + share * rest  # no step is left at the hole's edge
-
-    def _share(self, picture: Tensor) -> Tensor:
-        """Of the detail step: nothing at the generator's own size, all from twice that size on."""
-        side = picture.new_ones(picture.shape[-1]).sum()  # as a tensor: an exported graph knows it as one that varies
-        return (side / self.size - 1).clamp(0, 1)
 
     @staticmethod
     def _luma(picture: Tensor) -> Tensor:

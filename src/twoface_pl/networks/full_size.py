@@ -5,10 +5,17 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from twoface_pl.networks.detail import Detail, Given
-from twoface_pl.networks.generator import Generator, composite
+from twoface_pl.networks.generator import MatchingGenerator, composite
 from twoface_pl.networks.resample import Resampler
 
 TOUCHED = 1e-4  # a share of a pixel below which the hole has no part in it
+
+
+def enlarged(own: Tensor, masked_image: Tensor, mask: Tensor) -> Tensor:
+    """What the detail step is held against: a generator's own fill (N, 3, size, size), enlarged by a cubic, in the hole
+    (N, 1, S, S) of a picture (N, 3, S, S)."""
+    between = Resampler(masked_image.shape[-1], own.shape[-1], own)
+    return composite(masked_image, between.grow(own).clamp(0, 1), mask)
 
 
 class FullSize(nn.Module):
@@ -17,11 +24,11 @@ class FullSize(nn.Module):
     At the generator's own size the fill is the generator's alone; from there to twice that size the detail comes in.
 
     Args:
-        generator: one that matches.
+        generator: what fills.
         size: pixels a side that it works at.
     """
 
-    def __init__(self, generator: Generator, size: int) -> None:
+    def __init__(self, generator: MatchingGenerator, size: int) -> None:
         super().__init__()
         self.generator = generator
         self.detail = Detail(size)

@@ -47,15 +47,9 @@ class Generator(nn.Module, ABC):
     size_step: int = 1
     grows: ClassVar[tuple[str, ...]] = ()  # options that may be larger than those of a generator it starts from
 
-    matches: ClassVar[bool] = False  # whether it says where its fill is found in the references
-
     @abstractmethod
     def forward(self, masked_image: Tensor, mask: Tensor, references: Tensor) -> Tensor:
         """As the class says."""
-
-    def match(self, masked_image: Tensor, mask: Tensor, references: Tensor) -> Match:
-        """As ``forward``, and where the fill is found in the references; of one that ``matches``."""
-        raise NotImplementedError
 
     def grow_from(self, smaller: Generator) -> None:
         """Take the weights of one whose options in ``grows`` are no larger; what is new changes no fill yet."""
@@ -100,6 +94,17 @@ class Generator(nn.Module, ABC):
             raise TwoFaceError(
                 f"generator '{self.name}' takes {self.only_references} reference, not {count}; choose generator=ours"
             )
+
+
+class MatchingGenerator(Generator):
+    """One that says where its fill is found in the references."""
+
+    def forward(self, masked_image: Tensor, mask: Tensor, references: Tensor) -> Tensor:
+        return self.match(masked_image, mask, references).fill
+
+    @abstractmethod
+    def match(self, masked_image: Tensor, mask: Tensor, references: Tensor) -> Match:
+        """Its fill, and where each place of it is; arguments as of ``forward``."""
 
 
 def build_generator(options: dict[str, Any]) -> Generator:

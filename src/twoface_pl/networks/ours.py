@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from twoface_pl.errors import require
 from twoface_pl.networks.blocks import SLOPE, Fold, ResidualBlock, TokenNorm, coordinates
-from twoface_pl.networks.generator import Generator, Match, composite
+from twoface_pl.networks.generator import Generator, Match, MatchingGenerator, composite
 from twoface_pl.networks.options import require_whole
 from twoface_pl.networks.reference import ReferenceAttention, ReferenceWarp
 from twoface_pl.networks.smooth import smooth_fill
@@ -62,7 +62,7 @@ class Encoder(nn.Module):
         return fine, self.coarse(coarse + usual)
 
 
-class AttentionGenerator(Generator):
+class AttentionGenerator(MatchingGenerator):
     """Masked image + mask + any number of references to the whole image, hole composited.
 
     Args:
@@ -80,7 +80,6 @@ class AttentionGenerator(Generator):
     name: ClassVar[str] = "ours"
     grows: ClassVar[tuple[str, ...]] = ("blocks", "fine_blocks")
     size_step = 2 * FOLD
-    matches: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -128,9 +127,6 @@ class AttentionGenerator(Generator):
                 rest[0] = str(int(rest[0]) + self.fine_blocks - smaller.fine_blocks)
             taken[".".join([part, *rest])] = weight
         self.load_state_dict({**self.state_dict(), **taken})
-
-    def forward(self, masked_image: Tensor, mask: Tensor, references: Tensor) -> Tensor:
-        return self.match(masked_image, mask, references).fill
 
     def match(self, masked_image: Tensor, mask: Tensor, references: Tensor) -> Match:
         # The networks see [-1, 1].

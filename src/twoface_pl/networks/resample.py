@@ -40,7 +40,8 @@ def _cubic_weights(small: int, large: int, like: Tensor) -> Tensor:
 
 
 class Resampler:
-    """Between pictures of one size and of a smaller one. Its matrices are made once, for all that is resampled.
+    """Between pictures of one size and of a smaller one; ``factor`` is by how much, as a tensor. Its matrices are made
+    once, for all that is resampled.
 
     Args:
         large, small: pixels a side, large >= small; where they are the same, nothing changes.
@@ -48,6 +49,7 @@ class Resampler:
     """
 
     def __init__(self, large: int, small: int, like: Tensor) -> None:
+        self.factor = _number(large, like) / small
         self.down = _area_weights(large, small, like)
         self.up = _cubic_weights(small, large, like)
 

@@ -14,10 +14,6 @@ HALVINGS = 3  # of a picture of any size, whose number of levels must not depend
 Level = tuple[Tensor, Tensor]  # pixels times the share that is seen of them, and that share
 
 
-def _ones(picture: Tensor) -> Tensor:
-    return picture.new_ones(picture.shape[1], 1, 3, 3)
-
-
 def _sums(picture: Tensor, ones: Tensor) -> Tensor:
     """Sums over 3x3 pixels; as a convolution, which onnxruntime does eight times as fast as its pooling.
 
@@ -25,7 +21,9 @@ def _sums(picture: Tensor, ones: Tensor) -> Tensor:
         picture: (N, C, H, W).
         ones: (C, 1, 3, 3).
     """
-    return F.conv2d(picture, ones, padding=1, groups=len(ones))
+    # Not in a training's bfloat16, which has fewer steps than a picture.
+    with torch.autocast(picture.device.type, enabled=False):
+        return F.conv2d(picture, ones, padding=1, groups=len(ones))
 
 
 def _halve(level: Level) -> Level:
@@ -54,6 +52,14 @@ def _refine(fill: Tensor, level: Level, ones: Tensor) -> Tensor:
     return fill
 
 
+def _spread(fill: Tensor, levels: list[Level]) -> Tensor:
+    """A field coarser than all levels, finest first, brought up through them."""
+    ones = fill.new_ones(fill.shape[1], 1, 3, 3)
+    for level in reversed(levels):
+        fill = _refine(fill, level, ones)
+    return fill
+
+
 def smooth_fill(image: Tensor, mask: Tensor) -> Tensor:
     """Seen pixels averaged down level by level, then spread up into the hole and smoothed there.
 
@@ -71,10 +77,7 @@ def smooth_fill(image: Tensor, mask: Tensor) -> Tensor:
     levels = [_finest(image, mask)]
     while max(levels[-1][0].shape[-2:]) > 1:
         levels.append(_halve(levels[-1]))
-    fill, ones = _mean_of_seen(levels.pop()), _ones(image)
-    for level in reversed(levels):
-        fill = _refine(fill, level, ones)
-    return fill
+    return _spread(_mean_of_seen(levels.pop()), levels)
 
 
 def smooth_fill_any_size(image: Tensor, mask: Tensor, coarse: int) -> Tensor:
@@ -85,8 +88,4 @@ def smooth_fill_any_size(image: Tensor, mask: Tensor, coarse: int) -> Tensor:
         levels.append(_halve(levels[-1]))
     between = Resampler(levels[-1][0].shape[-1], coarse, image)
     known, seen = (between.shrink(part) for part in levels[-1])
-    fill = between.grow(smooth_fill(_mean_of_seen((known, seen)), 1 - seen))
-    ones = _ones(image)
-    for level in reversed(levels):
-        fill = _refine(fill, level, ones)
-    return fill
+    return _spread(between.grow(smooth_fill(_mean_of_seen((known, seen)), 1 - seen)), levels)
