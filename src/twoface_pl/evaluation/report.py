@@ -132,7 +132,7 @@ def _full_size_tables(summary: dict[str, Any]) -> list[tuple[str, Rows]]:
     return [
         (f"at the photos' own size, {least} to {most} px, {middle} in the middle", condition_rows(summary)),
         ("", difference_rows({**summary, "right_above": compared})),
-        ("distances, of the enlarged fill's", [["", "share"], *shares]),
+        ("at the photos' own size, distance to the photo as a share of the enlarged fill's", [["", "share"], *shares]),
         *((f"at the photos' own size, {title}", rows) for title, rows in _verification_tables(summary["verification"])),
     ]
 
