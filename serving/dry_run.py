@@ -69,19 +69,19 @@ def draw_placement(
     photo, mask = given_hole(photo, mask)
     others = listed(references) or []
     frames = place_references(session, others, reference_box) if len(others) else []
-    sought = Sought(seen, box=box, hole=mask > 0 if mask is not None else None)
+    given = mask > 0 if mask is not None else None
     refused: TwoFaceError | None = None
     frame: Frame | None = None
     try:
-        frame = place_photo(session, sought)
-        _, mask = find_hole(session, frame, session.image_size, mask, *seen.shape[:2])
+        frame = place_photo(session, Sought(seen, box=box, hole=given))
+        _, given = find_hole(session, frame, session.image_size, given, *seen.shape[:2])
     except UnsureError as error:
         frame, refused = session.frame.place(error.face), error
     except TwoFaceError as error:
-        if mask is None or frame is None:
+        if given is None or frame is None:
             raise
         refused = error
-    hole = mask > 0 if mask is not None else np.zeros(seen.shape[:2], bool)
+    hole = given if given is not None else np.zeros(seen.shape[:2], bool)
     panels = [_panel(seen, frame, hole, session.frame, SURE if refused is None else REFUSED)]
     for pixels, of_reference in zip(others, frames, strict=True):
         panels.append(_panel(pixels, of_reference, np.zeros(pixels.shape[:2], bool), session.frame, SURE))

@@ -59,16 +59,21 @@ def listed(references: References) -> Sequence[np.ndarray] | None:
     return [references] if isinstance(references, np.ndarray) else references
 
 
+def _levels(hole: np.ndarray) -> np.ndarray:
+    """A hole (bool) as a mask's levels, uint8."""
+    return hole.view(np.uint8) * np.uint8(OPAQUE)
+
+
 def _check_mask(mask: np.ndarray, height: int, width: int) -> np.ndarray:
     """A mask as uint8, 255 in the hole."""
     if mask.shape != (height, width):
         raise TwoFaceError(
             f"the mask is {mask.shape[1]}x{mask.shape[0]}, the photo {width}x{height}; they must be of one size"
         )
-    share = (mask > 0).mean()
+    share = np.count_nonzero(mask) / mask.size
     if share > MOSTLY_HOLE:
         log.warning("the mask is %.0f %% hole; white (1) is the hole: is it inverted?", 100 * share)
-    return mask.astype(np.uint8) * np.uint8(OPAQUE) if mask.dtype == bool else mask
+    return _levels(mask) if mask.dtype == bool else mask
 
 
 def given_hole(photo: Photo, mask: np.ndarray | None) -> tuple[Photo, np.ndarray | None]:
@@ -89,26 +94,26 @@ def given_hole(photo: Photo, mask: np.ndarray | None) -> tuple[Photo, np.ndarray
 
 
 def find_hole(
-    session: FillSession, frame: Frame, size: int, mask: np.ndarray | None, height: int, width: int
+    session: FillSession, frame: Frame, size: int, given: np.ndarray | None, height: int, width: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The hole in the frame, bool (size, size), and in the photo (uint8, 255 in it): the given one, else the model's
-    own.
+    """The hole in the frame, bool (size, size), and in the photo, bool (height, width): the given one, else the
+    model's own.
 
     Raises:
         TwoFaceError: one that the frame does not hold, or this model cannot fill.
     """
-    if mask is None:
-        hole = session.hole_at(size)
-        mask = frame.mask_in_photo(hole, height, width).astype(np.uint8) * np.uint8(OPAQUE)
-        if not mask.any():
+    if given is None:
+        framed = session.hole_at(size)
+        given = frame.mask_in_photo(framed, height, width)
+        if not given.any():
             raise TwoFaceError("the model's default hole is less than a pixel there; give a larger --box, or a mask")
     else:
-        hole, beside = hole_in_frame(frame, mask > 0, size)
+        framed, beside = hole_in_frame(frame, given, size)
         if beside > MENTIONED:
             share = 100 * beside
             log.warning("%.0f %% of the hole lies beside the face's frame and is filled from its surroundings", share)
-    session.check_mask(hole)
-    return hole, mask
+    session.check_mask(framed)
+    return framed, given
 
 
 @overload
@@ -173,15 +178,16 @@ def inpaint(
     others = listed(references)
     count = len(others) if others is not None else 1
     session.check_references(count)
-    frame = place_photo(session, Sought(seen, box=box, hole=mask > 0 if mask is not None else None))
+    given = mask > 0 if mask is not None else None
+    frame = place_photo(session, Sought(seen, box=box, hole=given))
     size = session.fitting_size(frame.side, count)
-    hole, mask = find_hole(session, frame, size, mask, height, width)
+    hidden, hole = find_hole(session, frame, size, given, height, width)
     framed = frame.crop(seen, size)
     if others is None:  # alone, it is its own reference, without what is in the hole
-        faces = spread(framed, hole)[None, None]
+        faces = spread(framed, hidden)[None, None]
     else:
         frames = place_references(session, others, reference_box)
         _hint_at_small_references(session, frame, frames)
         faces = np.stack([of.crop(pixels, size) for of, pixels in zip(frames, others, strict=True)])[None]
-    (filled,) = session.fill_uint8(framed[None], hole[None], faces)
-    return photo.with_fill(content(frame, filled, seen, mask > 0), mask)
+    (filled,) = session.fill_uint8(framed[None], hidden[None], faces)
+    return photo.with_fill(content(frame, filled, seen, hole), _levels(hole) if mask is None else mask)

@@ -218,6 +218,5 @@ class FillSession:
 
     def fill_uint8(self, images: np.ndarray, masks: np.ndarray, references: np.ndarray) -> np.ndarray:
         """As :meth:`fill`, for uint8 pictures in and out."""
-        scaled = (pictures.astype(np.float32) / 255 for pictures in (images, references))
-        image, reference = scaled
+        image, reference = (np.divide(each, np.float32(255), dtype=np.float32) for each in (images, references))
         return np.round(self.fill(image, masks, reference) * 255).astype(np.uint8)

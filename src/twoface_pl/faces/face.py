@@ -55,6 +55,11 @@ class Face:
         box = (x + right, y + down, width, height)
         return replace(self, box=box, landmarks=self.landmarks + np.array([right, down]))
 
+    def scaled(self, step: np.ndarray) -> Face:
+        """The same face in a picture that is larger by ``step``, across and down."""
+        x, y, width, height = (float(value) for value in np.array(self.box) * np.tile(step, 2))
+        return replace(self, box=(x, y, width, height), landmarks=self.landmarks * step.astype(self.landmarks.dtype))
+
     @classmethod
     def by_landmarks(cls, landmarks: np.ndarray, confidence: float) -> Face:
         """A face whose landmarks alone are known, in the box that the detector would give it, in the mean."""
@@ -127,7 +132,7 @@ def share_in_box(mask: np.ndarray, box: Box) -> float:
     """How much of a hole (bool (H, W)) lies in a box."""
     x, y, width, height = (round(value) for value in box)
     inside = mask[max(0, y) : max(0, y + height), max(0, x) : max(0, x + width)]
-    return float(inside.sum() / mask.sum())
+    return float(np.count_nonzero(inside) / np.count_nonzero(mask))
 
 
 def check_box(box: Box, height: int, width: int) -> None:

@@ -140,12 +140,11 @@ class FaceFinder:
             UnsureError: too little of the face is left.
         """
         hole = sought.hole if sought.hole is not None and sought.hole.any() else None
-        shown = sought.pixels if hole is None else spread(sought.pixels, hole)
         if sought.box is not None:
-            return self._in_box(sought, shown, hole, *split_box(sought.box))
+            return self._in_box(sought, hole, *split_box(sought.box))
         if hole is not None:
-            return self._under_hole(sought, shown, hole)
-        faces = self.detector.detect(shown)
+            return self._under_hole(sought, hole)
+        faces = self.detector.detect(sought.pixels)
         face = largest(faces)
         if face is None and faces:
             raise TwoFaceError(
@@ -153,6 +152,10 @@ class FaceFinder:
                 f"give one of these as {sought.option}" + (", or a mask over it" if sought.option == "--box" else "")
             )
         return face or self._nobody(sought)
+
+    def _detected(self, views: Windows, turned: bool = True) -> list[Face]:
+        """What is detected in a photo whose hole is filled smoothly."""
+        return [face.scaled(views.step) for face in self.detector.detect(views.filled, turned)]
 
     def _nobody(self, sought: Sought, hidden: str = "") -> Face:
         raise TwoFaceError(
@@ -169,12 +172,12 @@ class FaceFinder:
         windows = [*first, *(window for turn in turns for window in about_hole(hole, turn))]
         return _best(search(self._network, views, windows, len(first)), hole), touched
 
-    def _under_hole(self, sought: Sought, shown: np.ndarray, hole: np.ndarray) -> Face:
+    def _under_hole(self, sought: Sought, hole: np.ndarray) -> Face:
         views = Windows(sought.pixels, hole)
-        faces = self.detector.detect(shown, turned=False)
+        faces = self._detected(views, turned=False)
         guess, touched = self._guess(views, hole, faces, UPRIGHT)
         if not _is_sure(guess):
-            faces = self.detector.detect(shown)
+            faces = self._detected(views)
             again, touched = self._guess(views, hole, faces, TURNED)
             guess = again if _is_sure(again) or guess is None else guess
         if guess is not None and _is_sure(guess):
@@ -199,15 +202,13 @@ class FaceFinder:
             face,
         )
 
-    def _in_box(
-        self, sought: Sought, shown: np.ndarray, hole: np.ndarray | None, box: Box, angle: float | None
-    ) -> Face:
+    def _in_box(self, sought: Sought, hole: np.ndarray | None, box: Box, angle: float | None) -> Face:
         """The face in a box by hand: as it is found in the photo, or about the box, else as the box says."""
-        check_box(box, *shown.shape[:2])
-        face = face_in_box(self.detector.detect(shown), box, angle) or face_in_box(self._near(shown, box), box, angle)
+        check_box(box, *sought.pixels.shape[:2])
+        views = Windows(sought.pixels, hole)
+        face = face_in_box(self._detected(views), box, angle) or face_in_box(self._near(sought, box), box, angle)
         if face is not None and (hole is None or not share_in_box(hole, face.box)):
             return face
-        views = Windows(sought.pixels, hole)
         for turn in (angle,) if angle is not None else (*UPRIGHT, *TURNED):
             rough = Face.by_hand(box, turn)
             first = [window_of(face.landmarks)] if face is not None else []
@@ -223,10 +224,16 @@ class FaceFinder:
             )  # fmt: skip
         return face or Face.by_hand(box, angle or 0.0)
 
-    def _near(self, photo: np.ndarray, box: Box) -> list[Face]:
+    def _near(self, sought: Sought, box: Box) -> list[Face]:
         """What is detected where only a box and as much on each side of it is looked at."""
         x, y, width, height = box
         left, top = max(0, int(x - width)), max(0, int(y - height))
-        near = photo[top : max(top, int(y + 2 * height)), left : max(left, int(x + 2 * width))]
-        found = self.detector.detect(np.ascontiguousarray(near)) if min(near.shape[:2]) else []
+        around = slice(top, max(top, int(y + 2 * height))), slice(left, max(left, int(x + 2 * width)))
+        near = sought.pixels[around]
+        if not min(near.shape[:2]):
+            return []
+        near = np.ascontiguousarray(near)
+        if sought.hole is not None:
+            near = spread(near, sought.hole[around])
+        found = self.detector.detect(near)
         return [face.moved(left, top) for face in found]

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 SPREAD = 64  # pixels of a hole's longer side beyond which its surroundings are spread on a smaller picture
+MOST_IN_BYTES = 15  # times that a picture may be shrunk for a pixel to be half a level of 255 or more
 RADIUS = 3  # pixels, of Telea's method
 
 
@@ -21,6 +22,14 @@ def outermost(mask: np.ndarray) -> np.ndarray:
     first = mask[rows].astype(bool).argmax(axis=1)
     last = mask.shape[1] - 1 - mask[rows][:, ::-1].astype(bool).argmax(axis=1)
     return np.concatenate([np.column_stack([first, rows]), np.column_stack([last, rows])]) + 0.5
+
+
+def shrink_hole(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A hole (bool (H, W)) in a smaller picture of (width, height): every pixel that it has part in."""
+    factor = max(mask.shape[1] / size[0], mask.shape[0] / size[1])
+    # in bytes a quarter of the memory, as long as one pixel's share does not vanish in them
+    levels = mask.view(np.uint8) * np.uint8(255) if factor <= MOST_IN_BYTES else mask.astype(np.float32)
+    return cv2.resize(levels, size, interpolation=cv2.INTER_AREA) > 0
 
 
 def spread(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:

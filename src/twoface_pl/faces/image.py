@@ -54,9 +54,11 @@ class Photo:
             mask: uint8 (H, W), 255 in the hole; what lies between blends, at 0 nothing changes by a bit.
         """
         result, box = self.pixels.copy(), bounding_box(mask)
-        share = mask[box][..., None].astype(np.float32) / OPAQUE
-        blended = from_srgb(content, self.profile) * share + result[box] * (1 - share)
-        result[box] = np.where(share > 0, np.round(blended).astype(np.uint8), result[box])
+        part, levels, fill = result[box], mask[box], from_srgb(content, self.profile)
+        part[levels == OPAQUE] = fill[levels == OPAQUE]
+        soft = (levels > 0) & (levels < OPAQUE)
+        share = levels[soft][:, None].astype(np.float32) / OPAQUE
+        part[soft] = np.round(fill[soft] * share + part[soft] * (1 - share))
         return replace(self, pixels=result)
 
 

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 CELLS = 32  # a side, of which the means are compared: a JPEG's colours are coarser than its brightness
+WORKED_ON = 256  # pixels a side: a larger picture is made smaller before
 CONTRAST = 40.0  # levels of deviation within a cell, above which it mixes two tones and says nothing
 LEAST_CELLS = 8  # seen, to say anything
 SMOOTHING = 2.0  # levels, standard deviation of the curve's
@@ -70,6 +71,11 @@ def find_tone(image: np.ndarray, visible: np.ndarray) -> Tone | None:
         image: float (H, W, 3) in [0, 1], sRGB; what is not visible says nothing.
         visible: bool (H, W).
     """
+    if len(image) > WORKED_ON:
+        size = (WORKED_ON, WORKED_ON)
+        levels = cv2.resize(visible.view(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_AREA)
+        visible = levels == 255  # what the hole shows says nothing
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     colours = _cells(image, visible)
     if len(colours) < LEAST_CELLS:
         return None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 
 import cv2
 import numpy as np
 
 from twoface_pl.faces.face import MEAN_LANDMARKS
 from twoface_pl.faces.frame import Frame, fit_frame
+from twoface_pl.faces.hole import shrink_hole, spread
 
 LONGEST_SIDE = 1280  # pixels; larger photos are shrunk to it
 SIZE = 64  # pixels a side, as the network sees it
@@ -25,7 +27,9 @@ def window_of(landmarks: np.ndarray) -> Frame:
 
 
 class Windows:
-    """Cuts windows out of a photo. What its hole shows is never seen.
+    """Cuts windows out of a photo, made smaller where it is large. What its hole shows is never seen.
+
+    ``step`` is the photo's pixels, across and down, for one of the smaller one's.
 
     Args:
         photo: uint8 RGB (H, W, 3).
@@ -39,13 +43,19 @@ class Windows:
             size = (max(1, round(width * shrunk)), max(1, round(height * shrunk)))
             photo = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
             if hole is not None:
-                hole = cv2.resize(hole.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
-        self._step = np.array([width / photo.shape[1], height / photo.shape[0]])  # the photo's pixels for one of these
+                hole = shrink_hole(hole, size)
+        self.step = np.array([width / photo.shape[1], height / photo.shape[0]])
+        self._photo, self._hole = photo, hole
         seen = cv2.cvtColor(photo, cv2.COLOR_RGB2RGBA)
         seen[..., 3] = SEEN
         if hole is not None:
             seen.view(np.uint32)[..., 0][hole] = np.array([GREY, GREY, GREY, HOLE], np.uint8).view(np.uint32)
         self._levels = [seen]
+
+    @cached_property
+    def filled(self) -> np.ndarray:
+        """The smaller photo, its hole filled smoothly: uint8 (h, w, 3)."""
+        return self._photo if self._hole is None else spread(self._photo, self._hole)
 
     def _level(self, halvings: int) -> np.ndarray:
         """The photo, halved so often; each pixel the mean of those that it stands for."""
@@ -60,11 +70,11 @@ class Windows:
 
     def look(self, window: Frame) -> np.ndarray:
         """uint8 (SIZE, SIZE, 4): RGB, grey in the hole and outside; and which is hole, seen or outside."""
-        step = window.side / SIZE / self._step.max()  # pixels for one of the window's
+        step = window.side / SIZE / self.step.max()  # pixels for one of the window's
         halvings = max(0, math.floor(math.log2(max(step, 1e-6)) + 0.25))
         halvings = min(halvings, int(math.log2(max(self._levels[0].shape[:2]))))
         level = self._level(halvings)
-        scale = self._step * 2**halvings
+        scale = self.step * 2**halvings
         linear = window.linear / SIZE / scale[:, None]
         offset = np.array([window.x, window.y]) / scale
         matrix = np.column_stack([linear, offset + linear @ (0.5, 0.5) - 0.5])  # points to pixels' numbers

@@ -29,7 +29,7 @@ ITERATIONS = 4  # of the refinement, each of a pixel at the most
 CONTRAST_FLOOR, DAMPING = 0.03, 0.05  # of local contrast that counts; of a step where there is little to go by
 VARIANCE_FLOOR = 1e-4  # of agreement: flat skin fits flat skin
 ADDED, REPLACED = (0.0, 0.6), (0.6, 0.9)  # agreement from which, and from which on all, detail is let through
-SHARE_ADDED, SHARE_REPLACED = (0.8, 0.95), (0.12, 0.87)  # of it, by trust: none, and all
+SHARE_ADDED, SHARE_REPLACED = (0.6, 0.95), (0.12, 0.75)  # of it, by trust: none, and all
 TRUSTED = (0.4, 0.75)  # agreement about a place from which, and from which on all, a reference is trusted
 SHARPER = (0.6, 1.0)  # energy of the finest band, of the fill's, from which, and from which on all, it is replaced
 LEAST_SEEN = 0.02  # share of a window that is seen, to say anything of it
@@ -37,7 +37,7 @@ FARTHER = 1e-3  # of a window's weight, the next larger one's
 BEYOND = 2.2  # distances to the hole's edge, to where the photo's own detail is taken from
 TEXTURE = 0.04  # of the photo's own detail, in brightness: more is an edge, whose mirror image is a crack
 RIM = 0.5  # share that detail loses at the hole's very edge
-GAIN = (0.3, 1.6)  # of a reference's contrast, smallest and largest
+GAIN = (0.3, 2.5)  # of a reference's contrast, smallest and largest
 ENERGY_FLOOR, ENERGY_SHARE = 1e-6, 0.02  # of detail that counts; of its mean over the picture where none is near
 SURENESS = 60.0  # of the choice between references, by agreement
 
