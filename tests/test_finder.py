@@ -95,6 +95,22 @@ def test_the_damaged_one_of_several(finder: FaceFinder) -> None:
         assert _is_fine(finder.find(Sought(paint(photo, hole, "black", np.random.default_rng(0)), hole=hole)), face)
 
 
+def test_a_hole_across_two_faces_is_a_question(finder: FaceFinder) -> None:
+    asked = 0
+    for first, second in zip(CLEAR[::2], CLEAR[1::2], strict=True):
+        photo = _drawn(first, second, gap=30)
+        hole = np.zeros(photo.shape[:2], bool)
+        hole[95:130, 90:360] = True  # from one's eyes to the other's
+        photo[hole] = 255
+        try:
+            finder.find(Sought(photo, hole=hole))
+        except TwoFaceError as error:
+            asked += "on two faces of the photo: " in str(error)
+    assert asked >= 3  # of 4
+    found = finder.find(Sought(photo, hole=hole, box=(30, 30, 180, 180)))  # a box says which is meant
+    assert found.landmarks[:, 0].max() < 240
+
+
 @pytest.mark.parametrize("quarters", [1, 2, 3])
 def test_a_turned_face_whose_eyes_are_hidden(quarters: int, finder: FaceFinder) -> None:
     fine = 0

@@ -34,6 +34,9 @@ UPRIGHT, TURNED = (0.0,), (90.0, 180.0, 270.0)
 # places without a face, one of twenty or fewer.
 SURELY_THERE, SURELY_OFF = 3.0, 0.12  # a logit; eye distances that a placement is expected to be off
 HELD = 0.5  # of the hole, what a guess must hold beside the one that holds most
+# Of the hole, what another face must hold, and how far their boxes may overlap, for the hole to lie on both: 27 of 30
+# pairs side by side with the hole across both are seen so, none of 60 faces alone.
+ON_ANOTHER, ANOTHER = 0.15, 0.1
 NEAR_FACE = 0.7  # windows from a face's middle: how far a hole beside it reaches at the most
 NEAR_BOX = 0.2  # intersection over union of a rough box by hand and the face it means
 # By how much the detector's landmarks are off in the mean, in eye distances: seen, and hidden by the hole.
@@ -111,6 +114,20 @@ def _nearest(faces: list[Face], hole: np.ndarray) -> Face | None:
     return faces[number] if away and away[number] <= NEAR_FACE else None
 
 
+def _touched(faces: list[Face], hole: np.ndarray) -> list[Face]:
+    return [face for face in faces if share_in_box(hole, face.box) > 0]
+
+
+def _check_alone(face: Face, surely: list[Face], hole: np.ndarray, sought: Sought) -> None:
+    """Refuse a hole that lies on another face too: what belongs there, no reference of this person shows."""
+    for other in surely:
+        if overlap(other.box, face.box) < ANOTHER and share_in_box(hole, other.box) >= ON_ANOTHER:
+            raise TwoFaceError(
+                f"the mask lies on two faces of the {sought.name}: {describe_boxes([face, other])}; one is filled at a "
+                f"time, from its own person's reference: give a mask over one, then over the other, or {sought.option}"
+            )
+
+
 class FaceFinder:
     """Finds the face that is meant.
 
@@ -164,25 +181,28 @@ class FaceFinder:
         )
 
     def _guess(
-        self, views: Windows, hole: np.ndarray, faces: list[Face], turns: tuple[float, ...]
+        self, views: Windows, hole: np.ndarray, touched: list[Face], turns: tuple[float, ...]
     ) -> tuple[Guess | None, list[Face]]:
-        """The best guess about a hole, from the faces that it touches and from itself; and these faces."""
-        touched = [face for face in faces if share_in_box(hole, face.box) > 0]
+        """The best guess about a hole, from the faces that it touches and from itself; and where faces surely are."""
         first = [window_of(face.landmarks) for face in touched]
         windows = [*first, *(window for turn in turns for window in about_hole(hole, turn))]
-        return _best(search(self._network, views, windows, len(first)), hole), touched
+        guesses = search(self._network, views, windows, len(first))
+        sure = [Face.by_landmarks(guess.landmarks, 1) for guess in guesses if _is_sure(guess)]
+        return _best(guesses, hole), sure + [face for face in touched if face.confidence >= DETECTED_SURELY]
 
     def _under_hole(self, sought: Sought, hole: np.ndarray) -> Face:
         views = Windows(sought.pixels, hole)
         faces = self._detected(views, turned=False)
-        guess, touched = self._guess(views, hole, faces, UPRIGHT)
+        guess, surely = self._guess(views, hole, _touched(faces, hole), UPRIGHT)
         if not _is_sure(guess):
             faces = self._detected(views)
-            again, touched = self._guess(views, hole, faces, TURNED)
+            again, surely = self._guess(views, hole, _touched(faces, hole), TURNED)
             guess = again if _is_sure(again) or guess is None else guess
         if guess is not None and _is_sure(guess):
-            return _joined(settle(self._network, views, guess), faces, hole)
-        if touched := [face for face in touched if face.confidence >= DETECTED_SURELY]:
+            face = _joined(settle(self._network, views, guess), faces, hole)
+            _check_alone(face, surely, hole, sought)
+            return face
+        if touched := [face for face in _touched(faces, hole) if face.confidence >= DETECTED_SURELY]:
             return max(touched, key=lambda face: share_in_box(hole, face.box))
         nearest = _nearest(faces, hole)
         if nearest is not None:
