@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,17 +14,16 @@ import numpy as np
 
 from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.faces.face import HandBox
-from twoface_pl.faces.image import (
+from twoface_pl.faces.image import OPAQUE, Photo, decode_image, decode_mask, read_photo
+from twoface_pl.faces.listing import list_photos, some_of
+from twoface_pl.faces.writing import (
+    JPEG_SUFFIXES,
+    KINDS,
     LOSSLESS_SUFFIXES,
-    OPAQUE,
-    Photo,
-    decode_image,
-    decode_mask,
-    encode_png,
-    read_photo,
+    encode_photo,
+    keeps_pixels,
     write_photo,
 )
-from twoface_pl.faces.listing import list_photos, some_of
 from twoface_pl.serving.dry_run import draw_placement
 from twoface_pl.serving.inpaint import inpaint
 from twoface_pl.serving.session import FillSession
@@ -54,6 +53,13 @@ class Plan:
     failures: list[str] = field(default_factory=list)  # photos that lack a mask or a reference
     kept: list[Path] = field(default_factory=list)  # outputs of an earlier run
     left_out: list[str] = field(default_factory=list)  # files of the folder that are no photos
+
+
+def result_suffix(photo: Path, reencode: bool = False) -> str:
+    """Of a photo's result: its own where that leaves what lies outside the hole as it is, else a PNG's."""
+    suffix = photo.suffix.lower()
+    kept = keeps_pixels(suffix) or (reencode and suffix in JPEG_SUFFIXES)
+    return photo.suffix if kept else ".png"
 
 
 class _Partners:
@@ -93,29 +99,37 @@ def _check_folders(image: Path, output: Path, others: Sequence[Path]) -> None:
             raise TwoFaceError(f"{output} holds the photos, masks or references; give another folder for the output")
 
 
-def _output_names(photos: list[Path]) -> dict[Path, Path]:
-    """``<stem>.png`` for each photo, in its sub-folder; with another of its stem beside it ``<stem>-<suffix>.png``."""
-    stems = Counter(photo.with_suffix("") for photo in photos)
+def _output_names(photos: list[Path], suffixes: Callable[[Path], str]) -> dict[Path, Path]:
+    """``<stem>.<suffix of its result>`` for each photo, in its sub-folder; where two would be one file,
+    ``<stem>-<its own suffix>`` instead."""
+    results = {photo: photo.with_suffix(suffixes(photo)) for photo in photos}
+    counts = Counter(results.values())
     names: dict[Path, Path] = {}
     taken: set[str] = set()
-    for photo in sorted(photos, key=lambda photo: stems[photo.with_suffix("")]):  # whose stem is theirs alone, first
-        stem = photo.stem if stems[photo.with_suffix("")] == 1 else photo.name.replace(".", "-")
-        name, number = photo.with_name(f"{stem}.png"), 1
+    for photo in sorted(photos, key=lambda photo: counts[results[photo]]):  # whose name is theirs alone, first
+        stem = photo.stem if counts[results[photo]] == 1 else photo.name.replace(".", "-")
+        name, number = results[photo].with_stem(stem), 1
         while str(name).casefold() in taken:
             number += 1
-            name = photo.with_name(f"{stem}-{number}.png")
+            name = results[photo].with_stem(f"{stem}-{number}")
         taken.add(str(name).casefold())
         names[photo] = name
     return {photo: names[photo] for photo in photos}
 
 
 def plan_jobs(
-    image: Path, references: Sequence[Path], output: Path, mask: Path | None = None, force: bool = False
+    image: Path,
+    references: Sequence[Path],
+    output: Path,
+    mask: Path | None = None,
+    force: bool = False,
+    suffixes: Callable[[Path], str] = result_suffix,
 ) -> Plan:
     """One job for a photo, one for each photo of a folder and its sub-folders.
 
     For a folder of photos, each of ``references`` and ``mask`` is one file for all of them or a folder with
     files of the same names; ``output`` is a folder. What is in it already is kept, unless ``force`` is given.
+    ``suffixes`` says by a photo what its result's is, where the output is a folder.
 
     Raises:
         TwoFaceError: a folder that cannot be read or holds no photos; of a single photo, a partner that is missing.
@@ -124,7 +138,7 @@ def plan_jobs(
     masks = _Partners(mask, "mask") if mask is not None else None
     if not image.is_dir():
         if output.is_dir():
-            output = output / f"{image.stem if image != STANDARD else 'filled'}.png"
+            output = output / (f"{image.stem}{suffixes(image)}" if image != STANDARD else "filled.png")
         name = Path(image.name)
         return Plan([Job(image, tuple(each.of(name) for each in others), output, masks.of(name) if masks else None)])
     _check_folders(image, output, [*references, *([mask] if mask else [])])
@@ -134,7 +148,7 @@ def plan_jobs(
     if not found.paths:
         others_there = f"; it has {some_of(plan.left_out)}" if plan.left_out else ""
         raise TwoFaceError(f"{image}: no photos in this folder{others_there}")
-    for name, target in _output_names([path.relative_to(image) for path in found.paths]).items():
+    for name, target in _output_names([path.relative_to(image) for path in found.paths], suffixes).items():
         if (output / target).exists() and not force:
             plan.kept.append(output / target)
             continue
@@ -146,7 +160,23 @@ def plan_jobs(
     return plan
 
 
-def check_output(output: Path, force: bool) -> None:
+def default_output(image: Path, suffixes: Callable[[Path], str] = result_suffix) -> Path:
+    """Beside a photo, or a folder of photos.
+
+    Raises:
+        TwoFaceError: it is standard input.
+    """
+    require(image != STANDARD, "--output is needed where the photo comes from standard input")
+    name = f"{image.name}-filled" if image.is_dir() else f"{image.stem}-filled{suffixes(image)}"
+    return image.absolute().with_name(name) if image.name in ("", "..") else image.with_name(name)
+
+
+def _refuse_jpeg(output: Path, why: str) -> TwoFaceError:
+    others = ", ".join(sorted(LOSSLESS_SUFFIXES))
+    return TwoFaceError(f"output {output}: {why}; use {others}, or --reencode, which encodes all of it anew")
+
+
+def check_output(output: Path, force: bool, reencode: bool = False) -> None:
     """Refuse an output that would lose pixels, or a file.
 
     Raises:
@@ -156,11 +186,12 @@ def check_output(output: Path, force: bool) -> None:
         require(sys.__stdout__ is not None, "--output -: standard output is closed")
         require(not sys.stdout.isatty(), "--output - writes a PNG to standard output; send it to a file or program")
         return
-    if output.suffix.lower() not in LOSSLESS_SUFFIXES:
-        raise TwoFaceError(
-            f"output {output}: '{output.suffix}' would change pixels outside the hole; use "
-            f"{', '.join(sorted(LOSSLESS_SUFFIXES))}"
-        )
+    suffix = output.suffix.lower()
+    if suffix in JPEG_SUFFIXES:
+        if not (reencode or keeps_pixels(suffix)):
+            raise _refuse_jpeg(output, "to leave a JPEG as it is outside the hole, pip install 'twoface-pl[jpeg]'")
+    elif suffix not in KINDS:
+        raise TwoFaceError(f"output {output}: '{output.suffix}' is not written; use {', '.join(sorted(KINDS))}")
     if os.path.lexists(output) and not force:
         raise TwoFaceError(f"{output} exists and is kept; add --force to replace it")
     require(not output.exists() or output.is_file(), f"{output} is no file that can be replaced; give another output")
@@ -215,7 +246,7 @@ def _read_mask(job: Job) -> np.ndarray | None:
 
 
 def _check_keeps(output: Path, photo: Photo, mask: np.ndarray | None) -> None:
-    """Refuse a format that cannot keep what belongs to the photo's pixels."""
+    """Refuse a format that cannot keep what belongs to the photo's pixels, and say what else it cannot."""
     lost = [
         what
         for what, is_there in (
@@ -224,8 +255,12 @@ def _check_keeps(output: Path, photo: Photo, mask: np.ndarray | None) -> None:
         )
         if is_there
     ]
-    if lost and output.suffix.lower() == ".bmp":
-        raise TwoFaceError(f"output {output}: a BMP cannot keep the photo's {' and '.join(lost)}; use .png or .tiff")
+    if output.suffix.lower() == ".bmp":
+        if lost:
+            raise TwoFaceError(
+                f"output {output}: a BMP cannot keep the photo's {' and '.join(lost)}; use .png or .tiff"
+            )
+        log.warning("%s: a BMP holds neither EXIF nor XMP: nothing in it says that a model completed the photo", output)
 
 
 def drawn_output(output: Path, of_folder: bool) -> Path:
@@ -254,25 +289,35 @@ def draw_job(session: FillSession, job: Job, box: HandBox | None, reference_box:
     return job.output
 
 
-def _write(output: Path, photo: Photo) -> None:
+def _write(output: Path, photo: Photo, reencode: bool = False) -> None:
     if output != STANDARD:
-        write_photo(output, photo)
+        write_photo(output, photo, reencode)
         return
-    sys.stdout.buffer.write(encode_png(photo))
+    sys.stdout.buffer.write(encode_photo(photo))
     sys.stdout.buffer.flush()
 
 
-def run_job(session: FillSession, job: Job, box: HandBox | None, reference_box: HandBox | None, force: bool) -> Path:
+def run_job(
+    session: FillSession,
+    job: Job,
+    box: HandBox | None,
+    reference_box: HandBox | None,
+    force: bool,
+    reencode: bool = False,
+) -> Path:
     """Fill one photo, from files to a file; returns where it is.
 
     Raises:
         TwoFaceError: as :func:`inpaint`, unreadable files, an output that exists or loses pixels, a photo that is
             its own mask or only reference.
     """
-    check_output(job.output, force)
-    photo = read_photo(*_source(job.photo))
+    check_output(job.output, force, reencode)
+    photo = read_photo(*_source(job.photo), keep=True)
     mask = _read_mask(job)
     _check_keeps(job.output, photo, mask)
+    suffix = job.output.suffix.lower()
+    if suffix in JPEG_SUFFIXES and not reencode and not keeps_pixels(suffix, photo):
+        raise _refuse_jpeg(job.output, f"{job.photo} is no JPEG, and as one its pixels would change outside the hole")
     result = inpaint(session, photo, _read_references(job, photo.seen()), mask, box, reference_box)
-    _write(job.output, result)
+    _write(job.output, result, reencode)
     return job.output

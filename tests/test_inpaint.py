@@ -181,7 +181,7 @@ def test_a_folder_is_planned_by_names(tmp_path: Path) -> None:
     _folders(tmp_path)
     write_image(tmp_path / "photos" / "a.png", _photo(80, 80))
     plan = plan_jobs(tmp_path / "photos", [tmp_path / "references"], tmp_path / "out")
-    assert [job.output.name for job in plan.jobs] == ["a-jpg.png", "a-png.png", "b.png", "c.png"]
+    assert [job.output.name for job in plan.jobs] == ["a.jpg", "a.png", "b.jpg", "c.jpg"]
     assert [job.references[0].name for job in plan.jobs] == ["a.png", "a.png", "b.png", "c.png"]
     write_image(tmp_path / "references" / "a.jpg", _photo(80, 80))  # now each has its own
     plan = plan_jobs(tmp_path / "photos", [tmp_path / "references"], tmp_path / "out")
@@ -221,7 +221,7 @@ def test_the_command_fills_a_photo_and_keeps_outputs(twoface: Run, model: Path, 
     assert not np.array_equal(decode_image(tmp_path / "out.png"), result)
     lossy = twoface(*common, "--output", "out.jpg", cwd=tmp_path)
     assert lossy.returncode == 1
-    assert "would change pixels outside the hole" in lossy.stderr
+    assert "photo.png is no JPEG, and as one its pixels would change outside the hole; use .bmp" in lossy.stderr
     bad_box = twoface(*common, "--output", "b.png", "--box", "1,2,3", cwd=tmp_path)
     assert bad_box.returncode == 2
     assert "x,y,width,height" in bad_box.stderr
@@ -237,7 +237,7 @@ def test_the_command_fills_a_folder_past_a_broken_photo(twoface: Run, model: Pat
     assert done.returncode == 1
     assert "2 of 3 photos filled" in done.stderr
     assert "b.jpg" in done.stderr
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "c.png"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.jpg", "c.jpg"]
 
 
 def test_a_model_that_is_not_there(twoface: Run, tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from PIL import Image
 
 from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.faces.image import Photo, decode_image, write_image, write_photo
+from twoface_pl.faces.image import Photo, decode_image, write_image
 from twoface_pl.faces.listing import list_photos, some_of
+from twoface_pl.faces.writing import write_photo
 from twoface_pl.masks import build_mask_policy
 from twoface_pl.serving.jobs import Job, plan_jobs, run_job
 from twoface_pl.serving.session import FillSession
@@ -161,7 +162,7 @@ def test_folders_in_folders_keep_their_places(tmp_path: Path) -> None:
         )
         for job in plan.jobs
     }
-    assert placed == {"a.jpg": ("a.png", "out/a.png"), "holiday/a.jpg": ("holiday/a.png", "out/holiday/a.png")}
+    assert placed == {"a.jpg": ("a.png", "out/a.jpg"), "holiday/a.jpg": ("holiday/a.png", "out/holiday/a.jpg")}
     assert len(plan.failures) == 2  # b has no mask, c neither
     assert all("no mask named like" in failure or "no reference named like" in failure for failure in plan.failures)
     for output in (tmp_path / "in", tmp_path / "in" / ".", tmp_path / "refs", tmp_path / "in" / "masks"):
@@ -172,14 +173,17 @@ def test_folders_in_folders_keep_their_places(tmp_path: Path) -> None:
 
 
 def test_no_two_photos_share_an_output(tmp_path: Path) -> None:
-    _tree(tmp_path / "in", "a.jpg", "a.png", "a-jpg.png", "A-PNG.webp")
+    _tree(tmp_path / "in", "a.avif", "a.png", "a-avif.png", "A-PNG.png", "a.jpg", "b.webp", "c.jfif")
     plan = plan_jobs(tmp_path / "in", [tmp_path / "in" / "a.jpg"], tmp_path / "out")
     names = {job.photo.name: job.output.name for job in plan.jobs}
     assert names == {
-        "a-jpg.png": "a-jpg.png",
-        "A-PNG.webp": "A-PNG.png",
-        "a.jpg": "a-jpg-2.png",
+        "a-avif.png": "a-avif.png",
+        "A-PNG.png": "A-PNG.png",
+        "a.avif": "a-avif-2.png",  # a format that is read, not written
         "a.png": "a-png-2.png",
+        "a.jpg": "a.jpg",
+        "b.webp": "b.webp",
+        "c.jfif": "c.png",
     }
 
 
@@ -197,15 +201,15 @@ def test_a_folder_through_the_command(twoface: Run, model: Path, tmp_path: Path)
         "alone.png:",
     ):
         assert said in done.stderr, done.stderr
-    results = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.png"))
-    assert results == ["a.png", "b.png", "holiday/d.png"]
-    before = (tmp_path / "out" / "a.png").stat().st_mtime_ns
+    results = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*"))
+    assert results == ["a.jpg", "b.png", "holiday/d.JPG"]
+    before = (tmp_path / "out" / "a.jpg").stat().st_mtime_ns
     (tmp_path / "in" / "broken.heic").unlink()
     (tmp_path / "in" / "alone.png").unlink()
     again = twoface(*command, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert "3 photos are there already and kept; --force fills them anew" in again.stderr
-    assert (tmp_path / "out" / "a.png").stat().st_mtime_ns == before
+    assert (tmp_path / "out" / "a.jpg").stat().st_mtime_ns == before
 
 
 def test_standard_input_and_output(model: Path, here: Path) -> None:

@@ -16,7 +16,8 @@ from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.colour import is_plain
 from twoface_pl.faces.formats import MAX_SCANS
-from twoface_pl.faces.image import Photo, decode_image, decode_mask, read_photo, to_grey, write_photo
+from twoface_pl.faces.image import Photo, decode_image, decode_mask, read_photo, to_grey
+from twoface_pl.faces.writing import write_photo
 from twoface_pl.serving.inpaint import inpaint
 from twoface_pl.serving.session import FillSession
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from twoface_pl.errors import Stopped, TwoFaceError
@@ -47,7 +49,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PHOTO",
         help="other photos of the same person, one or several; a folder has a photo's reference under its name",
     )
-    add("--output", type=Path, required=True, help="where the result goes (.png, .bmp, .tiff), a folder, or - (a PNG)")
+    add(
+        "--output",
+        type=Path,
+        help="where the result goes (.jpg, .png, .tiff, .webp, .bmp), a folder, or - (a PNG); if left out, beside the "
+        "photo, as <name>-filled in its own format, or <folder>-filled",
+    )
+    add("--reencode", action="store_true", help="allow a JPEG that is encoded anew, all of it, which loses a little")
     add(
         "--mask",
         type=Path,
@@ -81,20 +89,31 @@ def run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from twoface_pl.faces.listing import some_of
-    from twoface_pl.serving.jobs import STANDARD, draw_job, drawn_output, plan_jobs, run_job
+    from twoface_pl.serving.jobs import (
+        STANDARD,
+        default_output,
+        draw_job,
+        drawn_output,
+        plan_jobs,
+        result_suffix,
+        run_job,
+    )
     from twoface_pl.serving.session import FillSession, find_model
 
     _one_standard_input(arguments)
     of_folder, dry_run = arguments.image.is_dir(), arguments.dry_run
-    output = drawn_output(arguments.output, of_folder) if dry_run else arguments.output
-    plan = plan_jobs(arguments.image, arguments.reference, output, arguments.mask, arguments.force)
+    suffixes: Callable[[Path], str] = partial(result_suffix, reencode=arguments.reencode)
+    output = arguments.output or default_output(arguments.image, suffixes)
+    if dry_run:
+        output, suffixes = drawn_output(output, of_folder), lambda photo: ".png"
+    plan = plan_jobs(arguments.image, arguments.reference, output, arguments.mask, arguments.force, suffixes)
     if plan.left_out:
         print(f"left out, not photos by their names: {some_of(plan.left_out)}", file=sys.stderr)
     if plan.kept:
         again = "draws" if dry_run else "fills"
         print(f"{len(plan.kept)} photos are there already and kept; --force {again} them anew", file=sys.stderr)
     session = FillSession(find_model(arguments.model), arguments.device) if plan.jobs else None
-    do, done_to = (draw_job, "drawn") if dry_run else (run_job, "filled")
+    do, done_to = (draw_job, "drawn") if dry_run else (partial(run_job, reencode=arguments.reencode), "filled")
     failures = list(plan.failures)
     for number, job in enumerate(tqdm(plan.jobs, desc="inpainting", unit="photo", disable=not of_folder)):
         assert session is not None

@@ -17,8 +17,8 @@ from twoface_pl.faces.colour import cmyk_to_srgb, from_srgb, profile_mode, to_sr
 from twoface_pl.faces.files import write_atomically
 from twoface_pl.faces.formats import check_scans, check_size, open_picture
 from twoface_pl.faces.hole import bounding_box
+from twoface_pl.faces.origin import Origin, read_origin
 
-LOSSLESS_SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff"})
 OPAQUE = 255
 MASK_NOISE = 24  # levels from black and from white that are none of a mask's softness: a JPEG's noise
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
@@ -32,6 +32,8 @@ class Photo:
     pixels: np.ndarray  # uint8 RGB (H, W, 3), in the colours of the profile
     profile: bytes | None = None  # ICC; None: sRGB
     alpha: np.ndarray | None = None  # uint8 (H, W), 255 is opaque; None: opaque everywhere
+    origin: Origin | None = None  # of the file that it was read from, where that is to be kept
+    hole: np.ndarray | None = None  # bool (H, W), True where a fill was put; None: nowhere
 
     def seen(self) -> np.ndarray:
         """As it is looked at: uint8 sRGB (H, W, 3), transparent parts on white."""
@@ -59,7 +61,7 @@ class Photo:
         soft = (levels > 0) & (levels < OPAQUE)
         share = levels[soft][:, None].astype(np.float32) / OPAQUE
         part[soft] = np.round(fill[soft] * share + part[soft] * (1 - share))
-        return replace(self, pixels=result)
+        return replace(self, pixels=result, hole=mask > 0)
 
 
 def _plain_jpeg_size(content: bytes) -> tuple[int, int] | None:
@@ -93,7 +95,7 @@ def _decode(source: Path | bytes, name: str | None, convert: Callable[[Image.Ima
     with open_picture(source, shown) as opened:
         width, height = opened.size
         try:
-            return convert(ImageOps.exif_transpose(opened))
+            return convert(opened)
         except TwoFaceError as error:
             raise TwoFaceError(f"{shown}: {error}") from None
         except MemoryError:
@@ -135,7 +137,17 @@ def _to_plain_modes(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _to_photo(image: Image.Image) -> Photo:
+def _upright(opened: Image.Image) -> Image.Image:
+    """Turned as its EXIF says; where that cannot be read, as it is."""
+    try:
+        opened.getexif()
+    except Exception:  # Pillow's, of many classes
+        opened.info.pop("exif", None)
+    return ImageOps.exif_transpose(opened)
+
+
+def _to_photo(opened: Image.Image) -> Photo:
+    image = _upright(opened)
     profile = image.info.get("icc_profile") or None
     if image.mode == "CMYK":
         image = cmyk_to_srgb(image, profile) if profile else image.convert("RGB")
@@ -151,16 +163,19 @@ def _to_photo(image: Image.Image) -> Photo:
     return Photo(np.ascontiguousarray(pixels[..., :3]), profile, alpha)
 
 
-def read_photo(source: Path | bytes, name: str | None = None) -> Photo:
+def read_photo(source: Path | bytes, name: str | None = None, keep: bool = False) -> Photo:
     """Decode a photo, upright by its EXIF orientation, with its colour profile and its transparency.
 
     Args:
         source: a file, or the bytes of one.
         name: how errors call it; the path if left out.
+        keep: with all that its file holds beside, to be written again.
 
     Raises:
         TwoFaceError: missing, broken, too large (by its header, before decoding) or too small.
     """
+    if keep:
+        return _decode(source, name, lambda opened: replace(_to_photo(opened), origin=read_origin(opened, source)))
     if isinstance(source, bytes):
         pixels = _decode_plain_jpeg(source, name or "image")
         if pixels is not None:
@@ -198,8 +213,8 @@ def decode_mask(source: Path | bytes, name: str | None = None) -> np.ndarray:
         TwoFaceError: as :func:`read_photo`.
     """
 
-    def convert(image: Image.Image) -> np.ndarray:
-        plain = _to_plain_modes(image)
+    def convert(opened: Image.Image) -> np.ndarray:
+        plain = _to_plain_modes(_upright(opened))
         if plain.mode == "RGBA":
             plain = Image.alpha_composite(Image.new("RGBA", plain.size, "black"), plain)
         return soften(np.asarray(plain.convert("RGB")).max(axis=2))
@@ -207,47 +222,20 @@ def decode_mask(source: Path | bytes, name: str | None = None) -> np.ndarray:
     return _decode(source, name, convert)
 
 
-def _jpeg_options(quality: int) -> dict[str, Any]:
+def jpeg_options(quality: int) -> dict[str, Any]:
+    """Colours at full resolution."""
     return {"quality": quality, "subsampling": 0}
 
 
 def encode_jpeg(pixels: np.ndarray, quality: int = 95) -> bytes:
     """Uint8 RGB (H, W, 3) as JPEG, colours at full resolution."""
     stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "JPEG", **_jpeg_options(quality))
+    Image.fromarray(pixels).save(stream, "JPEG", **jpeg_options(quality))
     return stream.getvalue()
 
 
 def write_image(path: Path, pixels: np.ndarray, quality: int = 95) -> None:
     """Write uint8 RGB (H, W, 3), atomically, in the format its suffix names."""
     jpeg = path.suffix.lower() in (".jpg", ".jpeg")
-    options = _jpeg_options(quality) if jpeg else {}
+    options = jpeg_options(quality) if jpeg else {}
     write_atomically(path, lambda temporary: Image.fromarray(pixels).save(temporary, **options))
-
-
-def _to_pillow(photo: Photo) -> tuple[Image.Image, dict[str, Any]]:
-    """A photo as Pillow has it, and what to save it with."""
-    image = Image.fromarray(photo.pixels)
-    if photo.profile is not None and profile_mode(photo.profile) == "L":
-        image = image.getchannel(0)  # a grey profile fits a grey picture only
-    if photo.alpha is not None:
-        image.putalpha(Image.fromarray(photo.alpha))
-    return image, {"icc_profile": photo.profile} if photo.profile else {}
-
-
-def encode_png(photo: Photo) -> bytes:
-    """A photo as PNG."""
-    stream = io.BytesIO()
-    image, options = _to_pillow(photo)
-    image.save(stream, "PNG", **options)
-    return stream.getvalue()
-
-
-def write_photo(path: Path, photo: Photo) -> None:
-    """Write a photo with its profile and transparency, atomically, in the format its suffix names (PNG, TIFF, BMP).
-
-    Raises:
-        TwoFaceError: it cannot be written.
-    """
-    image, options = _to_pillow(photo)
-    write_atomically(path, lambda temporary: image.save(temporary, **options))

@@ -1,0 +1,197 @@
+"""JPEG photos that are changed in a hole: the coefficients of blocks that it does not touch stay as they were.
+
+Decoded and encoded again, a whole photo would lose a generation. Here quantisation tables and subsampling are the
+photo's own, and only touched blocks are transformed anew. Coefficients are read and written by ``jpeglib``.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+import tempfile
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from twoface_pl.errors import TwoFaceError, require
+
+SIDE = 8  # pixels of a block
+COM, APP0, APP1, APP2, APP13, APP14, LAST_APP = 0xFE, 0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xEF
+START, START_OF_SCAN = b"\xff\xd8", 0xDA
+EXIF, XMP, PROFILE, JFIF = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0", b"JFIF\0"
+RESOURCES, RESOURCE = b"Photoshop 3.0\0", b"8BIM"
+THUMBNAILS = (1033, 1036)  # image resources that show the photo as it was
+MOST_BYTES = 65533  # of a segment
+COEFFICIENTS = 1023
+# Brightness and colours of RGB (JFIF, ITU-R BT.601).
+FROM_RGB = np.array(
+    [[0.299, 0.587, 0.114], [-0.168735892, -0.331264108, 0.5], [0.5, -0.418687589, -0.081312411]], np.float32
+)
+CENTRE = 128.0
+ADVICE = "give --output with .png, or --reencode"
+Segment = tuple[int, bytes]
+
+
+def can_rewrite() -> bool:
+    """Whether the package that reads coefficients is there."""
+    return find_spec("jpeglib") is not None
+
+
+def _cosines() -> np.ndarray:
+    """(8, 8): the rows of the discrete cosine transform."""
+    places = np.arange(SIDE)
+    rows = np.cos(math.pi / SIDE * np.outer(places, places + 0.5)) * math.sqrt(2 / SIDE)
+    rows[0] /= math.sqrt(2)
+    return rows
+
+
+def _split(content: bytes) -> tuple[list[Segment], bytes]:
+    """A JPEG's segments before its first scan, and the rest."""
+    segments: list[Segment] = []
+    place = len(START)
+    while place + 4 <= len(content) and content[place] == 0xFF:
+        kind = content[place + 1]
+        if kind == 0xFF:  # a fill byte
+            place += 1
+            continue
+        if kind == START_OF_SCAN:
+            return segments, content[place:]
+        (length,) = struct.unpack_from(">H", content, place + 2)
+        segments.append((kind, content[place + 4 : place + 2 + length]))
+        place += 2 + length
+    raise TwoFaceError(f"the JPEG's header is damaged; {ADVICE}")
+
+
+def _resources(payload: bytes) -> bytes:
+    """Photoshop's image resources (captions and keywords among them) without thumbnails; nothing if damaged."""
+    kept, place = [], len(RESOURCES)
+    while payload[place : place + 4] == RESOURCE and place + 12 <= len(payload):
+        (number,) = struct.unpack_from(">H", payload, place + 4)
+        name = payload[place + 6] + 1
+        size_at = place + 6 + name + name % 2
+        if size_at + 4 > len(payload):
+            break
+        (size,) = struct.unpack_from(">I", payload, size_at)
+        end = size_at + 4 + size + size % 2
+        if number not in THUMBNAILS:
+            kept.append(payload[place:end])
+        place = end
+    return RESOURCES + b"".join(kept) if kept else b""
+
+
+def _kept(segments: Sequence[Segment], exif: bytes, xmp: bytes) -> Iterator[Segment]:
+    """What stays of a photo's own segments, and its EXIF and XMP as they are now; other pictures of it go."""
+    for kind, payload in segments:
+        if kind == APP0 and payload.startswith(JFIF):
+            yield kind, payload[:12] + b"\0\0"  # without a thumbnail
+    if exif:
+        yield APP1, EXIF + exif
+    yield APP1, XMP + xmp
+    for kind, payload in segments:
+        if kind == APP13 and payload.startswith(RESOURCES) and (rest := _resources(payload)):
+            yield kind, rest
+        elif kind in (COM, APP14) or (kind == APP2 and payload.startswith(PROFILE)):
+            yield kind, payload
+
+
+def _is_frame(kind: int) -> bool:
+    return 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC)  # these are tables and an extension
+
+
+def _named(segments: list[Segment], rest: bytes, frame: bytes) -> tuple[list[Segment], bytes]:
+    """Segments and the one scan behind them, their components named as in another frame header: the package counts
+    from 0, where JFIF wants 1 to 3."""
+    named, scan = [], bytearray(rest)
+    for kind, payload in segments:
+        content = bytearray(payload)
+        if _is_frame(kind):
+            content[6::3] = frame[6::3]
+        named.append((kind, bytes(content)))
+    for number in range(scan[4]):
+        scan[5 + 2 * number] = frame[6 + 3 * number]
+    return named, bytes(scan)
+
+
+def _joined(segments: Sequence[Segment], rest: bytes) -> bytes:
+    parts = [START]
+    for kind, payload in segments:
+        require(len(payload) <= MOST_BYTES, f"its metadata are too long for a JPEG; {ADVICE}")
+        parts.append(struct.pack(">BBH", 0xFF, kind, len(payload) + 2) + payload)
+    return b"".join(parts) + rest
+
+
+def _blocks(plane: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """(rows, columns, 8, 8) of a plane (h, w), its last pixels repeated to fill them up."""
+    fill = (rows * SIDE - plane.shape[0], columns * SIDE - plane.shape[1])
+    padded = np.pad(plane, ((0, max(0, fill[0])), (0, max(0, fill[1]))), mode="edge")
+    padded = padded[: rows * SIDE, : columns * SIDE]
+    return padded.reshape(rows, SIDE, columns, SIDE).swapaxes(1, 2)
+
+
+def _shrunk(plane: np.ndarray, down: int, across: int) -> np.ndarray:
+    """Means over (down, across) pixels."""
+    if (down, across) == (1, 1):
+        return plane
+    height, width = (-(-side // by) for side, by in zip(plane.shape, (down, across), strict=True))
+    padded = np.pad(plane, ((0, height * down - plane.shape[0]), (0, width * across - plane.shape[1])), mode="edge")
+    return padded.reshape(height, down, width, across).mean(axis=(1, 3))
+
+
+def _replace(stored: np.ndarray, table: np.ndarray, plane: np.ndarray, hole: np.ndarray) -> None:
+    """Put the coefficients of a plane's touched blocks into the stored ones (rows, columns, 8, 8)."""
+    rows, columns = stored.shape[:2]
+    touched = _blocks(hole, rows, columns).any(axis=(2, 3))
+    cosines = _cosines()
+    changed = cosines @ (_blocks(plane, rows, columns)[touched] - CENTRE) @ cosines.T
+    stored[touched] = np.clip(np.round(changed / table), -COEFFICIENTS, COEFFICIENTS).astype(stored.dtype)
+
+
+def _recoded(content: bytes, pixels: np.ndarray, hole: np.ndarray) -> bytes:
+    import jpeglib
+
+    with tempfile.TemporaryDirectory(prefix="twoface-") as folder:
+        before, after = Path(folder, "before.jpg"), Path(folder, "after.jpg")
+        before.write_bytes(content)
+        stored = jpeglib.read_dct(str(before))
+        colours = [stored.Y] if stored.Cb is None else [stored.Y, stored.Cb, stored.Cr]
+        planes = (pixels.astype(np.float32) @ FROM_RGB.T).transpose(2, 0, 1)
+        planes[1:] += CENTRE
+        most = np.max(stored.samp_factor, axis=0)
+        for number, coefficients in enumerate(colours):
+            down, across = (int(value) for value in most // stored.samp_factor[number])
+            plane = _shrunk(planes[number], down, across)
+            part = _shrunk(hole.astype(np.float32), down, across) > 0
+            _replace(coefficients, stored.qt[stored.quant_tbl_no[number]].astype(np.float64), plane, part)
+        stored.write_dct(str(after))
+        return after.read_bytes()
+
+
+def rewrite(content: bytes, pixels: np.ndarray, hole: np.ndarray, exif: bytes, xmp: bytes) -> bytes:
+    """A JPEG with its hole filled.
+
+    Args:
+        content: the photo's file, which was decoded before.
+        pixels: uint8 (H, W, 3), in the photo's own profile, turned as the file has it.
+        hole: bool (H, W), True where they changed.
+        exif, xmp: as they are to be stored; profile, comments and captions stay as they are.
+
+    Raises:
+        TwoFaceError: a kind of JPEG whose coefficients cannot be kept.
+    """
+    segments, _ = _split(content)
+    frames = [payload for kind, payload in segments if _is_frame(kind)]
+    adobe = [
+        payload[11] for kind, payload in segments if kind == APP14 and payload[:5] == b"Adobe" and len(payload) > 11
+    ]
+    plain = len(frames) == 1 and len(frames[0]) > 5 and frames[0][0] == SIDE and frames[0][5] in (1, 3)
+    if not plain or (frames[0][5] == 3 and adobe == [0]):
+        raise TwoFaceError(f"a JPEG in CMYK, RGB or 12 bits cannot be changed in its hole alone; {ADVICE}")
+    try:
+        recoded = _recoded(content, pixels, hole)
+    except (OSError, ValueError) as error:  # libjpeg's: a file that is damaged, or no room for a temporary one
+        raise TwoFaceError(f"the JPEG cannot be changed in its hole alone ({error}); {ADVICE}") from None
+    tables, rest = _named(*_split(recoded), frames[0])
+    tables = [segment for segment in tables if segment[0] != COM and not APP0 <= segment[0] <= LAST_APP]
+    return _joined([*_kept(segments, exif, xmp), *tables], rest)

@@ -1,0 +1,76 @@
+"""What a photo's file holds beside its pixels: kept while they are changed, and written with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image
+
+JPEG_KINDS = ("JPEG", "MPO")  # the second: a phone's JPEG with further pictures behind it
+TIFF_OWN = range(254, 348)  # a TIFF's own tags of how its pixels are stored; the others say of the photo
+TIFF_SAID = (270, 271, 272, 305, 306, 315)  # of these the ones that do: description, camera, software, date, artist
+TIFF_OTHERS = (347, 700, 33723, 34377, 34675)  # tables, XMP, IPTC, Photoshop's resources, the profile
+DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+UPRIGHT = 1
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Of the file that a photo was read from."""
+
+    kind: str  # Pillow's name of its format
+    content: bytes = b""  # all of it, of a JPEG
+    orientation: int = UPRIGHT  # that its pixels are stored in, by EXIF's count
+    exif: bytes = b""
+    xmp: bytes = b""
+    dpi: tuple[float, float] | None = None
+
+
+def _exif_of_tiff(opened: Image.Image) -> bytes:
+    """As a block of its own: a TIFF's directory holds both, what is said of the photo and of its pixels."""
+    found, kept = opened.getexif(), Image.Exif()
+    for tag, value in found.items():
+        if (tag not in TIFF_OWN or tag in TIFF_SAID) and tag not in (*DIRECTORIES, *TIFF_OTHERS):
+            kept[tag] = value
+    for directory in DIRECTORIES:
+        if values := found.get_ifd(directory):
+            kept.get_ifd(directory).update(values)
+    return kept.tobytes() if len(kept) or kept.get_ifd(ExifTags.IFD.Exif) else b""
+
+
+def read_origin(opened: Image.Image, source: Path | bytes) -> Origin:
+    """Of a picture that was opened and decoded, not turned yet."""
+    kind, info = str(opened.format), opened.info
+    content = b""
+    if kind in JPEG_KINDS:
+        content = source if isinstance(source, bytes) else source.read_bytes()
+    exif = _exif_of_tiff(opened) if kind == "TIFF" else info.get("exif") or b""
+    xmp = info.get("xmp") or b""
+    dpi = info.get("dpi")
+    return Origin(
+        kind,
+        content,
+        int(opened.getexif().get(ExifTags.Base.Orientation, UPRIGHT)),
+        bytes(exif),
+        xmp.encode() if isinstance(xmp, str) else bytes(xmp),
+        (float(dpi[0]), float(dpi[1])) if dpi else None,
+    )
+
+
+def as_stored(picture: np.ndarray, orientation: int) -> np.ndarray:
+    """An upright picture (H, W, ...), turned as the file of that orientation has it."""
+    if orientation == 2:
+        return picture[:, ::-1]
+    if orientation == 3:
+        return picture[::-1, ::-1]
+    if orientation == 4:
+        return picture[::-1]
+    if orientation == 5:
+        return picture.swapaxes(0, 1)
+    if orientation == 6:
+        return np.rot90(picture, 1)
+    if orientation == 7:
+        return picture[::-1, ::-1].swapaxes(0, 1)
+    return np.rot90(picture, -1) if orientation == 8 else picture

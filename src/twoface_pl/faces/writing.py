@@ -1,0 +1,120 @@
+"""Writing photos, with what belongs to them: profile, transparency, EXIF, XMP, resolution."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from twoface_pl import __version__
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.faces.colour import profile_mode
+from twoface_pl.faces.exif import renewed
+from twoface_pl.faces.files import write_bytes
+from twoface_pl.faces.image import Photo, jpeg_options
+from twoface_pl.faces.jpeg import can_rewrite, rewrite
+from twoface_pl.faces.origin import JPEG_KINDS, Origin, as_stored
+from twoface_pl.faces.xmp import marked
+
+LOSSLESS_SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".webp"})
+JPEG_SUFFIXES = frozenset({".jpg", ".jpeg"})
+LARGEST_WEBP = 16383  # pixels a side
+SYSTEM = "Two-Face"
+TIFF_XMP = 700
+KINDS = {
+    ".png": "PNG",
+    ".bmp": "BMP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".webp": "WEBP",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+}
+
+
+def _to_pillow(photo: Photo) -> Image.Image:
+    image = Image.fromarray(photo.pixels)
+    if photo.profile is not None and profile_mode(photo.profile) == "L":
+        image = image.getchannel(0)  # a grey profile fits a grey picture only
+    if photo.alpha is not None:
+        image.putalpha(Image.fromarray(photo.alpha))
+    return image
+
+
+def _options(photo: Photo, image: Image.Image, kind: str) -> dict[str, Any]:
+    """What Pillow needs to write a photo in a format with what belongs to it."""
+    options: dict[str, Any] = jpeg_options(95) if kind == "JPEG" else {}
+    if kind == "WEBP":
+        options |= {"lossless": True, "exact": True}
+    if photo.profile:
+        options["icc_profile"] = photo.profile
+    origin = photo.origin or Origin(kind)
+    if origin.dpi:
+        options["dpi"] = origin.dpi
+    if exif := renewed(origin.exif, image) if origin.exif else b"":
+        options["exif"] = exif
+    xmp = marked(origin.xmp, SYSTEM, __version__) if photo.hole is not None else origin.xmp
+    if xmp and kind == "PNG":
+        options["pnginfo"] = PngImagePlugin.PngInfo()
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8", "replace"))
+    elif xmp and kind == "TIFF":
+        options["exif"] = Image.Exif()
+        options["exif"].load(exif)
+        options["exif"][TIFF_XMP] = xmp
+    elif xmp:
+        options["xmp"] = xmp
+    return options
+
+
+def encode_photo(photo: Photo, kind: str = "PNG") -> bytes:
+    """A photo in one of Pillow's formats, its pixels as they are (but in JPEG).
+
+    Raises:
+        TwoFaceError: it is too large for WebP.
+    """
+    image = _to_pillow(photo)
+    if kind == "WEBP" and max(image.size) > LARGEST_WEBP:
+        raise TwoFaceError(f"WebP holds {LARGEST_WEBP} pixels a side at the most; give --output with .png")
+    if kind == "JPEG":
+        image = image.convert("RGB" if image.mode not in ("L", "RGB") else image.mode)
+    stream = io.BytesIO()
+    image.save(stream, kind, **_options(photo, image, kind))
+    return stream.getvalue()
+
+
+def keeps_pixels(suffix: str, photo: Photo | None = None) -> bool:
+    """Whether a file of that suffix leaves what lies outside a hole as it is: always, or of a photo from a JPEG."""
+    if suffix in JPEG_SUFFIXES:
+        return can_rewrite() and (photo is None or (photo.origin is not None and photo.origin.kind in JPEG_KINDS))
+    return suffix in LOSSLESS_SUFFIXES
+
+
+def _rewritten(photo: Photo) -> bytes:
+    """A photo from a JPEG as a JPEG: blocks that its hole does not touch are the old ones."""
+    assert photo.origin is not None
+    assert photo.hole is not None
+    origin = photo.origin
+    pixels, hole = (np.ascontiguousarray(as_stored(each, origin.orientation)) for each in (photo.pixels, photo.hole))
+    exif = renewed(origin.exif, Image.fromarray(pixels), origin.orientation) if origin.exif else b""
+    xmp = marked(origin.xmp, SYSTEM, __version__, origin.orientation)
+    return rewrite(origin.content, pixels, hole, exif, xmp)
+
+
+def write_photo(path: Path, photo: Photo, reencode: bool = False) -> None:
+    """Write a photo, atomically, in the format its suffix names (PNG, TIFF, BMP, WebP, JPEG).
+
+    As a JPEG, a photo that came from one keeps its coefficients where nothing changed; another, or with ``reencode``,
+    is encoded anew, all of it.
+
+    Raises:
+        TwoFaceError: it cannot be written.
+    """
+    suffix = path.suffix.lower()
+    if suffix in JPEG_SUFFIXES and not reencode and photo.hole is not None and keeps_pixels(suffix, photo):
+        content = _rewritten(photo)
+    else:
+        content = encode_photo(photo, KINDS[suffix])
+    write_bytes(path, content)

@@ -1,0 +1,76 @@
+"""XMP of a photo that a model completed: what was there, and that it was (IPTC Photo Metadata 2025.1)."""
+
+from __future__ import annotations
+
+import io
+import logging
+from xml.etree import ElementTree
+
+log = logging.getLogger(__name__)
+
+META, RDF = "adobe:ns:meta/", "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+ORIENTATION = "{http://ns.adobe.com/tiff/1.0/}Orientation"
+XMP = "http://ns.adobe.com/xap/1.0/"
+SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+EMPTY = f'<x:xmpmeta xmlns:x="{META}"><rdf:RDF xmlns:rdf="{RDF}"/></x:xmpmeta>'.encode()
+# Other pictures of the photo as it was: a preview, and what phones and extended XMP hold.
+PICTURES = (
+    f"{{{XMP}}}Thumbnails",
+    "{http://ns.google.com/photos/1.0/image/}Data",
+    "{http://ns.google.com/photos/1.0/depthmap/}Data",
+    "{http://ns.adobe.com/xmp/note/}HasExtendedXMP",
+)
+START = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'.encode()
+END = b'<?xpacket end="w"?>'
+
+
+def _parse(packet: bytes) -> ElementTree.Element:
+    """A packet's root, with its own prefixes kept for writing."""
+    for _, (prefix, name) in ElementTree.iterparse(io.BytesIO(packet), ["start-ns"]):
+        if prefix and not prefix.startswith("ns"):  # those are the writer's own
+            ElementTree.register_namespace(prefix, name)
+    return ElementTree.fromstring(packet)
+
+
+def _rdf(packet: bytes) -> tuple[ElementTree.Element, ElementTree.Element]:
+    root = _parse(packet)
+    rdf = root if root.tag == f"{{{RDF}}}RDF" else root.find(f"{{{RDF}}}RDF")
+    if rdf is None:
+        raise ElementTree.ParseError("no RDF")
+    return root, rdf
+
+
+def marked(packet: bytes, system: str, version: str, orientation: int = 1) -> bytes:
+    """A packet that says that the picture was completed by a model; what it said else stays, but for pictures.
+
+    Args:
+        packet: XMP as the photo had it; nothing where there was none.
+        system, version: of what completed it.
+        orientation: that its pixels are stored in now, by EXIF's count.
+    """
+    try:
+        root, rdf = _rdf(packet.strip(b"\0 \r\n\t") or EMPTY)
+    except (ElementTree.ParseError, ValueError):
+        log.warning("the photo's XMP is damaged and not kept")
+        root, rdf = _rdf(EMPTY)
+    for each in rdf.findall(f"{{{RDF}}}Description"):
+        if ORIENTATION in each.attrib:
+            each.set(ORIENTATION, str(orientation))
+    said = {"DigitalSourceType": SOURCE_TYPE, "AISystemUsed": system, "AISystemVersionUsed": version}
+    for turned in [each for each in rdf.iter() if each.tag == ORIENTATION]:
+        turned.text = str(orientation)
+    for each in rdf.findall(f"{{{RDF}}}Description"):
+        for name in (*PICTURES, *(f"{{{IPTC}}}{name}" for name in said)):
+            each.attrib.pop(name, None)
+            for child in each.findall(name):
+                each.remove(child)
+    ElementTree.register_namespace("rdf", RDF)
+    ElementTree.register_namespace("Iptc4xmpExt", IPTC)
+    ElementTree.register_namespace("x", META)
+    about = rdf.find(f"{{{RDF}}}Description")
+    if about is None:
+        about = ElementTree.SubElement(rdf, f"{{{RDF}}}Description", {f"{{{RDF}}}about": ""})
+    for name, value in said.items():
+        ElementTree.SubElement(about, f"{{{IPTC}}}{name}").text = value
+    return START + ElementTree.tostring(root, encoding="utf-8") + END

@@ -1,0 +1,226 @@
+"""A photo written again: what its file holds stays, its pixels outside the hole too, and what was done is said."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Run
+from PIL import Image
+
+from twoface_pl.data.synthetic import synthetic_photo
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.faces.exif import renewed
+from twoface_pl.faces.image import Photo, read_photo, write_image
+from twoface_pl.faces.writing import keeps_pixels, write_photo
+from twoface_pl.faces.xmp import SOURCE_TYPE, marked
+
+TITLE = "a day at the sea"
+XMP = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    '<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:xmp="http://ns.adobe.com/xap/1.0/">'
+    f"<dc:title>{TITLE}</dc:title><xmp:Thumbnails>old picture</xmp:Thumbnails></rdf:Description></rdf:RDF></x:xmpmeta>"
+).encode()
+MAKER_NOTE = b"offsets in here count from the start"
+HOLE = np.zeros((90, 131), np.uint8)
+HOLE[30:60, 40:75] = 255
+AROUND = np.zeros(HOLE.shape, bool)  # the blocks that it touches, of colours at half size, and a pixel more
+AROUND[16 - 1 : 64 + 1, 32 - 1 : 80 + 1] = True
+CODINGS = [
+    {"quality": 90},
+    {"quality": 75, "subsampling": 0},
+    {"quality": 80, "subsampling": 1, "progressive": True},
+    {"quality": 85, "optimize": True},
+]
+
+
+def _pixels(height: int = 90, width: int = 131) -> np.ndarray:
+    return np.ascontiguousarray(synthetic_photo(3, 0, 160)[:height, :width])
+
+
+def _exif(orientation: int = 1) -> bytes:
+    """With a maker note and a thumbnail, as cameras write it: IFD0, EXIF's directory, IFD1."""
+    thumbnail = io.BytesIO()
+    Image.fromarray(_pixels()).resize((64, 44)).save(thumbnail, "JPEG")
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = orientation, "Camera"
+    exif.get_ifd(0x8769).update({0x927C: MAKER_NOTE, 0x9003: "2020:01:02 03:04:05"})
+    block = bytearray(exif.tobytes().removeprefix(b"Exif\0\0"))
+    order = "little" if block[:2] == b"II" else "big"
+
+    def number(value: int, size: int) -> bytes:
+        return value.to_bytes(size, order)
+
+    first = int.from_bytes(block[4:8], order)
+    link = first + 2 + 12 * int.from_bytes(block[first : first + 2], order)
+    second = len(block) + len(block) % 2
+    block += b"\0" * (second - len(block))
+    block[link : link + 4] = number(second, 4)
+    at = second + 2 + 2 * 12 + 4
+    block += number(2, 2)
+    for tag, value in ((0x0201, at), (0x0202, thumbnail.tell())):
+        block += number(tag, 2) + number(4, 2) + number(1, 4) + number(value, 4)
+    return b"Exif\0\0" + bytes(block + number(0, 4) + thumbnail.getvalue())
+
+
+def _saved(path: Path, orientation: int = 1, **options: object) -> Path:
+    kind = {"exif": _exif(orientation), "dpi": (240, 240)} | options
+    if path.suffix != ".png":
+        kind["xmp"] = XMP
+    Image.fromarray(_pixels()).save(path, **kind)  # type: ignore[arg-type]
+    return path
+
+
+def _filled(photo: Photo, mask: np.ndarray = HOLE) -> Photo:
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    part = photo.pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return photo.with_fill(255 - part, mask)
+
+
+def _thumbnail(exif: bytes) -> np.ndarray:
+    start = exif.index(b"\xff\xd8\xff")
+    return np.asarray(Image.open(io.BytesIO(exif[start:])).convert("RGB")).astype(int)
+
+
+@pytest.mark.parametrize("coding", CODINGS, ids=str)
+def test_a_jpeg_keeps_every_pixel_that_its_hole_does_not_touch(coding: dict[str, object], tmp_path: Path) -> None:
+    photo = read_photo(_saved(tmp_path / "in.jpg", **coding), keep=True)
+    filled = _filled(photo)
+    write_photo(tmp_path / "out.jpg", filled)
+    result = read_photo(tmp_path / "out.jpg").pixels
+    assert np.array_equal(result[~AROUND], photo.pixels[~AROUND])
+    error = np.abs(result.astype(int) - filled.pixels)
+    assert error[HOLE > 0].mean() < 12  # once through the photo's own coding
+    before, after = (Image.open(tmp_path / name) for name in ("in.jpg", "out.jpg"))
+    assert after.quantization == before.quantization  # type: ignore[attr-defined]
+    assert after.layer == before.layer  # type: ignore[attr-defined]  # subsampling
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_jpeg_stays_turned(orientation: int, tmp_path: Path) -> None:
+    photo = read_photo(_saved(tmp_path / "in.jpg", orientation), keep=True)
+    mask = np.zeros(photo.pixels.shape[:2], np.uint8)
+    mask[5:20, 9:40] = 255
+    filled = _filled(photo, mask)
+    write_photo(tmp_path / "out.jpg", filled)
+    result = read_photo(tmp_path / "out.jpg", keep=True)
+    assert result.origin is not None
+    assert result.origin.orientation == orientation
+    assert np.abs(result.pixels.astype(int) - filled.pixels)[mask > 0].mean() < 12
+    assert np.array_equal(result.pixels[-30:, -60:], photo.pixels[-30:, -60:])
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tiff"])
+def test_what_the_file_says_stays_and_the_mark_is_added(suffix: str, tmp_path: Path) -> None:
+    photo = read_photo(_saved(tmp_path / "in.jpg", 6, comment=b"hello"), keep=True)
+    mask = np.ascontiguousarray(HOLE.T[:, ::-1])
+    filled = _filled(photo, mask)
+    write_photo(tmp_path / f"out{suffix}", filled)
+    with Image.open(tmp_path / f"out{suffix}") as opened:
+        opened.load()
+        exif = opened.getexif()
+        assert exif[0x010F] == "Camera"
+        assert exif.get_ifd(0x8769)[0x9003] == "2020:01:02 03:04:05"
+        assert exif.get(0x0112, 1) == (6 if suffix == ".jpg" else 1)  # kept or applied, never both
+        xmp = opened.info["xmp"]
+        xmp = xmp if isinstance(xmp, bytes) else xmp.encode()
+        if suffix != ".webp":  # which has no place for it
+            assert round(opened.info["dpi"][0]) == 240
+    assert SOURCE_TYPE.encode() in xmp
+    assert TITLE.encode() in xmp
+    assert b"old picture" not in xmp
+    again = read_photo(tmp_path / f"out{suffix}", keep=True)
+    if suffix != ".jpg":
+        assert np.array_equal(again.pixels, filled.pixels)
+    write_photo(tmp_path / f"again{suffix}", _filled(again, mask))  # marked once, however often it is filled
+    assert again.origin is not None
+    assert marked(again.origin.xmp, "Two-Face", "9").count(SOURCE_TYPE.encode()) == 1
+
+
+def test_the_thumbnail_shows_what_is_there_now(tmp_path: Path) -> None:
+    photo = read_photo(_saved(tmp_path / "in.jpg"), keep=True)
+    assert photo.origin is not None
+    filled = Photo(np.zeros_like(photo.pixels), origin=photo.origin, hole=np.ones(HOLE.shape, bool))
+    assert _thumbnail(photo.origin.exif).max() > 100
+    write_photo(tmp_path / "out.jpg", filled)
+    written = read_photo(tmp_path / "out.jpg", keep=True).origin
+    assert written is not None
+    assert _thumbnail(written.exif).max() < 10
+    assert MAKER_NOTE in written.exif
+    assert written.exif.index(MAKER_NOTE) == photo.origin.exif.index(MAKER_NOTE)  # its offsets hold
+
+
+def test_other_pictures_in_a_jpeg_go_and_captions_stay(tmp_path: Path) -> None:
+    caption = b"8BIM\x04\x04\0\0\0\0\0\x05hello\0"
+    preview = b"8BIM\x04\x0c\0\0\0\0\0\x06secret"
+    stream = io.BytesIO()
+    Image.fromarray(_pixels()).save(stream, "JPEG")
+    resources = b"Photoshop 3.0\0" + preview + caption
+    parts = [(0xED, resources), (0xE2, b"MPF\0secret"), (0xE1, b"http://ns.adobe.com/xmp/extension/\0secret")]
+    segments = b"".join(bytes([0xFF, kind]) + (len(part) + 2).to_bytes(2, "big") + part for kind, part in parts)
+    (tmp_path / "in.jpg").write_bytes(b"\xff\xd8" + segments + stream.getvalue()[2:] + b"secret behind the end")
+    write_photo(tmp_path / "out.jpg", _filled(read_photo(tmp_path / "in.jpg", keep=True)))
+    content = (tmp_path / "out.jpg").read_bytes()
+    assert b"secret" not in content
+    assert caption in content
+
+
+def test_damaged_metadata_never_stop_a_result(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    whole, picture = _exif().removeprefix(b"Exif\0\0"), Image.fromarray(_pixels())
+    for _ in range(200):
+        broken = bytearray(whole)
+        for place in rng.integers(0, 160, 3):
+            broken[place] = rng.integers(256)
+        renewed(bytes(broken[: rng.integers(1, len(broken))]), picture)
+    assert SOURCE_TYPE.encode() in marked(b"<x:xmpmeta", "Two-Face", "1")
+    assert renewed(b"no block", picture) == b""
+    _saved(tmp_path / "in.jpg", exif=b"Exif\0\0rubbish")
+    write_photo(tmp_path / "out.jpg", _filled(read_photo(tmp_path / "in.jpg", keep=True)))
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "L"])
+def test_a_jpeg_of_another_kind(mode: str, tmp_path: Path) -> None:
+    Image.fromarray(_pixels()).convert(mode).save(tmp_path / "in.jpg")
+    photo = read_photo(tmp_path / "in.jpg", keep=True)
+    if mode == "CMYK":
+        with pytest.raises(TwoFaceError, match=r"in CMYK, .*give --output with \.png, or --reencode"):
+            write_photo(tmp_path / "out.jpg", _filled(photo))
+        write_photo(tmp_path / "out.jpg", _filled(photo), reencode=True)
+    else:
+        write_photo(tmp_path / "out.jpg", _filled(photo))
+        with Image.open(tmp_path / "out.jpg") as opened:
+            assert opened.mode == "L"
+    result = read_photo(tmp_path / "out.jpg").pixels
+    assert np.abs(result.astype(int) - _filled(photo).pixels).mean() < 6
+
+
+def test_without_the_package_a_jpeg_becomes_a_png(monkeypatch: pytest.MonkeyPatch) -> None:
+    from twoface_pl.serving import jobs
+
+    assert keeps_pixels(".jpg")
+    monkeypatch.setattr("twoface_pl.faces.writing.can_rewrite", lambda: False)
+    assert jobs.result_suffix(Path("a.jpg")) == ".png"
+    assert jobs.result_suffix(Path("a.jpg"), reencode=True) == ".jpg"
+    with pytest.raises(TwoFaceError, match=r"pip install 'twoface-pl\[jpeg\]'; use \.bmp, .*or --reencode"):
+        jobs.check_output(Path("a.jpg"), force=False)
+
+
+def test_the_command_writes_beside_the_photo_in_its_format(twoface: Run, model: Path, tmp_path: Path) -> None:
+    _saved(tmp_path / "photo.jpg", 1, quality=92)
+    write_image(tmp_path / "other.png", synthetic_photo(3, 1, 96))
+    Image.fromarray(HOLE).save(tmp_path / "hole.png")
+    common = ["inpaint", "--model", model, "--image", "photo.jpg", "--reference", "other.png", "--mask", "hole.png"]
+    done = twoface(*common, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "photo-filled.jpg"
+    before, after = (read_photo(tmp_path / name, keep=True) for name in ("photo.jpg", "photo-filled.jpg"))
+    assert np.array_equal(after.pixels[~AROUND], before.pixels[~AROUND])
+    assert (after.pixels != before.pixels)[HOLE > 0].any()
+    assert after.origin is not None
+    assert SOURCE_TYPE.encode() in after.origin.xmp
+    bmp = twoface(*common, "--output", "out.bmp", cwd=tmp_path)
+    assert bmp.returncode == 0
+    assert "nothing in it says that a model completed the photo" in bmp.stderr
