@@ -10,14 +10,12 @@ from twoface_pl.faces.face import HandBox
 from twoface_pl.faces.finder import Sought, UnsureError
 from twoface_pl.faces.frame import Frame, FrameKind
 from twoface_pl.faces.image import Photo
+from twoface_pl.serving.compare import shrunk, side_by_side, tinted
 from twoface_pl.serving.inpaint import References, find_hole, given_hole, listed, place_references
 from twoface_pl.serving.placing import place_photo
 from twoface_pl.serving.session import FillSession
 
-HEIGHT = 640  # pixels of the picture, at the most
-GAP = 8
-SURE, REFUSED, HOLE = (0, 210, 60), (255, 60, 40), (255, 0, 200)
-TINT = 0.55  # of the hole
+SURE, REFUSED = (0, 210, 60), (255, 60, 40)
 MARGIN, OUTSIDE = 0.3, (225, 225, 225)  # of the photo's longer side, about it, where its frame reaches out
 
 
@@ -26,19 +24,16 @@ def _panel(
 ) -> np.ndarray:
     """A photo with its hole (bool (H, W)) tinted, a frame, its upper side drawn broadly, and where it has eyes, nose
     and mouth corners; wide enough for most of the frame."""
-    tinted = pixels.copy()
-    tinted[hole] = np.round((1 - TINT) * pixels[hole] + TINT * np.array(HOLE)).astype(np.uint8)
     corners = frame.from_unit(np.array([(0, 0), (1, 0), (1, 1), (0, 1)]))
     height, width = pixels.shape[:2]
     most = MARGIN * max(height, width)
     left, top = np.clip(np.ceil(-corners.min(axis=0)), 0, most).astype(int)
     right, bottom = np.clip(np.ceil(corners.max(axis=0) - (width, height)), 0, most).astype(int)
-    tinted = cv2.copyMakeBorder(tinted, top, bottom, left, right, cv2.BORDER_CONSTANT, value=OUTSIDE)
+    wide = cv2.copyMakeBorder(tinted(pixels, hole), top, bottom, left, right, cv2.BORDER_CONSTANT, value=OUTSIDE)
     corner = np.array([left, top])
-    scale = min(1.0, HEIGHT / tinted.shape[0])
-    size = tuple(max(1, round(side * scale)) for side in tinted.shape[1::-1])
-    shown = cv2.resize(tinted, size, interpolation=cv2.INTER_AREA)
-    stroke = max(1, round(max(size) / 250))
+    shown = shrunk(wide)
+    scale = len(shown) / len(wide)
+    stroke = max(1, round(max(shown.shape[:2]) / 250))
     drawn = np.round((corners + corner) * scale).astype(np.int32)
     cv2.polylines(shown, [drawn], True, colour, stroke, cv2.LINE_AA)
     cv2.line(shown, drawn[0].tolist(), drawn[1].tolist(), colour, 3 * stroke, cv2.LINE_AA)
@@ -85,11 +80,4 @@ def draw_placement(
     panels = [_panel(seen, frame, hole, session.frame, SURE if refused is None else REFUSED)]
     for pixels, of_reference in zip(others, frames, strict=True):
         panels.append(_panel(pixels, of_reference, np.zeros(pixels.shape[:2], bool), session.frame, SURE))
-    height = max(len(panel) for panel in panels)
-    framed = [
-        cv2.copyMakeBorder(
-            panel, 0, height - len(panel), GAP * (number > 0), 0, cv2.BORDER_CONSTANT, value=(255, 255, 255)
-        )
-        for number, panel in enumerate(panels)
-    ]
-    return np.hstack(framed), refused
+    return side_by_side(panels), refused

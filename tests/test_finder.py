@@ -266,7 +266,8 @@ def test_an_unsure_placement_is_drawn_and_said(
     twoface: Run, tight_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from twoface_pl.faces import finder as module
-    from twoface_pl.serving.jobs import Job, draw_job
+    from twoface_pl.serving.jobs import JobOptions, draw_job
+    from twoface_pl.serving.plan import Job
     from twoface_pl.serving.session import FillSession
 
     damaged, hole = _scene(tmp_path)
@@ -275,7 +276,7 @@ def test_an_unsure_placement_is_drawn_and_said(
     session = FillSession(tight_model, "cpu")
     job = Job(tmp_path / "damaged.png", (), tmp_path / "drawn.png", tmp_path / "hole.png")
     with pytest.raises(TwoFaceError, match=r"its place is a guess: --box=\d.*\ndrawn in .*drawn\.png"):
-        draw_job(session, job, None, None, force=False)
+        draw_job(session, job, JobOptions())
     drawn = decode_image(tmp_path / "drawn.png").astype(int)
     assert ((drawn[..., 0] > 200) & (drawn[..., 1] < 110) & (drawn[..., 2] < 110)).sum() > 100  # a red frame
     with pytest.raises(UnsureError):

@@ -13,7 +13,7 @@ from twoface_pl.faces.frame import Frame, FrameKind
 from twoface_pl.faces.image import decode_image, encode_jpeg, to_grey, write_image
 from twoface_pl.masks import CenterSquare
 from twoface_pl.serving.inpaint import inpaint
-from twoface_pl.serving.jobs import plan_jobs
+from twoface_pl.serving.plan import plan_jobs
 from twoface_pl.serving.session import FillSession
 
 

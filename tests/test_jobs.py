@@ -16,7 +16,8 @@ from twoface_pl.faces.image import Photo, decode_image, write_image
 from twoface_pl.faces.listing import list_photos, some_of
 from twoface_pl.faces.writing import write_photo
 from twoface_pl.masks import build_mask_policy
-from twoface_pl.serving.jobs import Job, plan_jobs, run_job
+from twoface_pl.serving.jobs import JobOptions, run_job
+from twoface_pl.serving.plan import Job, plan_jobs
 from twoface_pl.serving.session import FillSession
 
 HOLE = np.zeros((SIZE, SIZE), bool)
@@ -43,7 +44,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def _fill(session: FillSession, *references: str, output: str = "out.png", photo: str = "photo.png") -> np.ndarray:
     job = Job(Path(photo), tuple(map(Path, references)), Path(output), Path("mask.png"))
-    run_job(session, job, None, None, force=True)
+    run_job(session, job, JobOptions(force=True))
     return decode_image(Path(output))
 
 
@@ -76,7 +77,7 @@ def test_one_folder_for_photos_and_references(
     (here / "one").mkdir()
     (here / "photo.png").rename(here / "one" / "photo.png")
     (job,) = plan_jobs(Path("one"), [Path("one")], Path("out")).jobs
-    run_job(session, job, None, None, force=False)
+    run_job(session, job, JobOptions())
     assert "it is the photo itself" in caplog.text
 
 
@@ -86,7 +87,7 @@ def test_a_photo_is_not_its_own_mask(session: FillSession, here: Path) -> None:
     for mask in ("photo.png", "copy.bmp"):
         job = Job(Path("photo.png"), (Path("other1.png"),), Path("out.png"), Path(mask))
         with pytest.raises(TwoFaceError, match=f"mask {mask} is the photo itself"):
-            run_job(session, job, None, None, force=True)
+            run_job(session, job, JobOptions(force=True))
     assert not (here / "out.png").exists()
 
 

@@ -198,12 +198,12 @@ def test_a_jpeg_of_another_kind(mode: str, tmp_path: Path) -> None:
 
 
 def test_without_the_package_a_jpeg_becomes_a_png(monkeypatch: pytest.MonkeyPatch) -> None:
-    from twoface_pl.serving import jobs
+    from twoface_pl.serving import jobs, plan
 
     assert keeps_pixels(".jpg")
     monkeypatch.setattr("twoface_pl.faces.writing.can_rewrite", lambda: False)
-    assert jobs.result_suffix(Path("a.jpg")) == ".png"
-    assert jobs.result_suffix(Path("a.jpg"), reencode=True) == ".jpg"
+    assert plan.result_suffix(Path("a.jpg")) == ".png"
+    assert plan.result_suffix(Path("a.jpg"), reencode=True) == ".jpg"
     with pytest.raises(TwoFaceError, match=r"pip install 'twoface-pl\[jpeg\]'; use \.bmp, .*or --reencode"):
         jobs.check_output(Path("a.jpg"), force=False)
 

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from twoface_pl.errors import Stopped, TwoFaceError
+from twoface_pl.errors import Stopped, TwoFaceError, require
 from twoface_pl.model_file import SHIPPED_NAME, model_path
 
 LARGEST = 10**7  # of a box's numbers
+MOST_GROWN = 1000
 
 
 def parse_box(text: str) -> tuple[int, ...]:
@@ -27,6 +28,22 @@ def parse_box(text: str) -> tuple[int, ...]:
             f"'{text[:80]}' is not x,y,width,height in whole pixels, nor these with an angle in whole degrees"
         ) from None
     return numbers
+
+
+def parse_pixels(text: str) -> int:
+    """A whole number of pixels, 0 to 1000."""
+    if not text.isascii() or not text.isdigit() or int(text) > MOST_GROWN:
+        raise argparse.ArgumentTypeError(f"'{text[:80]}' is not a number of pixels from 0 to {MOST_GROWN}")
+    return int(text)
+
+
+def parse_colour(text: str) -> tuple[int, int, int]:
+    """``ff00ff`` or ``#ff00ff``, or ``white`` or ``black``: red, green and blue."""
+    digits = {"white": "ffffff", "black": "000000"}.get(text, text.removeprefix("#"))
+    if len(digits) != 6 or not all(digit in "0123456789abcdefABCDEF" for digit in digits):
+        raise argparse.ArgumentTypeError(f"'{text[:80]}' is no colour; give six digits, as ff00ff, or white or black")
+    red, green, blue = bytes.fromhex(digits)
+    return red, green, blue
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +78,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="white = hole, of the photo's size, or a folder; else what is transparent, else the model's own",
     )
+    add("--invert", action="store_true", help="black in the mask is the hole")
+    add("--grow", type=parse_pixels, default=0, metavar="N", help="make the hole N pixels larger on all sides")
+    add(
+        "--mask-colour",
+        type=parse_colour,
+        metavar="RRGGBB",
+        help="the hole is what was painted over in the photo itself with this colour, as ff00ff",
+    )
     add(
         "--box",
         type=parse_box,
@@ -71,6 +96,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--reference-box", type=parse_box, metavar="X,Y,W,H[,ANGLE]", help="the face in the reference")
     add_model(parser)
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where onnxruntime runs (%(default)s)")
+    add("--compare", action="store_true", help="also write photo | references | result, as <output>-compare.jpg")
     add("--force", action="store_true", help="replace existing outputs")
     add(
         "--dry-run",
@@ -89,18 +115,14 @@ def run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from twoface_pl.faces.listing import some_of
-    from twoface_pl.serving.jobs import (
-        STANDARD,
-        default_output,
-        draw_job,
-        drawn_output,
-        plan_jobs,
-        result_suffix,
-        run_job,
-    )
+    from twoface_pl.serving.files import STANDARD
+    from twoface_pl.serving.jobs import JobOptions, draw_job, run_job
+    from twoface_pl.serving.mask_input import MaskOptions
+    from twoface_pl.serving.plan import default_output, drawn_output, plan_jobs, result_suffix
     from twoface_pl.serving.session import FillSession, find_model
 
     _one_standard_input(arguments)
+    require(arguments.mask is None or arguments.mask_colour is None, "give --mask or --mask-colour, not both")
     of_folder, dry_run = arguments.image.is_dir(), arguments.dry_run
     suffixes: Callable[[Path], str] = partial(result_suffix, reencode=arguments.reencode)
     output = arguments.output or default_output(arguments.image, suffixes)
@@ -113,12 +135,20 @@ def run(arguments: argparse.Namespace) -> int:
         again = "draws" if dry_run else "fills"
         print(f"{len(plan.kept)} photos are there already and kept; --force {again} them anew", file=sys.stderr)
     session = FillSession(find_model(arguments.model), arguments.device) if plan.jobs else None
-    do, done_to = (draw_job, "drawn") if dry_run else (partial(run_job, reencode=arguments.reencode), "filled")
+    do, done_to = (draw_job, "drawn") if dry_run else (run_job, "filled")
+    options = JobOptions(
+        arguments.box,
+        arguments.reference_box,
+        arguments.force,
+        arguments.reencode,
+        arguments.compare,
+        MaskOptions(arguments.invert, arguments.grow, arguments.mask_colour),
+    )
     failures = list(plan.failures)
     for number, job in enumerate(tqdm(plan.jobs, desc="inpainting", unit="photo", disable=not of_folder)):
         assert session is not None
         try:
-            written = do(session, job, arguments.box, arguments.reference_box, arguments.force)
+            written = do(session, job, options)
         except (KeyboardInterrupt, Stopped) as stop:
             if not of_folder:
                 raise

@@ -1,0 +1,158 @@
+"""Which photos there are to fill, with which masks and references, and where their results go."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from twoface_pl.errors import TwoFaceError, require
+from twoface_pl.faces.listing import list_photos, some_of
+from twoface_pl.faces.writing import JPEG_SUFFIXES, keeps_pixels
+from twoface_pl.serving.files import STANDARD, same_file
+
+
+@dataclass(frozen=True)
+class Job:
+    """One photo to fill, by files."""
+
+    photo: Path
+    references: tuple[Path, ...]
+    output: Path
+    mask: Path | None = None
+
+
+@dataclass
+class Plan:
+    """What there is to do, and what is not done."""
+
+    jobs: list[Job] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)  # photos that lack a mask or a reference
+    kept: list[Path] = field(default_factory=list)  # outputs of an earlier run
+    left_out: list[str] = field(default_factory=list)  # files of the folder that are no photos
+
+
+def result_suffix(photo: Path, reencode: bool = False) -> str:
+    """Of a photo's result: its own where that leaves what lies outside the hole as it is, else a PNG's."""
+    suffix = photo.suffix.lower()
+    kept = keeps_pixels(suffix) or (reencode and suffix in JPEG_SUFFIXES)
+    return photo.suffix if kept else ".png"
+
+
+class _Partners:
+    """A file for each photo: one for all, or of a folder the one of the same name, else of the same stem."""
+
+    def __init__(self, given: Path, what: str) -> None:
+        self.given = given
+        self.what = what
+        self._files: dict[tuple[Path, str], list[Path]] | None = None
+        if given.is_dir():
+            self._files = {}
+            for path in list_photos(given).paths:
+                self._files.setdefault((path.relative_to(given).parent, path.stem), []).append(path)
+
+    def of(self, photo: Path) -> Path:
+        """The file for a photo, given by its path in its folder.
+
+        Raises:
+            TwoFaceError: there is none.
+        """
+        if self._files is None:
+            return self.given
+        for place in (photo.parent, Path()):
+            found = self._files.get((place, photo.stem), [])
+            if found:
+                return min(found, key=lambda path: (path.name != photo.name, path.name))
+        raise TwoFaceError(f"{self.given}: no {self.what} named like {photo.name}")
+
+
+def _check_folders(image: Path, output: Path, others: Sequence[Path]) -> None:
+    if STANDARD in others:
+        raise TwoFaceError("- (standard input) is one picture; for a folder of photos give files or folders")
+    if output == STANDARD or (output.exists() and not output.is_dir()):
+        raise TwoFaceError(f"output {output} is a file; for a folder of photos give a folder")
+    for given in (image, *others):
+        if output.exists() and same_file(given, output):
+            raise TwoFaceError(f"{output} holds the photos, masks or references; give another folder for the output")
+
+
+def _output_names(photos: list[Path], suffixes: Callable[[Path], str]) -> dict[Path, Path]:
+    """``<stem>.<suffix of its result>`` for each photo, in its sub-folder; where two would be one file,
+    ``<stem>-<its own suffix>`` instead."""
+    results = {photo: photo.with_suffix(suffixes(photo)) for photo in photos}
+    counts = Counter(results.values())
+    names: dict[Path, Path] = {}
+    taken: set[str] = set()
+    for photo in sorted(photos, key=lambda photo: counts[results[photo]]):  # whose name is theirs alone, first
+        stem = photo.stem if counts[results[photo]] == 1 else photo.name.replace(".", "-")
+        name, number = results[photo].with_stem(stem), 1
+        while str(name).casefold() in taken:
+            number += 1
+            name = results[photo].with_stem(f"{stem}-{number}")
+        taken.add(str(name).casefold())
+        names[photo] = name
+    return {photo: names[photo] for photo in photos}
+
+
+def plan_jobs(
+    image: Path,
+    references: Sequence[Path],
+    output: Path,
+    mask: Path | None = None,
+    force: bool = False,
+    suffixes: Callable[[Path], str] = result_suffix,
+) -> Plan:
+    """One job for a photo, one for each photo of a folder and its sub-folders.
+
+    For a folder of photos, each of ``references`` and ``mask`` is one file for all of them or a folder with
+    files of the same names; ``output`` is a folder. What is in it already is kept, unless ``force`` is given.
+    ``suffixes`` says by a photo what its result's is, where the output is a folder.
+
+    Raises:
+        TwoFaceError: a folder that cannot be read or holds no photos; of a single photo, a partner that is missing.
+    """
+    others = [_Partners(given, "reference") for given in references]
+    masks = _Partners(mask, "mask") if mask is not None else None
+    if not image.is_dir():
+        if output.is_dir():
+            output = output / (f"{image.stem}{suffixes(image)}" if image != STANDARD else "filled.png")
+        name = Path(image.name)
+        return Plan([Job(image, tuple(each.of(name) for each in others), output, masks.of(name) if masks else None)])
+    _check_folders(image, output, [*references, *([mask] if mask else [])])
+    apart = [folder for folder in (output, *references, *([mask] if mask else [])) if folder.is_dir()]
+    found = list_photos(image, [folder for folder in apart if not folder.samefile(image)])
+    plan = Plan(left_out=[str(path.relative_to(image)) for path in found.left_out])
+    if not found.paths:
+        others_there = f"; it has {some_of(plan.left_out)}" if plan.left_out else ""
+        raise TwoFaceError(f"{image}: no photos in this folder{others_there}")
+    for name, target in _output_names([path.relative_to(image) for path in found.paths], suffixes).items():
+        if (output / target).exists() and not force:
+            plan.kept.append(output / target)
+            continue
+        try:
+            partners = tuple(each.of(name) for each in others)
+            plan.jobs.append(Job(image / name, partners, output / target, masks.of(name) if masks else None))
+        except TwoFaceError as error:
+            plan.failures.append(f"{image / name}: {error}")
+    return plan
+
+
+def default_output(image: Path, suffixes: Callable[[Path], str] = result_suffix) -> Path:
+    """Beside a photo, or a folder of photos.
+
+    Raises:
+        TwoFaceError: it is standard input.
+    """
+    require(image != STANDARD, "--output is needed where the photo comes from standard input")
+    name = f"{image.name}-filled" if image.is_dir() else f"{image.stem}-filled{suffixes(image)}"
+    return image.absolute().with_name(name) if image.name in ("", "..") else image.with_name(name)
+
+
+def drawn_output(output: Path, of_folder: bool) -> Path:
+    """Where a dry run draws what would be filled into an output: beside it, or a folder's into one within it."""
+    if output == STANDARD:
+        return output
+    if of_folder or output.is_dir():
+        return output / "placement"
+    return output.with_name(f"{output.stem}-placement.png")
