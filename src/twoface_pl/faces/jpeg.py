@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from twoface_pl.errors import TwoFaceError, require
+from twoface_pl.faces.hole import bounding_box
 
 SIDE = 8  # pixels of a block
 COM, APP0, APP1, APP2, APP13, APP14, LAST_APP = 0xFE, 0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xEF
@@ -148,6 +149,15 @@ def _replace(stored: np.ndarray, table: np.ndarray, plane: np.ndarray, hole: np.
     stored[touched] = np.clip(np.round(changed / table), -COEFFICIENTS, COEFFICIENTS).astype(stored.dtype)
 
 
+def _aligned(hole: np.ndarray, most: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns that hold a hole, from and to the edges of blocks of all planes, or of the picture."""
+    rows, columns = (
+        slice(part.start // unit * unit, min(-(-part.stop // unit) * unit, side))
+        for part, unit, side in zip(bounding_box(hole), (SIDE * most).tolist(), hole.shape, strict=True)
+    )
+    return rows, columns
+
+
 def _recoded(content: bytes, pixels: np.ndarray, hole: np.ndarray) -> bytes:
     import jpeglib
 
@@ -156,14 +166,19 @@ def _recoded(content: bytes, pixels: np.ndarray, hole: np.ndarray) -> bytes:
         before.write_bytes(content)
         stored = jpeglib.read_dct(str(before))
         colours = [stored.Y] if stored.Cb is None else [stored.Y, stored.Cb, stored.Cr]
-        planes = (pixels.astype(np.float32) @ FROM_RGB.T).transpose(2, 0, 1)
-        planes[1:] += CENTRE
         most = np.max(stored.samp_factor, axis=0)
+        around = _aligned(hole, most)
+        planes = (pixels[around].astype(np.float32) @ FROM_RGB.T).transpose(2, 0, 1)
+        planes[1:] += CENTRE
+        touched = hole[around].astype(np.float32)
         for number, coefficients in enumerate(colours):
-            down, across = (int(value) for value in most // stored.samp_factor[number])
-            plane = _shrunk(planes[number], down, across)
-            part = _shrunk(hole.astype(np.float32), down, across) > 0
-            _replace(coefficients, stored.qt[stored.quant_tbl_no[number]].astype(np.float64), plane, part)
+            by = [int(value) for value in most // stored.samp_factor[number]]
+            blocks = tuple(
+                slice(part.start // (SIDE * each), -(-part.stop // (SIDE * each)))
+                for part, each in zip(around, by, strict=True)
+            )
+            table = stored.qt[stored.quant_tbl_no[number]].astype(np.float64)
+            _replace(coefficients[blocks], table, _shrunk(planes[number], *by), _shrunk(touched, *by) > 0)
         stored.write_dct(str(after))
         return after.read_bytes()
 
