@@ -13,14 +13,7 @@ import numpy as np
 from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.faces.face import HandBox
 from twoface_pl.faces.image import Photo, decode_image, read_photo
-from twoface_pl.faces.writing import (
-    JPEG_SUFFIXES,
-    KINDS,
-    LOSSLESS_SUFFIXES,
-    encode_photo,
-    keeps_pixels,
-    write_photo,
-)
+from twoface_pl.faces.writing import KINDS, check_keeps_pixels, encode_photo, write_photo
 from twoface_pl.serving.compare import compared
 from twoface_pl.serving.dry_run import draw_placement
 from twoface_pl.serving.files import STANDARD, same_file, source
@@ -52,13 +45,8 @@ class JobOptions:
     mask: MaskOptions = field(default_factory=MaskOptions)
 
 
-def _refuse_jpeg(output: Path, why: str) -> TwoFaceError:
-    others = ", ".join(sorted(LOSSLESS_SUFFIXES))
-    return TwoFaceError(f"output {output}: {why}; use {others}, or --reencode, which encodes all of it anew")
-
-
-def check_output(output: Path, force: bool, reencode: bool = False) -> None:
-    """Refuse an output that would lose pixels, or a file.
+def check_output(output: Path, force: bool) -> None:
+    """Refuse an output that is not written, or would lose a file.
 
     Raises:
         TwoFaceError: says so.
@@ -67,11 +55,7 @@ def check_output(output: Path, force: bool, reencode: bool = False) -> None:
         require(sys.__stdout__ is not None, "--output -: standard output is closed")
         require(not sys.stdout.isatty(), "--output - writes a PNG to standard output; send it to a file or program")
         return
-    suffix = output.suffix.lower()
-    if suffix in JPEG_SUFFIXES:
-        if not (reencode or keeps_pixels(suffix)):
-            raise _refuse_jpeg(output, "to leave a JPEG as it is outside the hole, pip install 'twoface-pl[jpeg]'")
-    elif suffix not in KINDS:
+    if output.suffix.lower() not in KINDS:
         raise TwoFaceError(f"output {output}: '{output.suffix}' is not written; use {', '.join(sorted(KINDS))}")
     if os.path.lexists(output) and not force:
         raise TwoFaceError(f"{output} exists and is kept; add --force to replace it")
@@ -136,10 +120,24 @@ def draw_job(session: FillSession, job: Job, options: JobOptions) -> Path:
     return job.output
 
 
+def _keeping(job: Job, photo: Photo, force: bool) -> Path:
+    """A job's output; a PNG beside it where its format would change pixels outside the hole and was not asked for."""
+    try:
+        check_keeps_pixels(job.output.suffix.lower(), photo)
+    except TwoFaceError as error:
+        if job.chosen:
+            raise TwoFaceError(f"output {job.output}: {error}") from None
+        output = job.output.with_suffix(".png")
+        check_output(output, force)
+        log.warning("%s: %s; it is written as %s", job.photo, error, output.name)
+        return output
+    return job.output
+
+
 def _comparison(output: Path, force: bool) -> Path:
     require(output != STANDARD, "--compare needs an --output that is a file")
     path = output.with_name(f"{output.stem}-compare.jpg")
-    check_output(path, force, reencode=True)
+    check_output(path, force)
     return path
 
 
@@ -150,20 +148,18 @@ def run_job(session: FillSession, job: Job, options: JobOptions) -> Path:
         TwoFaceError: as :func:`inpaint`, unreadable files, an output that exists or loses pixels, a photo that is
             its own mask or only reference.
     """
-    check_output(job.output, options.force, options.reencode)
+    check_output(job.output, options.force)
     comparison = _comparison(job.output, options.force) if options.compare else None
     photo = read_photo(*source(job.photo), keep=True)
     seen = photo.seen()
     mask = read_mask(job, seen, options.mask)
     _check_keeps(job.output, photo, mask)
-    suffix = job.output.suffix.lower()
-    if suffix in JPEG_SUFFIXES and not options.reencode and not keeps_pixels(suffix, photo):
-        raise _refuse_jpeg(job.output, f"{job.photo} is no JPEG, and as one its pixels would change outside the hole")
+    output = job.output if options.reencode else _keeping(job, photo, options.force)
     references = _read_references(job, seen)
     result = inpaint(session, photo, references, mask, options.box, options.reference_box)
-    _write(job.output, result, options.reencode)
+    _write(output, result, options.reencode)
     if comparison is not None:
         assert result.hole is not None
         picture = compared(seen, result.hole, references or [], result.seen())
         write_photo(comparison, Photo(picture, hole=np.ones(picture.shape[:2], bool)))
-    return job.output
+    return output

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from twoface_pl.errors import TwoFaceError, require
+from twoface_pl.faces.jpeg import can_rewrite
 from twoface_pl.faces.listing import list_photos, some_of
-from twoface_pl.faces.writing import JPEG_SUFFIXES, keeps_pixels
+from twoface_pl.faces.writing import JPEG_SUFFIXES, LOSSLESS_SUFFIXES
 from twoface_pl.serving.files import STANDARD, same_file
 
 
@@ -21,6 +22,7 @@ class Job:
     references: tuple[Path, ...]
     output: Path
     mask: Path | None = None
+    chosen: bool = True  # the output's format was asked for, and no other will do
 
 
 @dataclass
@@ -36,7 +38,7 @@ class Plan:
 def result_suffix(photo: Path, reencode: bool = False) -> str:
     """Of a photo's result: its own where that leaves what lies outside the hole as it is, else a PNG's."""
     suffix = photo.suffix.lower()
-    kept = keeps_pixels(suffix) or (reencode and suffix in JPEG_SUFFIXES)
+    kept = suffix in LOSSLESS_SUFFIXES or (suffix in JPEG_SUFFIXES and (reencode or can_rewrite()))
     return photo.suffix if kept else ".png"
 
 
@@ -102,12 +104,14 @@ def plan_jobs(
     mask: Path | None = None,
     force: bool = False,
     suffixes: Callable[[Path], str] = result_suffix,
+    chosen: bool = True,
 ) -> Plan:
     """One job for a photo, one for each photo of a folder and its sub-folders.
 
     For a folder of photos, each of ``references`` and ``mask`` is one file for all of them or a folder with
     files of the same names; ``output`` is a folder. What is in it already is kept, unless ``force`` is given.
-    ``suffixes`` says by a photo what its result's is, where the output is a folder.
+    ``suffixes`` says by a photo what its result's is, where the output is a folder; ``chosen`` whether an output that
+    is a file was asked for by its name.
 
     Raises:
         TwoFaceError: a folder that cannot be read or holds no photos; of a single photo, a partner that is missing.
@@ -116,9 +120,11 @@ def plan_jobs(
     masks = _Partners(mask, "mask") if mask is not None else None
     if not image.is_dir():
         if output.is_dir():
+            chosen = False
             output = output / (f"{image.stem}{suffixes(image)}" if image != STANDARD else "filled.png")
         name = Path(image.name)
-        return Plan([Job(image, tuple(each.of(name) for each in others), output, masks.of(name) if masks else None)])
+        partners = tuple(each.of(name) for each in others)
+        return Plan([Job(image, partners, output, masks.of(name) if masks else None, chosen)])
     _check_folders(image, output, [*references, *([mask] if mask else [])])
     apart = [folder for folder in (output, *references, *([mask] if mask else [])) if folder.is_dir()]
     found = list_photos(image, [folder for folder in apart if not folder.samefile(image)])
@@ -132,7 +138,7 @@ def plan_jobs(
             continue
         try:
             partners = tuple(each.of(name) for each in others)
-            plan.jobs.append(Job(image / name, partners, output / target, masks.of(name) if masks else None))
+            plan.jobs.append(Job(image / name, partners, output / target, masks.of(name) if masks else None, False))
         except TwoFaceError as error:
             plan.failures.append(f"{image / name}: {error}")
     return plan

@@ -221,7 +221,7 @@ def test_the_command_fills_a_photo_and_keeps_outputs(twoface: Run, model: Path, 
     assert not np.array_equal(decode_image(tmp_path / "out.png"), result)
     lossy = twoface(*common, "--output", "out.jpg", cwd=tmp_path)
     assert lossy.returncode == 1
-    assert "photo.png is no JPEG, and as one its pixels would change outside the hole; use .bmp" in lossy.stderr
+    assert "output out.jpg: it is no JPEG, and as one its pixels would change outside the hole" in lossy.stderr
     bad_box = twoface(*common, "--output", "b.png", "--box", "1,2,3", cwd=tmp_path)
     assert bad_box.returncode == 2
     assert "x,y,width,height" in bad_box.stderr

@@ -14,7 +14,7 @@ from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.exif import renewed
 from twoface_pl.faces.image import Photo, read_photo, write_image
-from twoface_pl.faces.writing import keeps_pixels, write_photo
+from twoface_pl.faces.writing import check_keeps_pixels, write_photo
 from twoface_pl.faces.xmp import SOURCE_TYPE, marked
 
 TITLE = "a day at the sea"
@@ -197,15 +197,16 @@ def test_a_jpeg_of_another_kind(mode: str, tmp_path: Path) -> None:
     assert np.abs(result.astype(int) - _filled(photo).pixels).mean() < 6
 
 
-def test_without_the_package_a_jpeg_becomes_a_png(monkeypatch: pytest.MonkeyPatch) -> None:
-    from twoface_pl.serving import jobs, plan
+def test_without_the_package_a_jpeg_becomes_a_png(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from twoface_pl.serving import plan
 
-    assert keeps_pixels(".jpg")
-    monkeypatch.setattr("twoface_pl.faces.writing.can_rewrite", lambda: False)
+    assert plan.result_suffix(Path("a.jpg")) == ".jpg"
+    for place in ("faces.jpeg", "serving.plan"):
+        monkeypatch.setattr(f"twoface_pl.{place}.can_rewrite", lambda: False)
     assert plan.result_suffix(Path("a.jpg")) == ".png"
     assert plan.result_suffix(Path("a.jpg"), reencode=True) == ".jpg"
-    with pytest.raises(TwoFaceError, match=r"pip install 'twoface-pl\[jpeg\]'; use \.bmp, .*or --reencode"):
-        jobs.check_output(Path("a.jpg"), force=False)
+    with pytest.raises(TwoFaceError, match=r"pip install 'twoface-pl\[jpeg\]'; or give --output .*or --reencode"):
+        check_keeps_pixels(".jpg", read_photo(_saved(tmp_path / "a.jpg"), keep=True))
 
 
 def test_the_command_writes_beside_the_photo_in_its_format(twoface: Run, model: Path, tmp_path: Path) -> None:
@@ -221,6 +222,12 @@ def test_the_command_writes_beside_the_photo_in_its_format(twoface: Run, model: 
     assert (after.pixels != before.pixels)[HOLE > 0].any()
     assert after.origin is not None
     assert SOURCE_TYPE.encode() in after.origin.xmp
+    Image.open(tmp_path / "photo.jpg").convert("CMYK").save(tmp_path / "cmyk.jpg")
+    common[4] = "cmyk.jpg"
+    other = twoface(*common, cwd=tmp_path)
+    assert other.returncode == 0, other.stderr
+    assert "in CMYK, RGB or 12 bits cannot be changed" in other.stderr
+    assert other.stdout.strip() == "cmyk-filled.png"
     bmp = twoface(*common, "--output", "out.bmp", cwd=tmp_path)
     assert bmp.returncode == 0
     assert "nothing in it says that a model completed the photo" in bmp.stderr

@@ -21,6 +21,7 @@ GROUPS = {
         "torch", "torchvision", "pytorch-lightning", "torchmetrics", "facenet-pytorch", "albumentations",
         "hydra-core", "tensorboard", "onnx", "onnxscript",
     ),
+    "jpeg": ("jpeglib",),
     "judge": ("stlpips-pytorch", "torch-fidelity"),
     "serve": ("fastapi", "uvicorn", "orjson"),
 }  # fmt: skip

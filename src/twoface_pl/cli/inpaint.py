@@ -125,10 +125,11 @@ def run(arguments: argparse.Namespace) -> int:
     require(arguments.mask is None or arguments.mask_colour is None, "give --mask or --mask-colour, not both")
     of_folder, dry_run = arguments.image.is_dir(), arguments.dry_run
     suffixes: Callable[[Path], str] = partial(result_suffix, reencode=arguments.reencode)
+    chosen = arguments.output is not None
     output = arguments.output or default_output(arguments.image, suffixes)
     if dry_run:
         output, suffixes = drawn_output(output, of_folder), lambda photo: ".png"
-    plan = plan_jobs(arguments.image, arguments.reference, output, arguments.mask, arguments.force, suffixes)
+    plan = plan_jobs(arguments.image, arguments.reference, output, arguments.mask, arguments.force, suffixes, chosen)
     if plan.left_out:
         print(f"left out, not photos by their names: {some_of(plan.left_out)}", file=sys.stderr)
     if plan.kept:

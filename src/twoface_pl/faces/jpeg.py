@@ -22,6 +22,7 @@ SIDE = 8  # pixels of a block
 COM, APP0, APP1, APP2, APP13, APP14, LAST_APP = 0xFE, 0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xEF
 START, START_OF_SCAN = b"\xff\xd8", 0xDA
 EXIF, XMP, PROFILE, JFIF = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0", b"JFIF\0"
+ADOBE = b"Adobe"
 RESOURCES, RESOURCE = b"Photoshop 3.0\0", b"8BIM"
 THUMBNAILS = (1033, 1036)  # image resources that show the photo as it was
 MOST_BYTES = 65533  # of a segment
@@ -99,6 +100,31 @@ def _kept(segments: Sequence[Segment], exif: bytes, xmp: bytes) -> Iterator[Segm
 
 def _is_frame(kind: int) -> bool:
     return 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC)  # these are tables and an extension
+
+
+def _frame(segments: Sequence[Segment]) -> bytes:
+    """The frame header of a JPEG in grey or in brightness and colours, of 8 bits.
+
+    Raises:
+        TwoFaceError: it is of another kind.
+    """
+    frames = [payload for kind, payload in segments if _is_frame(kind)]
+    adobe = [payload[11] for kind, payload in segments if kind == APP14 and payload[:5] == ADOBE and len(payload) > 11]
+    plain = len(frames) == 1 and len(frames[0]) > 5 and frames[0][0] == SIDE and frames[0][5] in (1, 3)
+    if not plain or (frames[0][5] == 3 and adobe == [0]):
+        raise TwoFaceError(f"a JPEG in CMYK, RGB or 12 bits cannot be changed in its hole alone; {ADVICE}")
+    return frames[0]
+
+
+def check_rewrites(content: bytes) -> None:
+    """Refuse what :func:`rewrite` cannot change.
+
+    Raises:
+        TwoFaceError: says why, and what to do.
+    """
+    require(content.startswith(START), f"it is no JPEG, and as one its pixels would change outside the hole; {ADVICE}")
+    require(can_rewrite(), f"to leave a JPEG as it is outside the hole, pip install 'twoface-pl[jpeg]'; or {ADVICE}")
+    _frame(_split(content)[0])
 
 
 def _named(segments: list[Segment], rest: bytes, frame: bytes) -> tuple[list[Segment], bytes]:
@@ -196,17 +222,11 @@ def rewrite(content: bytes, pixels: np.ndarray, hole: np.ndarray, exif: bytes, x
         TwoFaceError: a kind of JPEG whose coefficients cannot be kept.
     """
     segments, _ = _split(content)
-    frames = [payload for kind, payload in segments if _is_frame(kind)]
-    adobe = [
-        payload[11] for kind, payload in segments if kind == APP14 and payload[:5] == b"Adobe" and len(payload) > 11
-    ]
-    plain = len(frames) == 1 and len(frames[0]) > 5 and frames[0][0] == SIDE and frames[0][5] in (1, 3)
-    if not plain or (frames[0][5] == 3 and adobe == [0]):
-        raise TwoFaceError(f"a JPEG in CMYK, RGB or 12 bits cannot be changed in its hole alone; {ADVICE}")
+    frame = _frame(segments)
     try:
         recoded = _recoded(content, pixels, hole)
     except (OSError, ValueError) as error:  # libjpeg's: a file that is damaged, or no room for a temporary one
         raise TwoFaceError(f"the JPEG cannot be changed in its hole alone ({error}); {ADVICE}") from None
-    tables, rest = _named(*_split(recoded), frames[0])
+    tables, rest = _named(*_split(recoded), frame)
     tables = [segment for segment in tables if segment[0] != COM and not APP0 <= segment[0] <= LAST_APP]
     return _joined([*_kept(segments, exif, xmp), *tables], rest)

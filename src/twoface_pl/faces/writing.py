@@ -15,8 +15,8 @@ from twoface_pl.faces.colour import profile_mode
 from twoface_pl.faces.exif import renewed
 from twoface_pl.faces.files import write_bytes
 from twoface_pl.faces.image import Photo, jpeg_options
-from twoface_pl.faces.jpeg import can_rewrite, rewrite
-from twoface_pl.faces.origin import JPEG_KINDS, Origin, as_stored
+from twoface_pl.faces.jpeg import check_rewrites, rewrite
+from twoface_pl.faces.origin import Origin, as_stored
 from twoface_pl.faces.xmp import marked
 
 LOSSLESS_SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".webp"})
@@ -85,11 +85,14 @@ def encode_photo(photo: Photo, kind: str = "PNG") -> bytes:
     return stream.getvalue()
 
 
-def keeps_pixels(suffix: str, photo: Photo | None = None) -> bool:
-    """Whether a file of that suffix leaves what lies outside a hole as it is: always, or of a photo from a JPEG."""
+def check_keeps_pixels(suffix: str, photo: Photo) -> None:
+    """Refuse a file that would not leave what lies outside a hole as it is: a JPEG of what was none.
+
+    Raises:
+        TwoFaceError: says why, and what to do.
+    """
     if suffix in JPEG_SUFFIXES:
-        return can_rewrite() and (photo is None or (photo.origin is not None and photo.origin.kind in JPEG_KINDS))
-    return suffix in LOSSLESS_SUFFIXES
+        check_rewrites(photo.origin.content if photo.origin is not None else b"")
 
 
 def _rewritten(photo: Photo) -> bytes:
@@ -106,14 +109,14 @@ def _rewritten(photo: Photo) -> bytes:
 def write_photo(path: Path, photo: Photo, reencode: bool = False) -> None:
     """Write a photo, atomically, in the format its suffix names (PNG, TIFF, BMP, WebP, JPEG).
 
-    As a JPEG, a photo that came from one keeps its coefficients where nothing changed; another, or with ``reencode``,
-    is encoded anew, all of it.
+    As a JPEG, a photo whose file was kept and that was filled keeps its coefficients where nothing changed; another,
+    or with ``reencode``, is encoded anew, all of it.
 
     Raises:
-        TwoFaceError: it cannot be written.
+        TwoFaceError: it cannot be written, or as :func:`check_keeps_pixels`.
     """
     suffix = path.suffix.lower()
-    if suffix in JPEG_SUFFIXES and not reencode and photo.hole is not None and keeps_pixels(suffix, photo):
+    if suffix in JPEG_SUFFIXES and not reencode and photo.hole is not None and photo.origin is not None:
         content = _rewritten(photo)
     else:
         content = encode_photo(photo, KINDS[suffix])
