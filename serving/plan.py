@@ -33,6 +33,7 @@ class Plan:
     failures: list[str] = field(default_factory=list)  # photos that lack a mask or a reference
     kept: list[Path] = field(default_factory=list)  # outputs of an earlier run
     left_out: list[str] = field(default_factory=list)  # files of the folder that are no photos
+    several: bool = True  # of a folder or a table, though it may hold one
 
 
 def result_suffix(photo: Path, reencode: bool = False) -> str:
@@ -124,7 +125,8 @@ def plan_jobs(
             output = output / (f"{image.stem}{suffixes(image)}" if image != STANDARD else "filled.png")
         name = Path(image.name)
         partners = tuple(each.of(name) for each in others)
-        return Plan([Job(image, partners, output, masks.of(name) if masks else None, chosen)])
+        job = Job(image, partners, output, masks.of(name) if masks else None, chosen)
+        return Plan([job], several=False)
     _check_folders(image, output, [*references, *([mask] if mask else [])])
     apart = [folder for folder in (output, *references, *([mask] if mask else [])) if folder.is_dir()]
     found = list_photos(image, [folder for folder in apart if not folder.samefile(image)])

@@ -8,12 +8,17 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from twoface_pl.errors import Stopped, TwoFaceError, require
 from twoface_pl.model_file import SHIPPED_NAME, model_path
 
+if TYPE_CHECKING:
+    from twoface_pl.serving.plan import Job, Plan
+
 LARGEST = 10**7  # of a box's numbers
 MOST_GROWN = 1000
+FAILURES = "failed.txt"  # in the folder of several results
 
 
 def parse_box(text: str) -> tuple[int, ...]:
@@ -57,12 +62,17 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--image", type=Path, required=True, help="the photo to fill, a folder of photos, or - (standard input)")
+    add(
+        "--image",
+        type=Path,
+        required=True,
+        help="the photo to fill, a folder of photos, a .csv of image,mask,references, or - (standard input)",
+    )
     add(
         "--reference",
         type=Path,
-        required=True,
         nargs="+",
+        default=[],
         metavar="PHOTO",
         help="other photos of the same person, one or several; a folder has a photo's reference under its name",
     )
@@ -111,32 +121,89 @@ def _one_standard_input(arguments: argparse.Namespace) -> None:
         raise TwoFaceError("- (standard input) can be one of --image, --mask and --reference, not several")
 
 
-def run(arguments: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
-    from twoface_pl.faces.listing import some_of
-    from twoface_pl.serving.files import STANDARD
-    from twoface_pl.serving.jobs import JobOptions, draw_job, run_job
-    from twoface_pl.serving.mask_input import MaskOptions
-    from twoface_pl.serving.plan import default_output, drawn_output, plan_jobs, result_suffix
-    from twoface_pl.serving.session import FillSession, find_model
-
+def _check(arguments: argparse.Namespace, of_table: bool) -> None:
     _one_standard_input(arguments)
     require(arguments.mask is None or arguments.mask_colour is None, "give --mask or --mask-colour, not both")
-    of_folder, dry_run = arguments.image.is_dir(), arguments.dry_run
+    if of_table:
+        require(not arguments.reference and arguments.mask is None, "a table says itself which masks and references")
+    else:
+        require(bool(arguments.reference), "--reference is needed: other photos of the same person, one or several")
+
+
+def _plan(arguments: argparse.Namespace) -> tuple[Plan, Path]:
+    """What there is to do, and where it goes."""
+    from twoface_pl.serving.plan import default_output, drawn_output, plan_jobs, result_suffix
+    from twoface_pl.serving.table import is_table, plan_table
+
+    image, chosen = arguments.image, arguments.output is not None
+    of_table = is_table(image)
+    _check(arguments, of_table)
     suffixes: Callable[[Path], str] = partial(result_suffix, reencode=arguments.reencode)
-    chosen = arguments.output is not None
-    output = arguments.output or default_output(arguments.image, suffixes)
-    if dry_run:
-        output, suffixes = drawn_output(output, of_folder), lambda photo: ".png"
-    plan = plan_jobs(arguments.image, arguments.reference, output, arguments.mask, arguments.force, suffixes, chosen)
+    output = arguments.output
+    if not chosen:
+        output = image.with_name(f"{image.stem}-filled") if of_table else default_output(image, suffixes)
+    if arguments.dry_run:
+        output, suffixes = drawn_output(output, of_table or image.is_dir()), lambda photo: ".png"
+    if of_table:
+        return plan_table(image, output, arguments.force, suffixes), output
+    plan = plan_jobs(image, arguments.reference, output, arguments.mask, arguments.force, suffixes, chosen)
+    return plan, output
+
+
+def _tell(plan: Plan, again: str) -> None:
+    from twoface_pl.faces.listing import some_of
+
     if plan.left_out:
         print(f"left out, not photos by their names: {some_of(plan.left_out)}", file=sys.stderr)
     if plan.kept:
-        again = "draws" if dry_run else "fills"
         print(f"{len(plan.kept)} photos are there already and kept; --force {again} them anew", file=sys.stderr)
+
+
+def _do_all(plan: Plan, do: Callable[[Job], Path], done_to: str) -> list[str]:
+    """Every job of several, past those that fail; returns what failed."""
+    from tqdm import tqdm
+
+    failures = list(plan.failures)
+    for number, job in enumerate(tqdm(plan.jobs, desc="inpainting", unit="photo")):
+        try:
+            do(job)
+        except (KeyboardInterrupt, Stopped) as stop:
+            done = f"{number - len(failures) + len(plan.failures)} of {len(plan.jobs)} photos {done_to}"
+            stopped_by = stop.number if isinstance(stop, Stopped) else signal.SIGINT
+            raise Stopped(stopped_by, f"{done}; the same command goes on") from None
+        except TwoFaceError as error:
+            named = str(error).startswith(str(job.photo))
+            failures.append(str(error) if named else f"{job.photo}: {error}")
+    return failures
+
+
+def _report(plan: Plan, output: Path, failures: list[str], done_to: str) -> None:
+    """Write down what failed, in a file too.
+
+    Raises:
+        TwoFaceError: something did.
+    """
+    from twoface_pl.faces.files import write_text
+
+    list_of_failures = output / FAILURES
+    if not failures:
+        list_of_failures.unlink(missing_ok=True)
+        return
+    write_text(list_of_failures, "\n".join(failures) + "\n")
+    total = len(plan.jobs) + len(plan.failures)
+    said = f"{total - len(failures)} of {total} photos {done_to}; what failed stands in {list_of_failures} too"
+    raise TwoFaceError("\n".join([said, *failures]))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from twoface_pl.serving.files import STANDARD
+    from twoface_pl.serving.jobs import JobOptions, draw_job, run_job
+    from twoface_pl.serving.mask_input import MaskOptions
+    from twoface_pl.serving.session import FillSession, find_model
+
+    plan, output = _plan(arguments)
+    _tell(plan, "draws" if arguments.dry_run else "fills")
     session = FillSession(find_model(arguments.model), arguments.device) if plan.jobs else None
-    do, done_to = (draw_job, "drawn") if dry_run else (run_job, "filled")
     options = JobOptions(
         arguments.box,
         arguments.reference_box,
@@ -145,24 +212,17 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.compare,
         MaskOptions(arguments.invert, arguments.grow, arguments.mask_colour),
     )
-    failures = list(plan.failures)
-    for number, job in enumerate(tqdm(plan.jobs, desc="inpainting", unit="photo", disable=not of_folder)):
+
+    def do(job: Job) -> Path:
         assert session is not None
-        try:
-            written = do(session, job, options)
-        except (KeyboardInterrupt, Stopped) as stop:
-            if not of_folder:
-                raise
-            done = f"{number - len(failures) + len(plan.failures)} of {len(plan.jobs)} photos {done_to}"
-            stopped_by = stop.number if isinstance(stop, Stopped) else signal.SIGINT
-            raise Stopped(stopped_by, f"{done}; the same command goes on") from None
-        except TwoFaceError as error:
-            named = str(error).startswith(str(job.photo)) or not of_folder
-            failures.append(str(error) if named else f"{job.photo}: {error}")
-    if failures:
-        total = len(plan.jobs) + len(plan.failures)
-        done = f"{total - len(failures)} of {total} photos {done_to}\n" if of_folder else ""
-        raise TwoFaceError(done + "\n".join(failures))
-    if output != STANDARD:
-        print(output if of_folder else written)
+        return (draw_job if arguments.dry_run else run_job)(session, job, options)
+
+    if plan.several:
+        done_to = "drawn" if arguments.dry_run else "filled"
+        _report(plan, output, _do_all(plan, do, done_to), done_to)
+        print(output)
+    else:
+        written = do(plan.jobs[0])
+        if output != STANDARD:
+            print(written)
     return 0

@@ -1,0 +1,82 @@
+"""Photos to fill as a table: which mask and which references each has."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from twoface_pl.errors import TwoFaceError, require
+from twoface_pl.serving.plan import Job, Plan, result_suffix
+
+SUFFIX = ".csv"
+COLUMNS = {"image", "mask", "references"}
+BETWEEN = ";"  # several references of a photo
+MOST_BYTES = 2**26
+
+
+@dataclass(frozen=True)
+class _Row:
+    line: int
+    image: Path
+    mask: Path | None
+    references: tuple[Path, ...]
+
+
+def is_table(path: Path) -> bool:
+    """Whether a path is a table's by its name."""
+    return path.suffix.lower() == SUFFIX
+
+
+def _read(path: Path) -> list[_Row]:
+    """The rows of a table; its paths are relative to its folder."""
+    example = "a first line image,mask,references and below it a.jpg,a-mask.png,b.jpg;c.jpg"
+    try:
+        require(path.stat().st_size <= MOST_BYTES, f"{path}: more than {MOST_BYTES >> 20} MB for a table")
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream, strict=True)
+            columns = set(reader.fieldnames or ())
+            if not {"image", "references"} <= columns <= COLUMNS:
+                raise TwoFaceError(f"{path}: columns {', '.join(sorted(columns)) or 'none'}; it needs {example}")
+            rows = []
+            for values in reader:
+                if None in values or None in values.values() or not (values["image"] and values["references"]):
+                    raise TwoFaceError(f"{path}, line {reader.line_num}: it needs {example}")
+                mask = values.get("mask")
+                others = tuple(path.parent / name.strip() for name in values["references"].split(BETWEEN))
+                rows.append(
+                    _Row(reader.line_num, path.parent / values["image"], path.parent / mask if mask else None, others)
+                )
+    except OSError as error:
+        raise TwoFaceError(f"{path}: cannot be read ({error.strerror})") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise TwoFaceError(f"{path}: no table of text in UTF-8 ({error}); it needs {example}") from None
+    require(bool(rows), f"{path}: no photos; it needs {example}")
+    return rows
+
+
+def plan_table(path: Path, output: Path, force: bool = False, suffixes: Callable[[Path], str] = result_suffix) -> Plan:
+    """One job for each row of a CSV file of ``image``, ``mask`` (may be left out) and ``references`` (several between
+    semicolons).
+
+    Results lie in the folder ``output`` under the photos' names; where several rows would have one, with the line's
+    number.
+
+    Raises:
+        TwoFaceError: no such table, or a row that is not complete; says which line.
+    """
+    require(not output.exists() or output.is_dir(), f"output {output} is a file; for a table of photos give a folder")
+    rows = _read(path)
+    names = [row.image.with_suffix(suffixes(row.image)).name for row in rows]
+    counts = Counter(name.casefold() for name in names)
+    plan = Plan()
+    for row, name in zip(rows, names, strict=True):
+        once = counts[name.casefold()] == 1
+        target = output / (name if once else f"{Path(name).stem}-line{row.line}{Path(name).suffix}")
+        if target.exists() and not force:
+            plan.kept.append(target)
+        else:
+            plan.jobs.append(Job(row.image, row.references, target, row.mask, chosen=False))
+    return plan
