@@ -237,7 +237,7 @@ def test_the_command_fills_a_folder_past_a_broken_photo(twoface: Run, model: Pat
     assert done.returncode == 1
     assert "2 of 3 photos filled" in done.stderr
     assert "b.jpg" in done.stderr
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.jpg", "c.jpg"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.jpg", "c.jpg", "failed.txt"]
 
 
 def test_a_model_that_is_not_there(twoface: Run, tmp_path: Path) -> None:

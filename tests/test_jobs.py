@@ -203,7 +203,7 @@ def test_a_folder_through_the_command(twoface: Run, model: Path, tmp_path: Path)
     ):
         assert said in done.stderr, done.stderr
     results = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*"))
-    assert results == ["a.jpg", "b.png", "holiday/d.JPG"]
+    assert results == ["a.jpg", "b.png", "failed.txt", "holiday/d.JPG"]
     before = (tmp_path / "out" / "a.jpg").stat().st_mtime_ns
     (tmp_path / "in" / "broken.heic").unlink()
     (tmp_path / "in" / "alone.png").unlink()
