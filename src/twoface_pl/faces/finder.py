@@ -32,7 +32,7 @@ LEAST_SEEN = 0.1  # of the face and what is about it, that a placement needs
 UPRIGHT, TURNED = (0.0,), (90.0, 180.0, 270.0)
 # Of faces that are there, whatever the hole hides of them, 99 of 100 have more than the one and less than the other; of
 # places without a face, one of twenty or fewer.
-SURELY_THERE, SURELY_OFF = 3.0, 0.115  # a logit; eye distances that a placement is expected to be off
+SURELY_THERE, SURELY_OFF = 3.0, 0.12  # a logit; eye distances that a placement is expected to be off
 HELD = 0.5  # of the hole, what a guess must hold beside the one that holds most
 # Of the hole, what another face must hold, and how far their boxes may overlap, for the hole to lie on both: 27 of 30
 # pairs side by side with the hole across both are seen so, none of 60 faces alone.
