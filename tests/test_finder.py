@@ -2,57 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import zlib
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from conftest import FACED, SHARED, TIGHT, Run, prepare_options, split_rule
-from PIL import Image
+from conftest import SHARED, TIGHT
+from drawn_faces import CLEAR, drawn, face_hole, is_fine
 
-from twoface_pl.data.damage import PAINTS, in_photo, paint
+from twoface_pl.data.damage import PAINTS, paint
 from twoface_pl.data.synthetic import synthetic_photo
-from twoface_pl.data_prep.prepare import prepare
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.evaluation.placement import FINE, outcome, rough_box
+from twoface_pl.evaluation.placement import rough_box
 from twoface_pl.faces.detector import FaceDetector
 from twoface_pl.faces.face import Face, largest
-from twoface_pl.faces.finder import FaceFinder, Sought, UnsureError
-from twoface_pl.faces.image import decode_image, write_image
+from twoface_pl.faces.finder import FaceFinder, Sought
+from twoface_pl.faces.image import decode_image
 from twoface_pl.faces.listing import list_photos
-from twoface_pl.masks import CenterSquare, build_mask_policy
 
-CLEAR = (12, 13, 18, 22, 24, 37, 54, 55)  # drawn faces that the detector is sure of, in all directions
 REAL = SHARED / "faces"
 real = pytest.mark.skipif(not REAL.is_dir(), reason="no real faces in ../shared")
-
-
-def _drawn(*people: int, side: int = 180, gap: int = 60) -> np.ndarray:
-    """A photo with drawn faces beside each other."""
-    photo = np.full((side + 2 * gap, gap + len(people) * (side + gap), 3), 120, np.uint8)
-    for place, person in enumerate(people):
-        left = gap + place * (side + gap)
-        photo[gap : gap + side, left : left + side] = synthetic_photo(person, 0, side)
-    return photo
-
-
-def _hole(face: Face, shape: tuple[int, int], *parts: str) -> np.ndarray:
-    """Parts of a face, or a square as wide as half of its frame."""
-    frame = TIGHT.place(face)
-    hole = np.zeros(shape, bool)
-    if not parts:
-        return in_photo(CenterSquare(64).draw(np.random.default_rng(0), 128), frame, *shape)
-    for part in parts:
-        policy = build_mask_policy({"name": "face_parts", "parts": [part], "jitter": 0.0})
-        drawn = policy.draw(np.random.default_rng(0), 128, frame.to_unit(face.landmarks))
-        hole |= in_photo(drawn, frame, *shape)
-    return hole
-
-
-def _is_fine(found: Face, true: Face) -> bool:
-    return outcome(TIGHT.place(found), TIGHT.place(true), TIGHT) == FINE
 
 
 @pytest.fixture(scope="module")
@@ -64,18 +33,18 @@ def finder() -> FaceFinder:
 def test_a_face_is_found_although_the_hole_hides_it(parts: tuple[str, ...], finder: FaceFinder) -> None:
     fine = 0
     for number, person in enumerate(CLEAR[:5]):
-        photo = _drawn(person)
+        photo = drawn(person)
         (face,) = FaceDetector().detect(photo)
-        hole = _hole(face, photo.shape[:2], *parts)
+        hole = face_hole(face, photo.shape[:2], *parts)
         damaged = paint(photo, hole, PAINTS[number % len(PAINTS)], np.random.default_rng(0))
-        fine += _is_fine(finder.find(Sought(damaged, hole=hole)), face)
+        fine += is_fine(finder.find(Sought(damaged, hole=hole)), face)
     assert fine >= 4
 
 
 def test_what_the_hole_shows_never_counts(finder: FaceFinder) -> None:
-    photo = _drawn(CLEAR[0], CLEAR[1])
+    photo = drawn(CLEAR[0], CLEAR[1])
     first, second = sorted(FaceDetector().detect(photo), key=lambda face: face.box[0])
-    hole = _hole(first, photo.shape[:2], "eyes", "nose")
+    hole = face_hole(first, photo.shape[:2], "eyes", "nose")
     found = [finder.find(Sought(paint(photo, hole, kind, np.random.default_rng(0)), hole=hole)) for kind in PAINTS]
     pasted = photo.copy()  # another face, grinning in the hole
     x, y = (round(value) for value in TIGHT.place(first).middle)
@@ -84,21 +53,21 @@ def test_what_the_hole_shows_never_counts(finder: FaceFinder) -> None:
     found.append(finder.find(Sought(pasted, hole=hole)))
     for face in found:
         assert np.array_equal(face.landmarks, found[0].landmarks)
-        assert _is_fine(face, first)
-        assert not _is_fine(face, second)
+        assert is_fine(face, first)
+        assert not is_fine(face, second)
 
 
 def test_the_damaged_one_of_several(finder: FaceFinder) -> None:
-    photo = _drawn(*CLEAR[:3])
+    photo = drawn(*CLEAR[:3])
     for face in FaceDetector().detect(photo):
-        hole = _hole(face, photo.shape[:2], "eyes", "nose")
-        assert _is_fine(finder.find(Sought(paint(photo, hole, "black", np.random.default_rng(0)), hole=hole)), face)
+        hole = face_hole(face, photo.shape[:2], "eyes", "nose")
+        assert is_fine(finder.find(Sought(paint(photo, hole, "black", np.random.default_rng(0)), hole=hole)), face)
 
 
 def test_a_hole_across_two_faces_is_a_question(finder: FaceFinder) -> None:
     asked = 0
     for first, second in zip(CLEAR[::2], CLEAR[1::2], strict=True):
-        photo = _drawn(first, second, gap=30)
+        photo = drawn(first, second, gap=30)
         hole = np.zeros(photo.shape[:2], bool)
         hole[95:130, 90:360] = True  # from one's eyes to the other's
         photo[hole] = 255
@@ -115,14 +84,14 @@ def test_a_hole_across_two_faces_is_a_question(finder: FaceFinder) -> None:
 def test_a_turned_face_whose_eyes_are_hidden(quarters: int, finder: FaceFinder) -> None:
     fine = 0
     for person in CLEAR[:4]:
-        photo = np.ascontiguousarray(np.rot90(_drawn(person), -quarters))
+        photo = np.ascontiguousarray(np.rot90(drawn(person), -quarters))
         face = largest(FaceDetector().detect(photo))
         assert face is not None
         upright = np.rot90(photo, quarters)
         (known,) = FaceDetector().detect(np.ascontiguousarray(upright))
-        hole = np.ascontiguousarray(np.rot90(_hole(known, upright.shape[:2], "eyes"), -quarters))
+        hole = np.ascontiguousarray(np.rot90(face_hole(known, upright.shape[:2], "eyes"), -quarters))
         damaged = paint(photo, hole, "white", np.random.default_rng(0))
-        fine += _is_fine(finder.find(Sought(damaged, hole=hole)), face)
+        fine += is_fine(finder.find(Sought(damaged, hole=hole)), face)
     assert fine >= 3
 
 
@@ -130,12 +99,12 @@ def test_a_turned_face_whose_eyes_are_hidden(quarters: int, finder: FaceFinder) 
 def test_a_rough_box_is_refined(parts: tuple[str, ...], finder: FaceFinder) -> None:
     fine, rng = 0, np.random.default_rng(1)
     for person in CLEAR[:4]:
-        photo = _drawn(person)
+        photo = drawn(person)
         (face,) = FaceDetector().detect(photo)
-        hole = _hole(face, photo.shape[:2], *parts)
+        hole = face_hole(face, photo.shape[:2], *parts)
         box = tuple(round(value) for value in rough_box(face.landmarks, rng))
         damaged = paint(photo, hole, "white", rng)
-        fine += _is_fine(finder.find(Sought(damaged, hole=hole, box=box)), face)
+        fine += is_fine(finder.find(Sought(damaged, hole=hole, box=box)), face)
     assert fine >= 3
 
 
@@ -154,7 +123,7 @@ def test_a_mask_on_no_face_is_a_sentence(finder: FaceFinder) -> None:
 
 @pytest.mark.parametrize("share", [0.9, 1.0])
 def test_a_hole_over_everything_asks_for_a_box(share: float, finder: FaceFinder) -> None:
-    photo = _drawn(CLEAR[0])
+    photo = drawn(CLEAR[0])
     hole = np.zeros(photo.shape[:2], bool)
     hole[: round(share * len(hole))] = True
     with pytest.raises(TwoFaceError, match="--box"):
@@ -162,39 +131,39 @@ def test_a_hole_over_everything_asks_for_a_box(share: float, finder: FaceFinder)
 
 
 def test_fifty_scratches_and_a_small_face(finder: FaceFinder) -> None:
-    photo = _drawn(CLEAR[0])
+    photo = drawn(CLEAR[0])
     (face,) = FaceDetector().detect(photo)
     rng, scratches = np.random.default_rng(0), np.zeros(photo.shape[:2], np.uint8)
     for _ in range(50):
         start, end = rng.integers(0, photo.shape[1::-1], (2, 2))
         cv2.line(scratches, start.tolist(), end.tolist(), 255, 2)
     hole = scratches > 0
-    assert _is_fine(finder.find(Sought(paint(photo, hole, "white", rng), hole=hole)), face)
+    assert is_fine(finder.find(Sought(paint(photo, hole, "white", rng), hole=hole)), face)
     small = cv2.resize(photo, None, fx=0.22, fy=0.22, interpolation=cv2.INTER_AREA)
-    hole = _hole(Face.by_landmarks(face.landmarks * 0.22, 1.0), small.shape[:2], "mouth")
-    assert _is_fine(
+    hole = face_hole(Face.by_landmarks(face.landmarks * 0.22, 1.0), small.shape[:2], "mouth")
+    assert is_fine(
         finder.find(Sought(paint(small, hole, "black", rng), hole=hole)), Face.by_landmarks(face.landmarks * 0.22, 1.0)
     )
 
 
 def test_a_face_that_the_edge_cuts(finder: FaceFinder) -> None:
-    photo = _drawn(CLEAR[0], gap=0)
-    whole = _drawn(CLEAR[0])
+    photo = drawn(CLEAR[0], gap=0)
+    whole = drawn(CLEAR[0])
     (face,) = FaceDetector().detect(whole)
     true = face.moved(-60 - 30, -60)
     photo = np.ascontiguousarray(whole[60:240, 90:240])  # its side is gone
-    hole = _hole(true, photo.shape[:2], "mouth")
-    assert _is_fine(finder.find(Sought(paint(photo, hole, "black", np.random.default_rng(0)), hole=hole)), true)
+    hole = face_hole(true, photo.shape[:2], "mouth")
+    assert is_fine(finder.find(Sought(paint(photo, hole, "black", np.random.default_rng(0)), hole=hole)), true)
 
 
 def test_a_large_photo_is_placed_as_a_small_one(finder: FaceFinder) -> None:
-    photo = _drawn(CLEAR[1])
+    photo = drawn(CLEAR[1])
     (face,) = FaceDetector().detect(photo)
-    hole = _hole(face, photo.shape[:2], "eyes")
+    hole = face_hole(face, photo.shape[:2], "eyes")
     large = cv2.resize(photo, None, fx=9, fy=9, interpolation=cv2.INTER_CUBIC)
     holes = cv2.resize(hole.astype(np.uint8), large.shape[1::-1], interpolation=cv2.INTER_NEAREST) > 0
     found = finder.find(Sought(paint(large, holes, "white", np.random.default_rng(0)), hole=holes))
-    assert _is_fine(found, Face.by_landmarks(face.landmarks * 9, 1.0))
+    assert is_fine(found, Face.by_landmarks(face.landmarks * 9, 1.0))
 
 
 @real
@@ -217,95 +186,10 @@ def test_real_photos_are_placed_as_undamaged_ones(
     for number, person in enumerate(people):
         photo = decode_image(list_photos(person).paths[0])
         face = max(finder.detector.detect(photo), key=lambda face: face.confidence)
-        hole = _hole(face, photo.shape[:2], *parts)
+        hole = face_hole(face, photo.shape[:2], *parts)
         damaged = paint(photo, hole, PAINTS[number % 2], np.random.default_rng(0))
         try:
-            wrong += not _is_fine(finder.find(Sought(damaged, hole=hole)), face)
+            wrong += not is_fine(finder.find(Sought(damaged, hole=hole)), face)
         except TwoFaceError:
             wrong += 1
     assert wrong <= most
-
-
-def _scene(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """A photo whose face has no eyes and nose, its mask, and a reference, as files."""
-    photo = _drawn(CLEAR[0])
-    (face,) = FaceDetector().detect(photo)
-    hole = _hole(face, photo.shape[:2], "eyes", "nose")
-    damaged = paint(photo, hole, "white", np.random.default_rng(0))
-    write_image(folder / "damaged.png", damaged)
-    write_image(folder / "hole.png", np.repeat(hole[..., None] * np.uint8(255), 3, axis=2))
-    write_image(folder / "reference.png", _drawn(CLEAR[0])[:, ::-1])
-    return damaged, hole
-
-
-def test_the_command_fills_a_damaged_photo_and_draws_beforehand(
-    twoface: Run, tight_model: Path, tmp_path: Path
-) -> None:
-    damaged, hole = _scene(tmp_path)
-    common = ["inpaint", "--model", tight_model, "--image", "damaged.png", "--mask", "hole.png"]
-    common += ["--reference", "reference.png", "--output", "filled.png"]
-    done = twoface(*common, "--dry-run", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "filled-placement.png"
-    assert not (tmp_path / "filled.png").exists()
-    drawn = decode_image(tmp_path / "filled-placement.png")
-    assert drawn.shape[1] > damaged.shape[1] * 1.8  # the reference beside it
-    inside = drawn[: damaged.shape[0], : damaged.shape[1]][cv2.erode(hole.astype(np.uint8), np.ones((9, 9))) > 0]
-    assert (inside[:, 0] > inside[:, 1] + 60).mean() > 0.8  # the hole is tinted
-    again = twoface(*common, "--dry-run", cwd=tmp_path)
-    assert again.returncode == 1
-    assert "filled-placement.png exists and is kept; add --force" in again.stderr
-    done = twoface(*common, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    filled = decode_image(tmp_path / "filled.png")
-    assert np.array_equal(filled[~hole], damaged[~hole])
-    assert (filled[hole] != damaged[hole]).any()
-
-
-def test_an_unsure_placement_is_drawn_and_said(
-    twoface: Run, tight_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from twoface_pl.faces import finder as module
-    from twoface_pl.serving.jobs import JobOptions, draw_job
-    from twoface_pl.serving.plan import Job
-    from twoface_pl.serving.session import FillSession
-
-    damaged, hole = _scene(tmp_path)
-    monkeypatch.setattr(module, "SURELY_OFF", 1e-6)
-    monkeypatch.setattr(FaceDetector, "detect", lambda *_, **__: [])
-    session = FillSession(tight_model, "cpu")
-    job = Job(tmp_path / "damaged.png", (), tmp_path / "drawn.png", tmp_path / "hole.png")
-    with pytest.raises(TwoFaceError, match=r"its place is a guess: --box=\d.*\ndrawn in .*drawn\.png"):
-        draw_job(session, job, JobOptions())
-    drawn = decode_image(tmp_path / "drawn.png").astype(int)
-    assert ((drawn[..., 0] > 200) & (drawn[..., 1] < 110) & (drawn[..., 2] < 110)).sum() > 100  # a red frame
-    with pytest.raises(UnsureError):
-        session.finder.find(Sought(damaged, hole=hole))
-
-
-def test_prepare_places_a_photo_with_a_transparent_hole(tmp_path: Path) -> None:
-    truth = {}
-    for number, person in enumerate(CLEAR[:4]):
-        for photo in range(2):
-            pixels = _drawn(person)
-            if photo:
-                pixels = np.ascontiguousarray(pixels[:, ::-1])
-            (face,) = FaceDetector().detect(pixels)
-            name = f"p{number}/{photo}.png"
-            truth[name] = face
-            alpha = np.full(pixels.shape[:2], 255, np.uint8)
-            alpha[_hole(face, pixels.shape[:2], "eyes", "nose")] = 0
-            (tmp_path / "photos" / f"p{number}").mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.dstack([pixels, alpha])).save(tmp_path / "photos" / name)
-    rule = split_rule(validation=0.4, test=0.2, seed=1)
-    prepare(prepare_options(tmp_path / "photos", tmp_path / "set", rule, **FACED))
-    originals = {}
-    for split in ("train", "validation", "test"):
-        file = tmp_path / "set" / split / "originals.json"
-        originals |= json.loads(file.read_text()) if file.exists() else {}
-    assert len(originals) == 8
-    fine = 0
-    for original in originals.values():
-        name = str(Path(original["photo"]).relative_to((tmp_path / "photos").resolve()))
-        fine += _is_fine(Face.by_landmarks(np.array(original["landmarks"]), 1.0), truth[name])
-    assert fine >= 7

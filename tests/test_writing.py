@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.exif import renewed
 from twoface_pl.faces.image import Photo, read_photo, write_image
+from twoface_pl.faces.origin import read_origin
 from twoface_pl.faces.writing import check_keeps_pixels, write_photo
 from twoface_pl.faces.xmp import SOURCE_TYPE, marked
 
@@ -179,6 +181,58 @@ def test_damaged_metadata_never_stop_a_result(tmp_path: Path) -> None:
     assert renewed(b"no block", picture) == b""
     _saved(tmp_path / "in.jpg", exif=b"Exif\0\0rubbish")
     write_photo(tmp_path / "out.jpg", _filled(read_photo(tmp_path / "in.jpg", keep=True)))
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tiff", ".webp"])
+def test_metadata_that_no_format_can_hold_cost_no_result(suffix: str, tmp_path: Path) -> None:
+    photo = read_photo(_saved(tmp_path / "in.jpg"), keep=True)
+    assert photo.origin is not None
+    rational = b"MM\0*\0\0\0\x08\0\1\x82\x9a\0\5\0\0\0\1\xff\xff\xff\xf0\0\0\0\0"  # a value beyond the block's end
+    for exif in (b"MM\0*" + bytes(70000), rational, photo.origin.exif + bytes(70000)):
+        odd = replace(photo, origin=replace(photo.origin, exif=exif))
+        write_photo(tmp_path / f"out{suffix}", _filled(odd), reencode=True)
+        assert read_photo(tmp_path / f"out{suffix}").pixels.shape == photo.pixels.shape
+    long = replace(photo, origin=replace(photo.origin, xmp=XMP.replace(b"</dc:title>", b"x" * 70000 + b"</dc:title>")))
+    if suffix == ".jpg":
+        with pytest.raises(TwoFaceError, match=r"too long.*give --output with \.png"):
+            write_photo(tmp_path / "long.jpg", _filled(long), reencode=True)
+        with pytest.raises(TwoFaceError, match=r"too long.*give --output with \.png"):
+            write_photo(tmp_path / "long.jpg", _filled(long))
+    else:
+        write_photo(tmp_path / f"long{suffix}", _filled(long))
+
+
+def test_a_tiff_says_again_what_it_said(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "Camera", 6
+    exif.get_ifd(0x8825).update({1: "N", 2: (52.0, 30.0, 0.0)})
+    Image.fromarray(_pixels()).save(tmp_path / "in.tiff", exif=exif.tobytes(), dpi=(300, 300))
+    photo = read_photo(tmp_path / "in.tiff", keep=True)
+    for suffix in (".tiff", ".png"):
+        write_photo(tmp_path / f"out{suffix}", _filled(photo, np.ascontiguousarray(HOLE.T)))
+        with Image.open(tmp_path / f"out{suffix}") as opened:
+            opened.load()
+            found = opened.getexif()
+            assert found[0x010F] == "Camera"
+            assert found.get_ifd(0x8825)[1] == "N"
+            assert found.get(0x0112, 1) == 1
+            assert round(opened.info["dpi"][0]) == 300
+    only_where = Image.Exif()
+    only_where.get_ifd(0x8825).update({1: "S"})
+    Image.fromarray(_pixels()).save(tmp_path / "where.tiff", exif=only_where.tobytes())
+    write_photo(tmp_path / "where.png", _filled(read_photo(tmp_path / "where.tiff", keep=True)))
+    with Image.open(tmp_path / "where.png") as opened:
+        assert opened.getexif().get_ifd(0x8825)[1] == "S"
+
+
+@pytest.mark.parametrize(("turned", "dpi"), [(9, (0, 0)), (0, (1e9, 1e9)), (6, (float("nan"), 300))])
+def test_what_is_no_orientation_or_resolution_is_none(turned: int, dpi: tuple[float, float], tmp_path: Path) -> None:
+    _saved(tmp_path / "in.jpg", turned)
+    with Image.open(tmp_path / "in.jpg") as opened:
+        opened.info["dpi"] = dpi
+        origin = read_origin(opened, tmp_path / "in.jpg")
+    assert origin.orientation == (turned if turned == 6 else 1)
+    assert origin.dpi is None
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "L"])

@@ -16,12 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from twoface_pl.errors import TwoFaceError, require
+from twoface_pl.faces.exif import PREFIX
 from twoface_pl.faces.hole import bounding_box
 
 SIDE = 8  # pixels of a block
 COM, APP0, APP1, APP2, APP13, APP14, LAST_APP = 0xFE, 0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xEF
 START, START_OF_SCAN = b"\xff\xd8", 0xDA
-EXIF, XMP, PROFILE, JFIF = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0", b"JFIF\0"
+XMP, PROFILE, JFIF = b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0", b"JFIF\0"
 ADOBE = b"Adobe"
 RESOURCES, RESOURCE = b"Photoshop 3.0\0", b"8BIM"
 THUMBNAILS = (1033, 1036)  # image resources that show the photo as it was
@@ -89,7 +90,7 @@ def _kept(segments: Sequence[Segment], exif: bytes, xmp: bytes) -> Iterator[Segm
         if kind == APP0 and payload.startswith(JFIF):
             yield kind, payload[:12] + b"\0\0"  # without a thumbnail
     if exif:
-        yield APP1, EXIF + exif
+        yield APP1, PREFIX + exif
     yield APP1, XMP + xmp
     for kind, payload in segments:
         if kind == APP13 and payload.startswith(RESOURCES) and (rest := _resources(payload)):
@@ -113,6 +114,9 @@ def _frame(segments: Sequence[Segment]) -> bytes:
     plain = len(frames) == 1 and len(frames[0]) > 5 and frames[0][0] == SIDE and frames[0][5] in (1, 3)
     if not plain or (frames[0][5] == 3 and adobe == [0]):
         raise TwoFaceError(f"a JPEG in CMYK, RGB or 12 bits cannot be changed in its hole alone; {ADVICE}")
+    for factors in zip(*((each >> 4, each & 15) for each in frames[0][7::3]), strict=True):
+        divide = 0 not in factors and all(max(factors) % each == 0 for each in factors)
+        require(divide, f"a JPEG whose colours have {min(factors)} samples to {max(factors)} is not changed; {ADVICE}")
     return frames[0]
 
 

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import ExifTags, Image
 
+from twoface_pl.faces.exif import UPRIGHT
+
 JPEG_KINDS = ("JPEG", "MPO")  # the second: a phone's JPEG with further pictures behind it
 TIFF_OWN = range(254, 348)  # a TIFF's own tags of how its pixels are stored; the others say of the photo
 TIFF_SAID = (270, 271, 272, 305, 306, 315)  # of these the ones that do: description, camera, software, date, artist
-TIFF_OTHERS = (347, 700, 33723, 34377, 34675)  # tables, XMP, IPTC, Photoshop's resources, the profile
+TIFF_OTHERS = (700, 33723, 34377, 34675)  # XMP, IPTC, Photoshop's resources, the profile
+ORIENTATIONS = range(1, 9)
 DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
-UPRIGHT = 1
+MOST_DPI = 65535  # that every format has room for
 
 
 @dataclass(frozen=True)
 class Origin:
     """Of the file that a photo was read from."""
 
-    kind: str  # Pillow's name of its format
     content: bytes = b""  # all of it, of a JPEG
     orientation: int = UPRIGHT  # that its pixels are stored in, by EXIF's count
     exif: bytes = b""
@@ -34,28 +37,32 @@ def _exif_of_tiff(opened: Image.Image) -> bytes:
     for tag, value in found.items():
         if (tag not in TIFF_OWN or tag in TIFF_SAID) and tag not in (*DIRECTORIES, *TIFF_OTHERS):
             kept[tag] = value
-    for directory in DIRECTORIES:
-        if values := found.get_ifd(directory):
-            kept.get_ifd(directory).update(values)
-    return kept.tobytes() if len(kept) or kept.get_ifd(ExifTags.IFD.Exif) else b""
+    others = {directory: values for directory in DIRECTORIES if (values := found.get_ifd(directory))}
+    for directory, values in others.items():
+        kept.get_ifd(directory).update(values)
+    return kept.tobytes() if len(kept) or others else b""
+
+
+def _dpi(info: dict[Any, Any]) -> tuple[float, float] | None:
+    """A resolution that is one."""
+    given = tuple(float(each) for each in info.get("dpi") or ())
+    return (given[0], given[1]) if len(given) == 2 and all(0 < each <= MOST_DPI for each in given) else None
 
 
 def read_origin(opened: Image.Image, source: Path | bytes) -> Origin:
     """Of a picture that was opened and decoded, not turned yet."""
-    kind, info = str(opened.format), opened.info
-    content = b""
-    if kind in JPEG_KINDS:
+    info, content = opened.info, b""
+    if opened.format in JPEG_KINDS:
         content = source if isinstance(source, bytes) else source.read_bytes()
-    exif = _exif_of_tiff(opened) if kind == "TIFF" else info.get("exif") or b""
+    turned = opened.getexif().get(ExifTags.Base.Orientation, UPRIGHT)
+    exif = _exif_of_tiff(opened) if opened.format == "TIFF" else info.get("exif") or b""
     xmp = info.get("xmp") or b""
-    dpi = info.get("dpi")
     return Origin(
-        kind,
         content,
-        int(opened.getexif().get(ExifTags.Base.Orientation, UPRIGHT)),
+        int(turned) if turned in ORIENTATIONS else UPRIGHT,
         bytes(exif),
         xmp.encode() if isinstance(xmp, str) else bytes(xmp),
-        (float(dpi[0]), float(dpi[1])) if dpi else None,
+        _dpi(info),
     )
 
 

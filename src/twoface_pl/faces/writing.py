@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from twoface_pl.faces.image import Photo, jpeg_options
 from twoface_pl.faces.jpeg import check_rewrites, rewrite
 from twoface_pl.faces.origin import Origin, as_stored
 from twoface_pl.faces.xmp import marked
+
+log = logging.getLogger(__name__)
 
 LOSSLESS_SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".webp"})
 JPEG_SUFFIXES = frozenset({".jpg", ".jpeg"})
@@ -51,7 +55,7 @@ def _options(photo: Photo, image: Image.Image, kind: str) -> dict[str, Any]:
         options |= {"lossless": True, "exact": True}
     if photo.profile:
         options["icc_profile"] = photo.profile
-    origin = photo.origin or Origin(kind)
+    origin = photo.origin or Origin()
     if origin.dpi:
         options["dpi"] = origin.dpi
     if exif := renewed(origin.exif, image) if origin.exif else b"":
@@ -73,15 +77,25 @@ def encode_photo(photo: Photo, kind: str = "PNG") -> bytes:
     """A photo in one of Pillow's formats, its pixels as they are (but in JPEG).
 
     Raises:
-        TwoFaceError: it is too large for WebP.
+        TwoFaceError: the format has no room for it.
     """
     image = _to_pillow(photo)
     if kind == "WEBP" and max(image.size) > LARGEST_WEBP:
         raise TwoFaceError(f"WebP holds {LARGEST_WEBP} pixels a side at the most; give --output with .png")
     if kind == "JPEG":
         image = image.convert("RGB" if image.mode not in ("L", "RGB") else image.mode)
+    try:
+        return _saved(image, kind, _options(photo, image, kind))
+    except Exception as error:  # Pillow's, of many classes, for what it cannot put into this format
+        if photo.origin is None or not photo.origin.exif:
+            raise TwoFaceError(f"the photo cannot be written as {kind} ({error}); give --output with .png") from None
+        log.warning("the photo's EXIF cannot be kept in a %s (%s)", kind, error)
+    return encode_photo(replace(photo, origin=replace(photo.origin, exif=b"")), kind)
+
+
+def _saved(image: Image.Image, kind: str, options: dict[str, Any]) -> bytes:
     stream = io.BytesIO()
-    image.save(stream, kind, **_options(photo, image, kind))
+    image.save(stream, kind, **options)
     return stream.getvalue()
 
 

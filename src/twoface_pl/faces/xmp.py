@@ -27,10 +27,14 @@ END = b'<?xpacket end="w"?>'
 
 def _parse(packet: bytes) -> ElementTree.Element:
     """A packet's root, with its own prefixes kept for writing."""
-    for _, (prefix, name) in ElementTree.iterparse(io.BytesIO(packet), ["start-ns"]):
-        if prefix and not prefix.startswith("ns"):  # those are the writer's own
-            ElementTree.register_namespace(prefix, name)
-    return ElementTree.fromstring(packet)
+    element: ElementTree.Element | None = None
+    for event, found in ElementTree.iterparse(io.BytesIO(packet), ["start-ns", "end"]):
+        if event == "end":
+            element = found
+        elif found[0] and not found[0].startswith("ns"):  # those are the writer's own
+            ElementTree.register_namespace(*found)
+    assert element is not None  # the last one that ends is the root
+    return element
 
 
 def _rdf(packet: bytes) -> tuple[ElementTree.Element, ElementTree.Element]:
@@ -54,12 +58,12 @@ def marked(packet: bytes, system: str, version: str, orientation: int = 1) -> by
     except (ElementTree.ParseError, ValueError):
         log.warning("the photo's XMP is damaged and not kept")
         root, rdf = _rdf(EMPTY)
-    for each in rdf.findall(f"{{{RDF}}}Description"):
-        if ORIENTATION in each.attrib:
+    for each in rdf.iter():
+        if each.tag == ORIENTATION:
+            each.text = str(orientation)
+        elif ORIENTATION in each.attrib:
             each.set(ORIENTATION, str(orientation))
     said = {"DigitalSourceType": SOURCE_TYPE, "AISystemUsed": system, "AISystemVersionUsed": version}
-    for turned in [each for each in rdf.iter() if each.tag == ORIENTATION]:
-        turned.text = str(orientation)
     for each in rdf.findall(f"{{{RDF}}}Description"):
         for name in (*PICTURES, *(f"{{{IPTC}}}{name}" for name in said)):
             each.attrib.pop(name, None)
