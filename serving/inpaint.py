@@ -13,7 +13,7 @@ from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.face import HandBox
 from twoface_pl.faces.finder import Sought
 from twoface_pl.faces.frame import Frame
-from twoface_pl.faces.hole import spread
+from twoface_pl.faces.hole import as_levels, spread
 from twoface_pl.faces.image import OPAQUE, Photo, soften
 from twoface_pl.faces.paste import content, hole_in_frame
 from twoface_pl.serving.placing import LARGE_FACE, place, place_photo
@@ -59,11 +59,6 @@ def listed(references: References) -> Sequence[np.ndarray] | None:
     return [references] if isinstance(references, np.ndarray) else references
 
 
-def _levels(hole: np.ndarray) -> np.ndarray:
-    """A hole (bool) as a mask's levels, uint8."""
-    return hole.view(np.uint8) * np.uint8(OPAQUE)
-
-
 def _check_mask(mask: np.ndarray, height: int, width: int) -> np.ndarray:
     """A mask as uint8, 255 in the hole."""
     if mask.shape != (height, width):
@@ -73,7 +68,7 @@ def _check_mask(mask: np.ndarray, height: int, width: int) -> np.ndarray:
     share = np.count_nonzero(mask) / mask.size
     if share > MOSTLY_HOLE:
         log.warning("the mask is %.0f %% hole; white (1) is the hole: is it inverted?", 100 * share)
-    return _levels(mask) if mask.dtype == bool else mask
+    return as_levels(mask) if mask.dtype == bool else mask
 
 
 def given_hole(photo: Photo, mask: np.ndarray | None) -> tuple[Photo, np.ndarray | None]:
@@ -190,4 +185,4 @@ def inpaint(
         _hint_at_small_references(session, frame, frames)
         faces = np.stack([of.crop(pixels, size) for of, pixels in zip(frames, others, strict=True)])[None]
     (filled,) = session.fill_uint8(framed[None], hidden[None], faces)
-    return photo.with_fill(content(frame, filled, seen, hole), _levels(hole) if mask is None else mask)
+    return photo.with_fill(content(frame, filled, seen, hole), as_levels(hole) if mask is None else mask)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from twoface_pl.errors import TwoFaceError, require
+from twoface_pl.faces.hole import as_levels
 from twoface_pl.faces.image import OPAQUE, decode_mask
 from twoface_pl.serving.files import STANDARD, same_file, source
 from twoface_pl.serving.plan import Job
@@ -47,7 +48,7 @@ def _painted(pixels: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
         raise TwoFaceError(f"nothing in the photo has the colour {bytes(colour).hex()}; give a --mask")
     kept = areas >= SPECKS * areas[1:].max()
     kept[0] = False
-    return _grown(kept[labels].astype(np.uint8) * np.uint8(OPAQUE), BLEEDING)
+    return _grown(as_levels(kept[labels]), BLEEDING)
 
 
 def _grown(mask: np.ndarray, by: int) -> np.ndarray:

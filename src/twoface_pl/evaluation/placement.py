@@ -20,7 +20,8 @@ from twoface_pl.faces.detector import usable_cores
 from twoface_pl.faces.face import Box, Face
 from twoface_pl.faces.finder import FaceFinder, Sought
 from twoface_pl.faces.frame import Frame, FrameKind
-from twoface_pl.faces.image import OPAQUE, Photo, decode_image
+from twoface_pl.faces.hole import as_levels
+from twoface_pl.faces.image import Photo, decode_image
 from twoface_pl.faces.paste import content, hole_in_frame
 from twoface_pl.networks.checkpoint import TrainedGenerator
 from twoface_pl.networks.tensors import to_float, to_uint8
@@ -166,7 +167,7 @@ def _fill(
 def _pasted(each: _Damaged, frame: Frame, filled: np.ndarray) -> np.ndarray:
     """The photo with a fill put back."""
     fill = content(frame, filled, each.photo, each.hole)
-    return Photo(each.photo).with_fill(fill, each.hole.astype(np.uint8) * np.uint8(OPAQUE)).pixels
+    return Photo(each.photo).with_fill(fill, as_levels(each.hole)).pixels
 
 
 def summarise_placement(outcomes: dict[str, str], figures: Figures, people: np.ndarray) -> dict[str, Any]:

@@ -24,11 +24,16 @@ def outermost(mask: np.ndarray) -> np.ndarray:
     return np.concatenate([np.column_stack([first, rows]), np.column_stack([last, rows])]) + 0.5
 
 
+def as_levels(hole: np.ndarray) -> np.ndarray:
+    """A hole (bool (H, W)) as the levels of a mask: uint8, 255 in it."""
+    return hole.view(np.uint8) * np.uint8(255)
+
+
 def shrink_hole(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """A hole (bool (H, W)) in a smaller picture of (width, height): every pixel that it has part in."""
     factor = max(mask.shape[1] / size[0], mask.shape[0] / size[1])
     # in bytes a quarter of the memory, as long as one pixel's share does not vanish in them
-    levels = mask.view(np.uint8) * np.uint8(255) if factor <= MOST_IN_BYTES else mask.astype(np.float32)
+    levels = as_levels(mask) if factor <= MOST_IN_BYTES else mask.astype(np.float32)
     return cv2.resize(levels, size, interpolation=cv2.INTER_AREA) > 0
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from twoface_pl.faces.hole import as_levels
+
 CELLS = 32  # a side, of which the means are compared: a JPEG's colours are coarser than its brightness
 WORKED_ON = 256  # pixels a side: a larger picture is made smaller before
 CONTRAST = 40.0  # levels of deviation within a cell, above which it mixes two tones and says nothing
@@ -73,7 +75,7 @@ def find_tone(image: np.ndarray, visible: np.ndarray) -> Tone | None:
     """
     if len(image) > WORKED_ON:
         size = (WORKED_ON, WORKED_ON)
-        levels = cv2.resize(visible.view(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_AREA)
+        levels = cv2.resize(as_levels(visible), size, interpolation=cv2.INTER_AREA)
         visible = levels == 255  # what the hole shows says nothing
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     colours = _cells(image, visible)
