@@ -42,6 +42,7 @@ from twoface_pl.networks.weights import check_weights
 PARITY_BATCHES = (1, 2, 5)
 PARITY_REFERENCES = (1, 2, 3)
 PARITY_LIMIT = 1e-3
+TONE = (1.0, 0.9, 0.7)  # sepia
 TRACED_BATCH = 2  # a batch of 1 would be frozen into the graph
 TRACED_REFERENCES = 3  # not the batch's number, which would make the two one
 
@@ -89,9 +90,10 @@ def _metadata(
 
 
 def _example(trained: TrainedGenerator, batch: int, references: int, size: int) -> tuple[torch.Tensor, ...]:
-    """Real-valued pictures, a hole and references."""
+    """Real-valued pictures, the first in one tone, a hole and references."""
     source = torch.Generator().manual_seed(batch)
     image = torch.rand(batch, size, size, 3, generator=source)
+    image[0] = (0.9 * torch.linspace(0, 1, size)[:, None] + 0.1 * image[0, ..., 0])[..., None] * torch.tensor(TONE)
     others = torch.rand(batch, references, size, size, 3, generator=source)
     hole = build_mask_policy(_default_mask(trained)).draw(np.random.default_rng(0), trained.image_size)
     mask = torch.zeros(batch, size, size, 1)

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from twoface_pl.model_file import LARGEST_SIZE, OUTPUT, OWN_SIZE_OUTPUT, SIZE_STEP
 from twoface_pl.networks.full_size import FullSize
-from twoface_pl.networks.generator import Generator, MatchingGenerator
+from twoface_pl.networks.generator import Generator, MatchingGenerator, composite
+from twoface_pl.networks.tone import find_tones, grey_image, grey_references, in_tone
 
 LARGER = 6 * SIZE_STEP  # pixels a side beyond the generator's, of the other size that a graph is made and checked with
 
@@ -29,7 +30,7 @@ class OneSizeGraph(nn.Module):
 
     ``masked_image`` is float32 (N, S, S, 3) in [0, 1], ``mask`` is float32 (N, S, S, 1) with 1 = hole,
     ``reference_images`` are float32 (N, R, S, S, 3) in [0, 1], S is the generator's size. What the picture holds in
-    the hole is set to zero, so it cannot leak. Returns ``filled_image``, float32 (N, S, S, 3) in [0, 1].
+    the hole is set to zero, so it cannot leak. A photo in grey, or in one tone, stays so. Returns ``filled_image``, float32 (N, S, S, 3) in [0, 1].
     """
 
     outputs: ClassVar[tuple[str, ...]] = (OUTPUT,)
@@ -41,7 +42,10 @@ class OneSizeGraph(nn.Module):
 
     def forward(self, masked_image: Tensor, mask: Tensor, reference_images: Tensor) -> tuple[Tensor, ...]:
         image, hole, references = map(_channels_first, (masked_image, mask, reference_images))
-        return (_channels_last(self.generator(image * (1 - hole), hole, references)),)
+        image = image * (1 - hole)
+        tones = find_tones(image, hole)
+        filled = self.generator(grey_image(tones, image), hole, grey_references(tones, references))
+        return (_channels_last(composite(image, in_tone(tones, filled), hole)),)
 
 
 class AnySizeGraph(FullSize):

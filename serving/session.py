@@ -15,7 +15,6 @@ from twoface_pl.faces import runtime
 from twoface_pl.faces.detector import usable_cores
 from twoface_pl.faces.finder import FaceFinder
 from twoface_pl.faces.reading import first_line, shortened
-from twoface_pl.faces.tone import grey_where, in_grey, in_tone
 from twoface_pl.masks import build_mask_policy
 from twoface_pl.model_file import (
     ADVICE,
@@ -206,15 +205,14 @@ class FillSession:
         if references.ndim == 4:
             references = references[:, None]
         self.check_references(references.shape[1])
-        tones, seen = in_grey(images, masks)
         try:
-            feeds = self._feeds(seen, masks, grey_where(tones, references))
+            feeds = self._feeds(images, masks, references)
             (filled,) = self.session.run(self._wanted(images.shape[1]), feeds, runtime.run_options())
         except Exception as error:  # onnxruntime raises classes of its own, with no common base
             raise FillError(f"{self.path}: cannot fill these pictures: {first_line(error)}") from None
         if not np.isfinite(filled).all():
             raise FillError(f"{self.path}: its fill of these pictures is not finite; this model cannot fill them")
-        return in_tone(tones, np.asarray(filled), images, masks)
+        return np.where(masks[..., None] > 0, filled, images)  # a mask may blend
 
     def fill_uint8(self, images: np.ndarray, masks: np.ndarray, references: np.ndarray) -> np.ndarray:
         """As :meth:`fill`, for uint8 pictures in and out."""

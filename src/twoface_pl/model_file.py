@@ -6,6 +6,7 @@ Its metadata is text by name, and may come from anybody: :func:`read_facts` is t
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +16,25 @@ from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.onnx_file import check_straight, graph_checksum, read_metadata, read_onnx
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from twoface_pl.faces.frame import FrameKind
 
-FORMAT = "twoface-generator/5"  # in the metadata, under "format"
+FORMAT = "twoface-generator/6"  # in the metadata, under "format"
 CHECKSUM = "graph_sha256"  # in the metadata: of all of the file but its metadata
 INPUTS = ("masked_image", "mask", "reference_images")
 OUTPUT = "filled_image"
 OWN_SIZE_OUTPUT = "filled_at_image_size"  # of a model of any size: what its generator made, before the detail step
+# Of a whole repair, by name: type and shape; see :func:`export.repair.repair_graph`.
+REPAIR_INPUTS: dict[str, tuple[str, tuple[str | int, ...]]] = {
+    "photo": ("uint8", ("height", "width", 3)),
+    "mask": ("uint8", ("height", "width")),
+    "landmarks": ("float32", (5, 2)),
+    "references": ("uint8", ("references", "reference_height", "reference_width", 3)),
+    "reference_sizes": ("int64", ("references", 2)),
+    "reference_landmarks": ("float32", ("references", 5, 2)),
+}
+REPAIR_OUTPUT = "filled_photo"
 SIZE_STEP = 8  # of the sizes of a model of any size
 WEIGHTS_PREFIX = "generator."  # of the initialisers that are the generator's weights
 
@@ -30,6 +43,7 @@ SHIPPED_NAME = "shipped"  # what users call it
 ADVICE = "make one with `twoface export`"
 
 LARGEST_SIZE = 2048  # pixels a side of a picture
+LARGEST_FILLED = 1536  # pixels a side with one reference: half a gigabyte; larger frames are enlarged from there
 MOST_REFERENCES = 64
 MOST_COUNTED = 10**15  # batches and seconds
 DEEPEST, MOST_VALUES = 16, 10_000  # of options that hold options; ours have a dozen, three deep
@@ -168,6 +182,21 @@ class ModelFacts:
     def any_size(self) -> bool:
         """Whether it fills photos at their own size."""
         return self.largest_size > self.image_size
+
+    @property
+    def canonical(self) -> np.ndarray:
+        """(5, 2): landmarks of the frame's face, as shares of it; of a frame of no face, some that say where it is."""
+        from twoface_pl.faces.window import LANDMARKS
+
+        return self.frame.landmarks() if self.frame.aligned else LANDMARKS
+
+    def fitting_size(self, side: float, references: int = 1) -> int:
+        """Pixels a side at which a frame of ``side`` pixels of a photo is filled: its own size or a little more, where
+        the model takes it and memory allows."""
+        if not self.any_size:
+            return self.image_size
+        most = min(LARGEST_FILLED / math.sqrt((1 + references) / 2), self.largest_size)
+        return max(self.image_size, min(math.ceil(side / SIZE_STEP), int(most / SIZE_STEP)) * SIZE_STEP)
 
 
 def _parse(name: str, field: str, text: str) -> object:

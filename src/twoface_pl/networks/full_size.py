@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from twoface_pl.networks.detail import Detail, Given
 from twoface_pl.networks.generator import MatchingGenerator, composite
 from twoface_pl.networks.resample import Resampler
+from twoface_pl.networks.tone import Tones, find_tones, grey_image, grey_references, in_tone
 
 TOUCHED = 1e-4  # a share of a pixel below which the hole has no part in it
 
@@ -18,10 +19,14 @@ def enlarged(own: Tensor, masked_image: Tensor, mask: Tensor) -> Tensor:
     return composite(masked_image, between.grow(own).clamp(0, 1), mask)
 
 
+def _in_grey(tones: Tones, given: Given) -> Given:
+    return Given(grey_image(tones, given.masked_image), given.mask, grey_references(tones, given.references))
+
+
 class FullSize(nn.Module):
     """Fills squares of any size that is a multiple of 8 and at least the generator's.
 
-    At the generator's own size the fill is the generator's alone; from there to twice that size the detail comes in.
+    A photo in grey, or in one tone, stays so, whatever colours its references have. At the generator's own size the fill is the generator's alone; from there to twice that size the detail comes in.
 
     Args:
         generator: what fills.
@@ -48,6 +53,11 @@ class FullSize(nn.Module):
         between = Resampler(masked_image.shape[-1], self.detail.size, masked_image)
         hole = (between.shrink(mask) > TOUCHED).to(mask.dtype)
         own = Given(between.shrink(masked_image) * (1 - hole), hole, between.shrink(references))
-        match = self.generator.match(*own)
-        filled = self.detail(between, Given(masked_image, mask, references), own, match)
-        return composite(masked_image, filled.clamp(0, 1), mask), match.fill
+        tones = find_tones(own.masked_image, own.mask)
+        seen = _in_grey(tones, own)
+        match = self.generator.match(*seen)
+        filled = self.detail(between, _in_grey(tones, Given(masked_image, mask, references)), seen, match)
+        return (
+            composite(masked_image, in_tone(tones, filled.clamp(0, 1)), mask),
+            composite(own.masked_image, in_tone(tones, match.fill), own.mask),
+        )

@@ -1,0 +1,118 @@
+"""ONNX graphs written operator by operator, where what is computed depends on the data's sizes.
+
+``torch.export`` wants every size to follow from the inputs' sizes; where it follows from their values (a frame's
+side, how many faces there are), a graph is written here. Values know ``+``, ``-``, ``*``, ``/``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from onnxscript import GraphBuilder, OpBuilder
+
+from twoface_pl.export.trace import OPSET
+
+IR_VERSION = 10
+
+
+@contextmanager
+def building(name: str) -> Iterator[OpBuilder]:
+    """Operators of a new graph: ``op.Add(first, second)`` appends one."""
+    graph = ir.Graph([], [], nodes=[], opset_imports={"": OPSET}, name=name)
+    op = GraphBuilder(graph).op
+    before = ir.set_value_magic_handler(op)
+    try:
+        yield op
+    finally:
+        ir.set_value_magic_handler(before)
+
+
+def to_model(op: OpBuilder, outputs: Mapping[str, ir.Value]) -> onnx.ModelProto:
+    """The graph with its outputs as a model."""
+    for name, value in outputs.items():
+        op.builder.add_output(value, name)
+    model = ir.to_proto(ir.Model(op.builder.graph, ir_version=IR_VERSION))
+    for node in model.graph.node:
+        del node.metadata_props[:]
+    return model
+
+
+def splice(
+    op: OpBuilder, model: onnx.ModelProto, feeds: Sequence[ir.Value], prefix: str, name_weights: bool = True
+) -> list[ir.Value]:
+    """Another model's nodes and weights, fed with values of this graph; returns its outputs.
+
+    Args:
+        op: of the graph that gets them.
+        model: left as it is.
+        feeds: one for each of its inputs.
+        prefix: of its values' names.
+        name_weights: also of its weights'; without, what is there by that name is used.
+    """
+    graph = ir.from_proto(model).graph
+    ours = op.builder.graph
+    for theirs, value in zip(graph.inputs, feeds, strict=True):
+        theirs.replace_all_uses_with(value)
+    for name, weight in list(graph.initializers.items()):
+        if name_weights or name not in ours.initializers:
+            graph.initializers.pop(name)
+            weight.name = f"{prefix}{name}" if name_weights else name
+            ours.register_initializer(weight)
+        else:
+            weight.replace_all_uses_with(ours.initializers[name])
+    nodes = list(graph)
+    outputs = list(graph.outputs)
+    graph.outputs.clear()
+    graph.remove(nodes)
+    for node in nodes:
+        node.name = f"{prefix}{node.name}"
+        for value in node.outputs:
+            value.name = f"{prefix}{value.name}"
+    ours.extend(nodes)
+    return outputs
+
+
+def constant(op: OpBuilder, values: np.ndarray) -> ir.Value:
+    """An array as part of the graph."""
+    return op.initializer(ir.tensor(values, name=f"constant_{len(op.builder.graph.initializers)}"))
+
+
+def number(op: OpBuilder, value: ir.Value) -> ir.Value:
+    """One value as a number, without dimensions."""
+    return op.Squeeze(value)
+
+
+def to_float(op: OpBuilder, value: ir.Value) -> ir.Value:
+    return op.Cast(value, to=int(ir.DataType.FLOAT))
+
+
+def to_whole(op: OpBuilder, value: ir.Value) -> ir.Value:
+    return op.Cast(value, to=int(ir.DataType.INT64))
+
+
+def length(op: OpBuilder, value: ir.Value, axis: int) -> ir.Value:
+    """Int64, without dimensions."""
+    return number(op, op.Shape(value, start=axis, end=axis + 1))
+
+
+def steps(op: OpBuilder, count: ir.Value) -> ir.Value:
+    """Float (count,): 0, 1, 2, ..."""
+    return to_float(op, op.Range(0, count, 1))
+
+
+def shape_of(op: OpBuilder, *sides: ir.Value | int) -> ir.Value:
+    """Int64 (N,) for reshapes, of numbers."""
+    parts = [constant(op, np.array([side])) if isinstance(side, int) else op.Reshape(side, [1]) for side in sides]
+    return op.Concat(*parts, axis=0)
+
+
+def pixels_of(
+    op: OpBuilder, picture: ir.Value, box: Sequence[ir.Value], axes: tuple[int, int], step: ir.Value | int = 1
+) -> ir.Value:
+    """A picture's part: top, left, bottom, right as int64 numbers; along rows' and columns' axes."""
+    top, left, bottom, right = box
+    return op.Slice(picture, shape_of(op, top, left), shape_of(op, bottom, right), list(axes), shape_of(op, step, step))
