@@ -33,7 +33,7 @@ from twoface_pl.export.export import export
 from twoface_pl.faces.frame import FrameKind
 from twoface_pl.networks.checkpoint import TrainedGenerator
 from twoface_pl.networks.identity import FaceNet
-from twoface_pl.serving.session import FillSession
+from twoface_pl.serving.fill import FillSession
 from twoface_pl.training.module import InpaintingModule
 
 SIZE = 128
@@ -139,7 +139,7 @@ def inference_seconds(rounds: int) -> dict[str, float]:
         for name in NETWORKS:
             generator = _module(name).generator.eval().requires_grad_(False)
             trained = TrainedGenerator(generator, NETWORKS[name][0], SIZE, FrameKind("none"), MASK, "benchmark", 0)
-            sessions[name] = FillSession(export(trained, Path(folder) / f"{name}.onnx").path, "cpu")
+            sessions[name] = FillSession(export(trained, Path(folder) / name).path, "cpu")
         sessions[AT_FULL_SIZE] = sessions["ours"]
         # In turns, each for a while: a picture at a time would empty the caches for the other network.
         for _ in range(TURNS):

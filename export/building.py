@@ -41,38 +41,44 @@ def to_model(op: OpBuilder, outputs: Mapping[str, ir.Value]) -> onnx.ModelProto:
     return model
 
 
-def splice(
-    op: OpBuilder, model: onnx.ModelProto, feeds: Sequence[ir.Value], prefix: str, name_weights: bool = True
-) -> list[ir.Value]:
+def _same(first: np.ndarray, second: np.ndarray) -> bool:
+    return first.dtype == second.dtype and np.array_equal(first, second)
+
+
+def _register(graph: ir.Graph, weight: ir.Value, name: str) -> None:
+    """A weight of another graph among this one's: the same one if it is there, under another name if that is taken."""
+    while name in graph.initializers:
+        there, new = graph.initializers[name].const_value, weight.const_value
+        if there is not None and new is not None and _same(there.numpy(), new.numpy()):
+            weight.replace_all_uses_with(graph.initializers[name])
+            return
+        name += "_"
+    weight.name = name
+    graph.register_initializer(weight)
+
+
+def splice(op: OpBuilder, model: onnx.ModelProto, feeds: Sequence[ir.Value], prefix: str) -> list[ir.Value]:
     """Another model's nodes and weights, fed with values of this graph; returns its outputs.
 
     Args:
         op: of the graph that gets them.
         model: left as it is.
         feeds: one for each of its inputs.
-        prefix: of its values' names.
-        name_weights: also of its weights'; without, what is there by that name is used.
+        prefix: of its values' names; weights keep theirs.
     """
     graph = ir.from_proto(model).graph
-    ours = op.builder.graph
     for theirs, value in zip(graph.inputs, feeds, strict=True):
         theirs.replace_all_uses_with(value)
-    for name, weight in list(graph.initializers.items()):
-        if name_weights or name not in ours.initializers:
-            graph.initializers.pop(name)
-            weight.name = f"{prefix}{name}" if name_weights else name
-            ours.register_initializer(weight)
-        else:
-            weight.replace_all_uses_with(ours.initializers[name])
-    nodes = list(graph)
-    outputs = list(graph.outputs)
+    for name in list(graph.initializers):
+        _register(op.builder.graph, graph.initializers.pop(name), name)
+    nodes, outputs = list(graph), list(graph.outputs)
     graph.outputs.clear()
     graph.remove(nodes)
     for node in nodes:
-        node.name = f"{prefix}{node.name}"
+        node.name = f"{prefix}{node.name}" if node.name else None
         for value in node.outputs:
             value.name = f"{prefix}{value.name}"
-    ours.extend(nodes)
+    op.builder.graph.extend(nodes)
     return outputs
 
 

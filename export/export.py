@@ -1,4 +1,4 @@
-"""``export(...)``: checkpoint to ONNX, checked against torch before it gets its name."""
+"""``export(...)``: checkpoint to a version's folder of ONNX files, checked against torch before it gets its name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 
 from twoface_pl import __version__
@@ -21,15 +20,17 @@ from twoface_pl.errors import TwoFaceError
 from twoface_pl.export.graph import AnySizeGraph, ExportGraph, export_graph
 from twoface_pl.export.half import rename_inputs, round_weights, store_half
 from twoface_pl.export.trace import trace
-from twoface_pl.faces.files import write_atomically
-from twoface_pl.faces.onnx_file import graph_checksum
+from twoface_pl.export.write import open_unlogged, save_model, write_repair
+from twoface_pl.faces.files import write_folder_atomically
 from twoface_pl.masks import CenterSquare, build_mask_policy
 from twoface_pl.model_file import (
-    CHECKSUM,
-    FORMAT,
+    FILES,
+    FORMATS,
+    GENERATOR,
     INPUTS,
     LARGEST_SIZE,
     MOST_REFERENCES,
+    REPAIR,
     SIZE_STEP,
     WEIGHTS_PREFIX,
     is_version,
@@ -49,11 +50,16 @@ TRACED_REFERENCES = 3  # not the batch's number, which would make the two one
 
 @dataclass(frozen=True)
 class ExportResult:
-    """Where the file is and how far it is from torch."""
+    """Where the files are and how far the generator is from torch."""
 
-    path: Path
+    folder: Path
     parity: dict[tuple[int, int], float]  # largest absolute difference, by batch size and number of references
     metadata: dict[str, str]
+
+    @property
+    def path(self) -> Path:
+        """The generator's file."""
+        return self.folder / FILES[GENERATOR]
 
 
 def _default_mask(trained: TrainedGenerator) -> dict[str, object]:
@@ -68,7 +74,7 @@ def _metadata(
 ) -> dict[str, str]:
     only = trained.generator.only_hole
     return {
-        "format": FORMAT,
+        "format": FORMATS[GENERATOR],
         "version": __version__,
         "exported": datetime.now(UTC).isoformat(timespec="seconds"),
         "image_size": str(trained.image_size),
@@ -135,11 +141,7 @@ def _write_graph(
     _keep_weights(model, graph)
     if half:
         store_half(model)
-    del model.metadata_props[:]
-    metadata[CHECKSUM] = graph_checksum(model.SerializeToString())
-    onnx.helper.set_model_props(model, metadata)
-    onnx.checker.check_model(model)
-    onnx.save(model, path)
+    save_model(model, path, metadata)
 
 
 def check_parity(path: Path, graph: ExportGraph, trained: TrainedGenerator) -> dict[tuple[int, int], float]:
@@ -148,9 +150,7 @@ def check_parity(path: Path, graph: ExportGraph, trained: TrainedGenerator) -> d
     Raises:
         TwoFaceError: one is above the limit.
     """
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # else it tells each weight that is kept but not used
-    session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+    session = open_unlogged(path)
     only = trained.generator.only_references
     parity: dict[tuple[int, int], float] = {}
     several = (only,) if only else PARITY_REFERENCES
@@ -172,30 +172,29 @@ def check_parity(path: Path, graph: ExportGraph, trained: TrainedGenerator) -> d
 
 
 def next_version(folder: Path) -> Path:
-    """``<folder>/<n>/model.onnx`` with the next free number, counted from 1."""
+    """``<folder>/<n>`` with the next free number, counted from 1."""
     there = folder.iterdir() if os.path.isdir(folder) else ()  # unlike Path's, false for a name that is too long
     numbers = [int(path.name) for path in there if is_version(path.name)]
-    return folder / str(max(numbers, default=0) + 1) / "model.onnx"
+    return folder / str(max(numbers, default=0) + 1)
 
 
 def export(
     trained: TrainedGenerator, output: Path, half: bool = False, figures: Sequence[dict[str, Any]] = ()
 ) -> ExportResult:
-    """Write a generator as ONNX.
+    """Write a generator as ONNX, alone and as a whole repair.
 
     Args:
         trained: from :func:`load_generator`.
-        output: a file ending in ``.onnx`` that does not exist, or a folder that gets a numbered version.
+        output: a folder, which gets the next numbered version.
         half: store the weights in half precision; ``trained``'s are rounded, and all is computed in float32.
         figures: what was measured of it, plain containers for the metadata.
 
     Raises:
-        TwoFaceError: the file exists, weights that are not finite, or the graph differs from torch; then nothing is
-            written.
+        TwoFaceError: the output is a file, weights that are not finite, or a graph differs from torch; then nothing
+            is written.
     """
-    path = output if output.suffix == ".onnx" else next_version(output)
-    if os.path.lexists(path):
-        raise TwoFaceError(f"{path} exists and is kept; give another output, or a folder for numbered versions")
+    if output.suffix == ".onnx" or (os.path.lexists(output) and not os.path.isdir(output)):
+        raise TwoFaceError(f"output {output}: give a folder, it gets the next numbered version with its files")
     generator = trained.generator.cpu().float()
     check_weights(generator.state_dict(), trained.run)
     if half:
@@ -206,10 +205,13 @@ def export(
     read_facts(metadata, f"export of {trained.run}")  # what is written can be read
     parity: dict[tuple[int, int], float] = {}
 
-    def write(temporary: Path) -> None:
-        _write_graph(graph, trained, temporary, metadata, half)
-        read_model(temporary)
-        parity.update(check_parity(temporary, graph, trained))
+    def write(folder: Path) -> None:
+        path = folder / FILES[GENERATOR]
+        _write_graph(graph, trained, path, metadata, half)
+        read_model(path)
+        parity.update(check_parity(path, graph, trained))
+        write_repair(path, folder / FILES[REPAIR])
 
-    write_atomically(path, write)
-    return ExportResult(path, parity, metadata)
+    version = next_version(output)
+    write_folder_atomically(version, write)
+    return ExportResult(version, parity, metadata)

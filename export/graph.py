@@ -30,7 +30,8 @@ class OneSizeGraph(nn.Module):
 
     ``masked_image`` is float32 (N, S, S, 3) in [0, 1], ``mask`` is float32 (N, S, S, 1) with 1 = hole,
     ``reference_images`` are float32 (N, R, S, S, 3) in [0, 1], S is the generator's size. What the picture holds in
-    the hole is set to zero, so it cannot leak. A photo in grey, or in one tone, stays so. Returns ``filled_image``, float32 (N, S, S, 3) in [0, 1].
+    the hole is set to zero, so it cannot leak. A photo in grey, or in one tone, stays so. Returns ``filled_image``,
+    float32 (N, S, S, 3) in [0, 1].
     """
 
     outputs: ClassVar[tuple[str, ...]] = (OUTPUT,)

@@ -30,7 +30,6 @@ from twoface_pl.export.building import (
 )
 from twoface_pl.export.resampling import MOST_AVERAGED, Box, Frames, crop, fit_frames, paste, to_unit
 from twoface_pl.export.trace import trace
-from twoface_pl.faces.frame import TOUCHED
 from twoface_pl.faces.paste import BLENDED
 from twoface_pl.masks import build_mask_policy
 from twoface_pl.model_file import LARGEST_FILLED, OUTPUT, REPAIR_INPUTS, REPAIR_OUTPUT, SIZE_STEP, ModelFacts
@@ -39,6 +38,7 @@ from twoface_pl.networks.smooth import smooth_fill
 BESIDE = 128  # pixels a side, at which what lies beside the frame is filled
 ABOUT_HOLE, LEAST_ABOUT = 1.25, 8.0  # that square's side, of the hole's longer one, and pixels more
 LEAST_SEEN = 1e-6
+TOUCHED = 1e-3  # of a pixel, below which the hole has no part in it; the places in float32 are off by a hundredth of it
 WHOLE = 1e-3  # of a step of sizes, that counts as none
 
 
@@ -151,16 +151,15 @@ def _filled(
     photo, mask, _, references, sizes, landmarks = given
     side = _fitting_size(op, facts, number(op, frame.side(op)), length(op, references, 0))
     own_size = op.Unsqueeze(op.Shape(mask), [0])
-    pictures = op.Unsqueeze(photo, [0]), op.Unsqueeze(mask, [0, 3])
-    framed, share = crop(op, pictures, own_size, frame, side)
+    framed, share = crop(op, op.Unsqueeze(photo, [0]), own_size, frame, side, op.Unsqueeze(mask, [0, 3]))
     hole = to_float(op, op.Greater(op.Transpose(share, perm=[0, 2, 3, 1]), TOUCHED))
     if facts.only_default_mask:
         wanted = build_mask_policy(facts.default_mask).draw(np.random.default_rng(0), facts.image_size)
         hole = constant(op, wanted.astype(np.float32)[None, ..., None])
-    (others,) = crop(op, [references], sizes, fit_frames(op, facts.canonical, landmarks), side)
+    (others,) = crop(op, references, sizes, fit_frames(op, facts.canonical, landmarks), side)
     framed = op.Transpose(framed / 255.0, perm=[0, 2, 3, 1])
     others = op.Unsqueeze(op.Transpose(others / 255.0, perm=[0, 2, 3, 1]), [0])
-    outputs = splice(op, generator, [framed * (1.0 - hole), hole, others], "", name_weights=False)
+    outputs = splice(op, generator, [framed * (1.0 - hole), hole, others], "generator.")
     filled = outputs[[output.name for output in generator.graph.output].index(OUTPUT)]
     return op.Transpose(filled, perm=[0, 3, 1, 2])
 

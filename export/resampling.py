@@ -5,7 +5,6 @@ What shrinks is averaged, never skipped over: first by a whole factor, the rest 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -103,7 +102,7 @@ def _sample(op: OpBuilder, planes: ir.Value, at: Grid, samples: ir.Value, mode: 
 def _bounds(
     op: OpBuilder, first: ir.Value, turn: ir.Value, other: ir.Value, length_of: ir.Value
 ) -> tuple[ir.Value, ir.Value]:
-    """Along one axis, the whole pixels that frames need of pictures ``length_of`` long: float (B,), first and beyond."""
+    """Along one axis, the whole pixels that frames need of pictures ``length_of`` long: float (B,), first, beyond."""
     low = first + op.Min(turn, 0.0) + op.Min(other, 0.0)
     high = first + op.Max(turn, 0.0) + op.Max(other, 0.0)
     low = op.Max(op.Min(op.Floor(low) - SPARE, length_of - 1.0), 0.0)
@@ -120,26 +119,29 @@ def _part(op: OpBuilder, picture: ir.Value, box: Box, step: ir.Value, factor: ir
 
 
 def crop(
-    op: OpBuilder, pictures: Sequence[ir.Value], sizes: ir.Value, frames: Frames, side: ir.Value
+    op: OpBuilder, pictures: ir.Value, sizes: ir.Value, frames: Frames, side: ir.Value, masks: ir.Value | None = None
 ) -> tuple[ir.Value, ...]:
     """What frames hold; over a picture's edge its reflection.
 
     Args:
         op: of the graph.
-        pictures: uint8 (B, H, W, C), of one size, each in the first rows and columns of its own.
+        pictures: uint8 (B, H, W, 3), each in the first rows and columns of its own.
         sizes: int64 (B, 2), their heights and widths.
         frames: of B.
         side: int64, of the result.
+        masks: uint8 (B, H, W, 1), more than 0 in the hole, where pictures are black whatever they hold.
 
     Returns:
-        For each of the pictures float (B, C, side, side), in levels.
+        Float (B, 3, side, side), in levels; with masks, (B, 1, side, side) too, which share of each pixel is hole.
     """
     height, width = (to_float(op, op.Gather(sizes, axis, axis=1)) for axis in (0, 1))
     left, right = _bounds(op, frames.x, frames.along, op.Neg(frames.across), width)
     top, bottom = _bounds(op, frames.y, frames.across, frames.along, height)
     first_row, first_column = (op.ReduceMin(low, keepdims=0) for low in (top, left))
     last_row, last_column = (op.ReduceMax(high, keepdims=0) for high in (bottom, right))
-    box = tuple(to_whole(op, edge) for edge in (first_row, first_column, last_row, last_column))
+    box = (
+        to_whole(op, first_row), to_whole(op, first_column), to_whole(op, last_row), to_whole(op, last_column)
+    )  # fmt: skip
     scale = frames.side(op) / to_float(op, side)
     step = op.Max(op.Floor(op.ReduceMin(scale, keepdims=0) / MOST_AVERAGED), 1.0)
     factor, samples = _samples(op, scale / step)
@@ -156,7 +158,11 @@ def crop(
         placed(x + along * right_of - across * below, left, right, first_column),
         placed(y + across * right_of + along * below, top, bottom, first_row),
     )
-    parts = (_part(op, picture, box, to_whole(op, step), factor) for picture in pictures)
+    given = [pictures] if masks is None else [pictures, masks]
+    parts = [_part(op, picture, box, to_whole(op, step), factor) for picture in given]
+    if masks is not None:
+        parts[1] = to_float(op, op.Greater(parts[1], 0.0))
+        parts[0] = parts[0] * (1.0 - parts[1])
     return tuple(_sample(op, _means(op, part, factor), at, samples, "bilinear") for part in parts)
 
 

@@ -17,10 +17,10 @@ from twoface_pl import __version__
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.model_file import is_version
 from twoface_pl.serving.answers import InPieces, error_answer, json_answer
+from twoface_pl.serving.fill import FillError, FillSession
 from twoface_pl.serving.guard import HostGuard
 from twoface_pl.serving.limits import Inbox, RequestLimit, TooSlow
 from twoface_pl.serving.protocol import TooLarge
-from twoface_pl.serving.session import FillError, FillSession
 from twoface_pl.serving.worker import JsonWorker
 
 log = logging.getLogger(__name__)

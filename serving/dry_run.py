@@ -13,7 +13,7 @@ from twoface_pl.faces.image import Photo
 from twoface_pl.serving.compare import shrunk, side_by_side, tinted
 from twoface_pl.serving.inpaint import References, find_hole, given_hole, listed, place_references
 from twoface_pl.serving.placing import place_photo
-from twoface_pl.serving.session import FillSession
+from twoface_pl.serving.repair import RepairSession
 
 SURE, REFUSED = (0, 210, 60), (255, 60, 40)
 MARGIN, OUTSIDE = 0.3, (225, 225, 225)  # of the photo's longer side, about it, where its frame reaches out
@@ -44,7 +44,7 @@ def _panel(
 
 
 def draw_placement(
-    session: FillSession,
+    session: RepairSession,
     photo: Photo,
     references: References,
     mask: np.ndarray | None = None,
@@ -69,7 +69,7 @@ def draw_placement(
     frame: Frame | None = None
     try:
         frame = place_photo(session, Sought(seen, box=box, hole=given))
-        _, given = find_hole(session, frame, session.image_size, given, *seen.shape[:2])
+        given = find_hole(session, frame, given, *seen.shape[:2])
     except UnsureError as error:
         frame, refused = session.frame.place(error.face), error
     except TwoFaceError as error:

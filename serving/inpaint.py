@@ -15,9 +15,9 @@ from twoface_pl.faces.finder import Sought
 from twoface_pl.faces.frame import Frame
 from twoface_pl.faces.hole import as_levels, spread
 from twoface_pl.faces.image import OPAQUE, Photo, soften
-from twoface_pl.faces.paste import content, hole_in_frame
+from twoface_pl.faces.paste import hole_in_frame
 from twoface_pl.serving.placing import LARGE_FACE, place, place_photo
-from twoface_pl.serving.session import FillSession
+from twoface_pl.serving.repair import RepairSession
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ MENTIONED = 0.02  # of a hole, what lies beside the frame without a word
 References = np.ndarray | Sequence[np.ndarray] | None
 
 
-def place_references(session: FillSession, references: Sequence[np.ndarray], box: HandBox | None) -> list[Frame]:
+def place_references(session: RepairSession, references: Sequence[np.ndarray], box: HandBox | None) -> list[Frame]:
     """The frames of all references' faces.
 
     Raises:
@@ -42,9 +42,9 @@ def place_references(session: FillSession, references: Sequence[np.ndarray], box
     ]
 
 
-def _hint_at_small_references(session: FillSession, frame: Frame, references: Sequence[Frame]) -> None:
+def _hint_at_small_references(session: RepairSession, frame: Frame, references: Sequence[Frame]) -> None:
     """Say so where the photo shows more than any reference can."""
-    needed = session.fitting_size(frame.side)
+    needed = session.facts.fitting_size(frame.side)
     largest = max(reference.side for reference in references)
     if needed > session.image_size and needed > LARGE_FACE * largest:
         log.warning(
@@ -88,32 +88,29 @@ def given_hole(photo: Photo, mask: np.ndarray | None) -> tuple[Photo, np.ndarray
     return photo, mask
 
 
-def find_hole(
-    session: FillSession, frame: Frame, size: int, given: np.ndarray | None, height: int, width: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The hole in the frame, bool (size, size), and in the photo, bool (height, width): the given one, else the
-    model's own.
+def find_hole(session: RepairSession, frame: Frame, given: np.ndarray | None, height: int, width: int) -> np.ndarray:
+    """The hole in the photo, bool (height, width): the given one, else the model's own.
 
     Raises:
         TwoFaceError: one that the frame does not hold, or this model cannot fill.
     """
+    size = session.image_size
     if given is None:
-        framed = session.hole_at(size)
-        given = frame.mask_in_photo(framed, height, width)
+        given = frame.mask_in_photo(session.default_mask, height, width)
         if not given.any():
             raise TwoFaceError("the model's default hole is less than a pixel there; give a larger --box, or a mask")
-    else:
-        framed, beside = hole_in_frame(frame, given, size)
-        if beside > MENTIONED:
-            share = 100 * beside
-            log.warning("%.0f %% of the hole lies beside the face's frame and is filled from its surroundings", share)
+        return given
+    framed, beside = hole_in_frame(frame, given, size)
+    if beside > MENTIONED:
+        share = 100 * beside
+        log.warning("%.0f %% of the hole lies beside the face's frame and is filled from its surroundings", share)
     session.check_mask(framed)
-    return framed, given
+    return given
 
 
 @overload
 def inpaint(
-    session: FillSession,
+    session: RepairSession,
     photo: np.ndarray,
     references: References,
     mask: np.ndarray | None = None,
@@ -124,7 +121,7 @@ def inpaint(
 
 @overload
 def inpaint(
-    session: FillSession,
+    session: RepairSession,
     photo: Photo,
     references: References,
     mask: np.ndarray | None = None,
@@ -134,7 +131,7 @@ def inpaint(
 
 
 def inpaint(
-    session: FillSession,
+    session: RepairSession,
     photo: np.ndarray | Photo,
     references: References,
     mask: np.ndarray | None = None,
@@ -175,14 +172,11 @@ def inpaint(
     session.check_references(count)
     given = mask > 0 if mask is not None else None
     frame = place_photo(session, Sought(seen, box=box, hole=given))
-    size = session.fitting_size(frame.side, count)
-    hidden, hole = find_hole(session, frame, size, given, height, width)
-    framed = frame.crop(seen, size)
+    hole = find_hole(session, frame, given, height, width)
     if others is None:  # alone, it is its own reference, without what is in the hole
-        faces = spread(framed, hidden)[None, None]
+        others, frames = [spread(seen, hole)], [frame]
     else:
         frames = place_references(session, others, reference_box)
         _hint_at_small_references(session, frame, frames)
-        faces = np.stack([of.crop(pixels, size) for of, pixels in zip(frames, others, strict=True)])[None]
-    (filled,) = session.fill_uint8(framed[None], hidden[None], faces)
-    return photo.with_fill(content(frame, filled, seen, hole), as_levels(hole) if mask is None else mask)
+    content = session.repair(seen, hole, frame, others, frames)
+    return photo.with_fill(content, as_levels(hole) if mask is None else mask)

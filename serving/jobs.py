@@ -20,7 +20,7 @@ from twoface_pl.serving.files import STANDARD, same_file, source
 from twoface_pl.serving.inpaint import inpaint
 from twoface_pl.serving.mask_input import MaskOptions, read_mask
 from twoface_pl.serving.plan import Job
-from twoface_pl.serving.session import FillSession
+from twoface_pl.serving.repair import RepairSession
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ def _write(output: Path, photo: Photo, reencode: bool = False) -> None:
     sys.stdout.buffer.flush()
 
 
-def draw_job(session: FillSession, job: Job, options: JobOptions) -> Path:
+def draw_job(session: RepairSession, job: Job, options: JobOptions) -> Path:
     """Draw what :func:`run_job` would fill into its output; returns the picture's path.
 
     Raises:
@@ -141,7 +141,7 @@ def _comparison(output: Path, force: bool) -> Path:
     return path
 
 
-def run_job(session: FillSession, job: Job, options: JobOptions) -> Path:
+def run_job(session: RepairSession, job: Job, options: JobOptions) -> Path:
     """Fill one photo, from files to a file; returns where it is.
 
     Raises:

@@ -7,7 +7,7 @@ import logging
 from twoface_pl.faces.face import split_box
 from twoface_pl.faces.finder import Sought
 from twoface_pl.faces.frame import Frame
-from twoface_pl.serving.session import FillSession
+from twoface_pl.serving.repair import RepairSession
 
 log = logging.getLogger(__name__)
 
@@ -15,7 +15,7 @@ LARGE_FACE = 1.5  # times what it is filled at: from there on the fill is visibl
 TURNED = 45.0  # degrees that a face may lean without being spoken of
 
 
-def place(session: FillSession, sought: Sought) -> Frame:
+def place(session: RepairSession, sought: Sought) -> Frame:
     """The model's frame of a picture's face; of a model whose frame is ``none``, the box or the largest square.
 
     Raises:
@@ -33,10 +33,10 @@ def place(session: FillSession, sought: Sought) -> Frame:
     return session.frame.place(face)
 
 
-def place_photo(session: FillSession, sought: Sought) -> Frame:
+def place_photo(session: RepairSession, sought: Sought) -> Frame:
     """As :func:`place`, of the photo to fill, with a hint where its face is larger than what is filled."""
     frame = place(session, sought)
-    filled_at = session.fitting_size(frame.side)
+    filled_at = session.facts.fitting_size(frame.side)
     if frame.side > LARGE_FACE * filled_at:
         log.warning(
             "the face is %.1f times larger than the %d px that it is filled at: the fill will be softer than the photo",

@@ -23,9 +23,12 @@ from twoface_pl.data_prep.result import PrepareResult
 from twoface_pl.data_prep.split import SplitRule
 from twoface_pl.evaluation.evaluator import EvaluateOptions
 from twoface_pl.export.export import export
+from twoface_pl.export.write import write_repair
 from twoface_pl.faces.frame import FrameKind
 from twoface_pl.masks import CenterSquare
+from twoface_pl.model_file import REPAIR
 from twoface_pl.networks.checkpoint import load_generator
+from twoface_pl.serving.model import find_model
 from twoface_pl.training.fit_synthetic_identity import fit_synthetic_identity
 from twoface_pl.training.module import InpaintingModule
 from twoface_pl.training.train import TrainOptions, train
@@ -220,9 +223,14 @@ def model(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tight_model(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same, said to work in the tight frame: enough to see where it fills."""
-    path = tmp_path_factory.mktemp("models") / "tight.onnx"
-    onnx.save(sealed(onnx.load(model), frame=json.dumps(TIGHT.options())), path)
-    return path
+
+    def make(folder: Path) -> Path:
+        path = folder / model.name
+        onnx.save(sealed(onnx.load(model), frame=json.dumps(TIGHT.options())), path)
+        write_repair(path, find_model(path, REPAIR))
+        return path
+
+    return _once(tmp_path_factory, "tight", make)
 
 
 @pytest.fixture(scope="session")

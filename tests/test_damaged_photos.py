@@ -61,14 +61,16 @@ def test_an_unsure_placement_is_drawn_and_said(
     twoface: Run, tight_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from twoface_pl.faces import finder as module
+    from twoface_pl.model_file import REPAIR
     from twoface_pl.serving.jobs import JobOptions, draw_job
+    from twoface_pl.serving.model import find_model
     from twoface_pl.serving.plan import Job
-    from twoface_pl.serving.session import FillSession
+    from twoface_pl.serving.repair import RepairSession
 
     damaged, hole = _scene(tmp_path)
     monkeypatch.setattr(module, "SURELY_OFF", 1e-6)
     monkeypatch.setattr(FaceDetector, "detect", lambda *_, **__: [])
-    session = FillSession(tight_model, "cpu")
+    session = RepairSession(find_model(tight_model, REPAIR), "cpu")
     job = Job(tmp_path / "damaged.png", (), tmp_path / "drawn.png", tmp_path / "hole.png")
     with pytest.raises(TwoFaceError, match=r"its place is a guess: --box=\d.*\ndrawn in .*drawn\.png"):
         draw_job(session, job, JobOptions())

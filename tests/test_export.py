@@ -26,18 +26,19 @@ from twoface_pl.export.export import (
 )
 from twoface_pl.export.graph import ExportGraph, OneSizeGraph, export_graph
 from twoface_pl.faces.frame import FrameKind
-from twoface_pl.model_file import FORMAT, read_facts
+from twoface_pl.model_file import FORMATS, GENERATOR, read_facts
 from twoface_pl.networks.checkpoint import TrainedGenerator, load_generator
 from twoface_pl.networks.generator import build_generator
-from twoface_pl.serving.session import FillSession, find_model
+from twoface_pl.serving.fill import FillSession
+from twoface_pl.serving.model import find_model
 
 
 def test_one_file_with_metadata_and_a_dynamic_batch(model: Path) -> None:
-    assert [path.name for path in model.parent.iterdir()] == ["model.onnx"]
+    assert sorted(path.name for path in model.parent.iterdir()) == ["model.onnx", "repair.onnx"]
     assert model.parent.name == "1"
     graph = onnx.load(model)
     metadata = {entry.key: entry.value for entry in graph.metadata_props}
-    assert metadata["format"] == FORMAT
+    assert metadata["format"] == FORMATS[GENERATOR]
     assert metadata["image_size"] == str(SIZE)
     assert json.loads(metadata["frame"]) == {"name": "none"}
     assert metadata["mask_polarity"] == "1 = hole"
@@ -117,19 +118,22 @@ def test_a_failed_check_leaves_no_file(
 
 def test_versions_count_up_and_the_newest_is_served(model: Path, tmp_path: Path) -> None:
     folder = tmp_path / "two_face_model"
-    assert next_version(folder) == folder / "1" / "model.onnx"
+    assert next_version(folder) == folder / "1"
     for version in ("1", "2", "10", "notes", "²", "\u0661\u0661"):
         (folder / version).mkdir(parents=True)
         shutil.copy(model, folder / version)
-    assert next_version(folder).parent.name == "11"
+    assert next_version(folder).name == "11"
     assert find_model(folder).parent.name == "10"
     with pytest.raises(TwoFaceError, match="no model at"):
         find_model(tmp_path / "nowhere")
 
 
-def test_an_existing_file_is_kept(model: Path, checkpoint: Path) -> None:
-    with pytest.raises(TwoFaceError, match="exists and is kept"):
-        export(load_generator(checkpoint), model)
+@pytest.mark.parametrize("output", ["it.onnx", "file"])
+def test_the_output_is_a_folder(output: str, checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(TwoFaceError, match="give a folder, it gets the next numbered version"):
+        export(load_generator(checkpoint), tmp_path / output)
+    assert (tmp_path / "file").read_text() == "kept"
 
 
 def test_seed_exports_and_refuses_other_holes(tmp_path: Path) -> None:
@@ -137,7 +141,7 @@ def test_seed_exports_and_refuses_other_holes(tmp_path: Path) -> None:
     options = {"name": "seed", "vgg_weights": "random"}
     generator = build_generator(options).eval().requires_grad_(False)
     trained = TrainedGenerator(generator, options, 128, FrameKind("none"), {"name": "center", "size": 32}, "tests", 0)
-    result = export(trained, tmp_path / "seed.onnx")
+    result = export(trained, tmp_path / "seed")
     assert max(result.parity.values()) <= 1e-3
     session = FillSession(result.path, "cpu")
     session.check_mask(session.default_mask)
@@ -176,9 +180,9 @@ def test_a_file_exported_anew_keeps_its_figures(model: Path, tmp_path: Path, mon
     figures = [{"split": "test", "db_above_opencv": 1.5}]
     first = tmp_path / "first.onnx"
     onnx.save(sealed(onnx.load(model), figures=json.dumps(figures)), first)
-    again = tmp_path / "again.onnx"
-    run_export({"checkpoint": str(first), "output": str(again), "half": False, "figures": []}, tmp_path)
-    metadata = {entry.key: entry.value for entry in onnx.load(again).metadata_props}
+    monkeypatch.setattr(module, "write_repair", lambda generator, path: None)
+    run_export({"checkpoint": str(first), "output": str(tmp_path / "again"), "half": False, "figures": []}, tmp_path)
+    metadata = {entry.key: entry.value for entry in onnx.load(tmp_path / "again" / "1" / "model.onnx").metadata_props}
     assert json.loads(metadata["figures"]) == figures
 
 

@@ -3,23 +3,28 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from conftest import HOLE, SIZE, Run
+from model_parts import by_hand, metadata_of
+from onnx import helper
 from PIL import Image
 
 from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.faces.frame import Frame, FrameKind
+from twoface_pl.export.write import write_repair
+from twoface_pl.faces.frame import Frame
 from twoface_pl.faces.image import decode_image, encode_jpeg, to_grey, write_image
-from twoface_pl.masks import CenterSquare
+from twoface_pl.model_file import REPAIR
 from twoface_pl.serving.inpaint import inpaint
+from twoface_pl.serving.model import find_model
 from twoface_pl.serving.plan import plan_jobs
-from twoface_pl.serving.session import FillSession
+from twoface_pl.serving.repair import RepairSession
 
 
 @pytest.fixture(scope="module")
-def session(model: Path) -> FillSession:
-    return FillSession(model, "cpu")
+def session(model: Path) -> RepairSession:
+    return RepairSession(find_model(model, REPAIR), "cpu")
 
 
 def _photo(width: int, height: int, person: int = 1, photo: int = 0) -> np.ndarray:
@@ -28,7 +33,7 @@ def _photo(width: int, height: int, person: int = 1, photo: int = 0) -> np.ndarr
 
 
 @pytest.mark.parametrize(("width", "height"), [(64, 64), (131, 90), (90, 131), (300, 301), (40, 40)])
-def test_only_the_hole_changes_at_any_size(session: FillSession, width: int, height: int) -> None:
+def test_only_the_hole_changes_at_any_size(session: RepairSession, width: int, height: int) -> None:
     photo, reference = _photo(width, height), _photo(200, 150, photo=1)
     result = inpaint(session, photo, reference)
     changed = (result != photo).any(axis=2)
@@ -41,7 +46,7 @@ def test_only_the_hole_changes_at_any_size(session: FillSession, width: int, hei
     assert abs(columns.mean() - (width - 1) / 2) <= 1.5
 
 
-def test_a_mask_of_any_shape_is_kept_to(session: FillSession) -> None:
+def test_a_mask_of_any_shape_is_kept_to(session: RepairSession) -> None:
     photo = _photo(131, 90)
     mask = np.zeros((90, 131), bool)
     mask[30:50, 40:47] = True
@@ -56,7 +61,7 @@ def test_a_mask_of_any_shape_is_kept_to(session: FillSession) -> None:
     [(100, None), (64, None), (40, None), (100, (-30, 20, 90, 90)), (50, (-9, -9, 60, 60))],
     ids=["shrunk", "as it is", "enlarged", "over the edge", "over the edge, enlarged"],
 )
-def test_what_the_hole_held_does_not_matter(session: FillSession, side: int, box: tuple | None) -> None:
+def test_what_the_hole_held_does_not_matter(session: RepairSession, side: int, box: tuple | None) -> None:
     mask = np.zeros((side, side), bool)
     mask[side // 3 : side // 2 + 2, 3 : side // 3] = True
     photo = _photo(side, side)
@@ -79,43 +84,36 @@ def test_the_frame_keeps_what_the_hole_held_out_of_every_other_pixel() -> None:
             assert np.array_equal(frame.crop(photo, size)[~hole], frame.crop(spoiled, size)[~hole])
 
 
-class _Echo:
-    """Stands for a perfect model on a plain photo: what it puts into the hole is the photo's own colour."""
-
-    image_size = SIZE
-    frame = FrameKind("none")
-    default_mask = CenterSquare(HOLE).draw(np.random.default_rng(0), SIZE)
-
-    def fitting_size(self, side: float, references: int = 1) -> int:
-        return SIZE
-
-    def hole_at(self, size: int) -> np.ndarray:
-        return self.default_mask
-
-    def check_mask(self, mask: np.ndarray) -> None:
-        """Any."""
-
-    def check_references(self, count: int) -> None:
-        """Any."""
-
-    def fill_uint8(self, images: np.ndarray, masks: np.ndarray, references: np.ndarray) -> np.ndarray:
-        return np.where(masks[..., None], np.uint8(200), images)
+@pytest.fixture(scope="module")
+def echo(model: Path, tmp_path_factory: pytest.TempPathFactory) -> RepairSession:
+    """Of a model that is perfect on a plain photo: what it puts into the hole is the photo's own colour."""
+    nodes = [
+        helper.make_node("Sub", ["one", "mask"], ["seen"]),
+        helper.make_node("Mul", ["masked_image", "seen"], ["kept"]),
+        helper.make_node("Mul", ["mask", "colour"], ["filled"]),
+        helper.make_node("Add", ["kept", "filled"], ["filled_image"]),
+    ]
+    constants = {"one": np.float32(1)[None], "colour": np.float32([[[[200 / 255] * 3]]])}
+    path = tmp_path_factory.mktemp("echo") / "model.onnx"
+    onnx.save(by_hand(nodes, metadata_of(onnx.load(model)), constants, SIZE), path)
+    write_repair(path, find_model(path, REPAIR))
+    return RepairSession(find_model(path, REPAIR), "cpu")
 
 
 @pytest.mark.parametrize("side", [40, 63, 64, 100, 250, 301])
 @pytest.mark.parametrize("with_mask", [False, True])
 @pytest.mark.parametrize("over_the_edge", [False, True])
-def test_a_perfect_fill_leaves_no_seam(side: int, with_mask: bool, over_the_edge: bool) -> None:
+def test_a_perfect_fill_leaves_no_seam(echo: RepairSession, side: int, with_mask: bool, over_the_edge: bool) -> None:
     box = (-side // 10, side // 12, side, side) if over_the_edge else None
     photo = np.full((side, side, 3), 200, np.uint8)
     mask = None
     if with_mask:
         mask = np.zeros((side, side), bool)
         mask[side // 3 : side // 2, side // 3 : side // 2 + 1] = True
-    assert np.array_equal(inpaint(_Echo(), photo, photo, mask, box), photo)  # type: ignore[arg-type]
+    assert np.array_equal(inpaint(echo, photo, photo, mask, box), photo)
 
 
-def test_the_box_says_where_the_face_is(session: FillSession) -> None:
+def test_the_box_says_where_the_face_is(session: RepairSession) -> None:
     face = _photo(64, 64)
     photo = np.full((150, 200, 3), 90, np.uint8)
     photo[70:134, 120:184] = face
@@ -126,7 +124,7 @@ def test_the_box_says_where_the_face_is(session: FillSession) -> None:
     assert np.array_equal(other, inpaint(session, face, face))
 
 
-def test_several_references_in_any_order(session: FillSession) -> None:
+def test_several_references_in_any_order(session: RepairSession) -> None:
     photo, first, second = _photo(64, 64), _photo(64, 64, photo=1), _photo(90, 80, photo=2)
     both = inpaint(session, photo, [first, second])
     assert np.array_equal(both, inpaint(session, photo, [second, first]))
@@ -139,7 +137,7 @@ def test_several_references_in_any_order(session: FillSession) -> None:
 
 
 @pytest.mark.parametrize("quality", [None, 90], ids=["as it is", "from a colour JPEG"])
-def test_a_black_and_white_photo_stays_so(session: FillSession, quality: int | None) -> None:
+def test_a_black_and_white_photo_stays_so(session: RepairSession, quality: int | None) -> None:
     colour, reference = _photo(90, 90), _photo(90, 90, photo=1)
     grey = to_grey(colour)
     if quality:
@@ -156,7 +154,7 @@ def test_a_black_and_white_photo_stays_so(session: FillSession, quality: int | N
     assert np.ptp(inpaint(session, colour, reference, mask)[mask].astype(int), axis=1).max() > 6
 
 
-def test_masks_that_do_not_fit(session: FillSession, caplog: pytest.LogCaptureFixture) -> None:
+def test_masks_that_do_not_fit(session: RepairSession, caplog: pytest.LogCaptureFixture) -> None:
     photo = _photo(131, 90)
     with pytest.raises(TwoFaceError, match="the mask is 90x90, the photo 131x90"):
         inpaint(session, photo, photo, np.ones((90, 90), bool))

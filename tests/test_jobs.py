@@ -16,17 +16,19 @@ from twoface_pl.faces.image import Photo, decode_image, write_image
 from twoface_pl.faces.listing import list_photos, some_of
 from twoface_pl.faces.writing import write_photo
 from twoface_pl.masks import build_mask_policy
+from twoface_pl.model_file import REPAIR
 from twoface_pl.serving.jobs import JobOptions, run_job
+from twoface_pl.serving.model import find_model
 from twoface_pl.serving.plan import Job, plan_jobs
-from twoface_pl.serving.session import FillSession
+from twoface_pl.serving.repair import RepairSession
 
 HOLE = np.zeros((SIZE, SIZE), bool)
 HOLE[24:40, 20:44] = True
 
 
 @pytest.fixture(scope="module")
-def session(model: Path) -> FillSession:
-    return FillSession(model, "cpu")
+def session(model: Path) -> RepairSession:
+    return RepairSession(find_model(model, REPAIR), "cpu")
 
 
 @pytest.fixture
@@ -42,14 +44,14 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def _fill(session: FillSession, *references: str, output: str = "out.png", photo: str = "photo.png") -> np.ndarray:
+def _fill(session: RepairSession, *references: str, output: str = "out.png", photo: str = "photo.png") -> np.ndarray:
     job = Job(Path(photo), tuple(map(Path, references)), Path(output), Path("mask.png"))
     run_job(session, job, JobOptions(force=True))
     return decode_image(Path(output))
 
 
 def test_the_photo_among_its_references_is_left_out(
-    session: FillSession, here: Path, caplog: pytest.LogCaptureFixture
+    session: RepairSession, here: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     wanted = _fill(session, "other1.png", "other2.png")
     (here / "link.png").symlink_to("photo.png")
@@ -61,7 +63,7 @@ def test_the_photo_among_its_references_is_left_out(
 
 
 def test_a_photo_that_is_its_only_reference_gives_nothing_of_its_damage(
-    session: FillSession, here: Path, caplog: pytest.LogCaptureFixture
+    session: RepairSession, here: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     green = _fill(session, "photo.png")
     assert "is filled from itself alone; give other photos of the person" in caplog.text
@@ -72,7 +74,7 @@ def test_a_photo_that_is_its_only_reference_gives_nothing_of_its_damage(
 
 
 def test_one_folder_for_photos_and_references(
-    session: FillSession, here: Path, caplog: pytest.LogCaptureFixture
+    session: RepairSession, here: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (here / "one").mkdir()
     (here / "photo.png").rename(here / "one" / "photo.png")
@@ -81,7 +83,7 @@ def test_one_folder_for_photos_and_references(
     assert "it is the photo itself" in caplog.text
 
 
-def test_a_photo_is_not_its_own_mask(session: FillSession, here: Path) -> None:
+def test_a_photo_is_not_its_own_mask(session: RepairSession, here: Path) -> None:
     (here / "copy.bmp").write_bytes(b"")
     Image.open("photo.png").save("copy.bmp")
     for mask in ("photo.png", "copy.bmp"):
@@ -93,7 +95,7 @@ def test_a_photo_is_not_its_own_mask(session: FillSession, here: Path) -> None:
 
 @pytest.mark.parametrize(("colour", "warns"), [((255, 0, 0), False), ((128, 128, 128), True)])
 def test_masks_in_colour_are_masks_and_grey_ones_are_asked_about(
-    colour: tuple[int, int, int], warns: bool, session: FillSession, here: Path, caplog: pytest.LogCaptureFixture
+    colour: tuple[int, int, int], warns: bool, session: RepairSession, here: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     white = _fill(session, "other1.png")
     write_image(here / "mask.png", np.where(HOLE[..., None], np.array(colour, np.uint8), np.uint8(0)))
@@ -101,7 +103,7 @@ def test_masks_in_colour_are_masks_and_grey_ones_are_asked_about(
     assert ("is mostly grey: there the fill is blended" in caplog.text) == warns
 
 
-def test_a_format_that_keeps_less_than_the_photo_has_is_refused(session: FillSession, here: Path) -> None:
+def test_a_format_that_keeps_less_than_the_photo_has_is_refused(session: RepairSession, here: Path) -> None:
     alpha = np.full((SIZE, SIZE), 99, np.uint8)
     write_photo(here / "alpha.png", Photo(decode_image(Path("photo.png")), None, alpha))
     with pytest.raises(TwoFaceError, match=r"a BMP cannot keep the photo's transparency; use \.png or \.tiff"):
@@ -109,7 +111,7 @@ def test_a_format_that_keeps_less_than_the_photo_has_is_refused(session: FillSes
     assert not (here / "out.bmp").exists()
 
 
-def test_a_link_stays_a_link(session: FillSession, here: Path) -> None:
+def test_a_link_stays_a_link(session: RepairSession, here: Path) -> None:
     (here / "kept.png").write_bytes(b"old")
     (here / "out.png").symlink_to("kept.png")
     _fill(session, "other1.png")

@@ -21,10 +21,11 @@ from twoface_pl.export.read import load_exported
 from twoface_pl.faces import runtime
 from twoface_pl.faces.image import write_image
 from twoface_pl.faces.recogniser import SFace
-from twoface_pl.model_file import CHECKSUM, FORMAT, SHIPPED, model_path, read_facts, read_model
+from twoface_pl.model_file import CHECKSUM, FORMATS, GENERATOR, SHIPPED, model_path, read_facts, read_model
 from twoface_pl.networks.checkpoint import read_checkpoint
 from twoface_pl.networks.weights import load_state
-from twoface_pl.serving.session import FillError, FillSession, find_model
+from twoface_pl.serving.fill import FillError, FillSession
+from twoface_pl.serving.model import find_model
 
 node = helper.make_node
 DEEP = '{"parts": ' * 500 + "{}" + "}" * 500
@@ -78,7 +79,7 @@ def test_what_is_exported_can_be_read(model: Path) -> None:
     metadata = metadata_of(onnx.load(model))
     facts = read_facts(metadata, "x")
     assert (facts.image_size, facts.default_mask["size"], facts.references, facts.run) == (SIZE, HOLE, None, "tests")
-    assert metadata["format"] == FORMAT
+    assert metadata["format"] == FORMATS[GENERATOR]
     assert read_facts({**metadata, "references": "2"}, "x").references == 2
 
 

@@ -18,8 +18,10 @@ from twoface_pl.faces.colour import is_plain
 from twoface_pl.faces.formats import MAX_SCANS
 from twoface_pl.faces.image import Photo, decode_image, decode_mask, read_photo, to_grey
 from twoface_pl.faces.writing import write_photo
+from twoface_pl.model_file import REPAIR
 from twoface_pl.serving.inpaint import inpaint
-from twoface_pl.serving.session import FillSession
+from twoface_pl.serving.model import find_model
+from twoface_pl.serving.repair import RepairSession
 
 TRUE = synthetic_photo(1, 0, SIZE)
 REFERENCE = synthetic_photo(1, 1, SIZE)
@@ -42,8 +44,8 @@ def in_profile(pixels: np.ndarray, profile: bytes) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def session(model: Path) -> FillSession:
-    return FillSession(model, "cpu")
+def session(model: Path) -> RepairSession:
+    return RepairSession(find_model(model, REPAIR), "cpu")
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "JPEG", "WEBP", "AVIF"])
@@ -56,7 +58,7 @@ def test_a_photo_is_seen_through_its_profile(kind: str) -> None:
 
 
 @pytest.mark.parametrize("profile", [rgb_profile(), rgb_profile(PROPHOTO, 1.8)], ids=["Display P3", "ProPhoto"])
-def test_the_result_has_the_profile_and_the_fill_its_colours(session: FillSession, profile: bytes) -> None:
+def test_the_result_has_the_profile_and_the_fill_its_colours(session: RepairSession, profile: bytes) -> None:
     photo = Photo(in_profile(TRUE, profile), profile)
     result = inpaint(session, photo, REFERENCE, HOLE)
     assert result.profile == profile
@@ -74,7 +76,7 @@ def test_a_profile_that_is_srgbs_or_damaged_changes_nothing() -> None:
     assert np.array_equal(decode_image(saved(grey, icc_profile=rgb_profile())), np.dstack([grey] * 3))
 
 
-def test_a_grey_photo_keeps_its_grey_profile(session: FillSession, tmp_path: Path) -> None:
+def test_a_grey_photo_keeps_its_grey_profile(session: RepairSession, tmp_path: Path) -> None:
     profile = grey_profile(1.0)
     levels = in_profile(TRUE, profile)
     photo = read_photo(saved(levels, icc_profile=profile))
@@ -101,7 +103,7 @@ def _with_alpha(alpha: np.ndarray) -> bytes:
 
 
 def test_what_is_transparent_is_the_hole_where_no_mask_says_otherwise(
-    session: FillSession, caplog: pytest.LogCaptureFixture
+    session: RepairSession, caplog: pytest.LogCaptureFixture
 ) -> None:
     photo = read_photo(_with_alpha(np.where(HOLE, 0, 255).astype(np.uint8)))
     result = inpaint(session, photo, REFERENCE)
@@ -110,7 +112,7 @@ def test_what_is_transparent_is_the_hole_where_no_mask_says_otherwise(
     assert np.array_equal(result.pixels, inpaint(session, TRUE, REFERENCE, HOLE))
 
 
-def test_with_a_mask_transparency_stays_as_it_was(session: FillSession, tmp_path: Path) -> None:
+def test_with_a_mask_transparency_stays_as_it_was(session: RepairSession, tmp_path: Path) -> None:
     alpha = np.full((SIZE, SIZE), 255, np.uint8)
     alpha[:10], alpha[30:34, 30:34] = 0, 99
     photo = read_photo(_with_alpha(alpha))
@@ -123,7 +125,7 @@ def test_with_a_mask_transparency_stays_as_it_was(session: FillSession, tmp_path
 
 
 def test_what_shows_through_is_filled_in_the_colours_it_was_painted_in(
-    session: FillSession, caplog: pytest.LogCaptureFixture
+    session: RepairSession, caplog: pytest.LogCaptureFixture
 ) -> None:
     alpha = np.full((SIZE, SIZE), 120, np.uint8)
     result = inpaint(session, Photo(TRUE, None, alpha), REFERENCE, HOLE)
@@ -157,7 +159,7 @@ def test_opaque_alpha_is_no_transparency_and_palettes_may_have_some() -> None:
     assert read_photo(stream.getvalue()).alpha is not None
 
 
-def test_a_soft_mask_blends(session: FillSession) -> None:
+def test_a_soft_mask_blends(session: RepairSession) -> None:
     soft = np.zeros((SIZE, SIZE), np.uint8)
     soft[HOLE] = 255
     soft[24:40, 44:48] = (200, 150, 100, 50)

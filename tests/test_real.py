@@ -18,10 +18,11 @@ from twoface_pl.faces.frame import Frame, FrameKind
 from twoface_pl.faces.image import decode_image
 from twoface_pl.faces.listing import list_photos
 from twoface_pl.masks import CenterSquare
+from twoface_pl.model_file import FILES, REPAIR
 from twoface_pl.networks.checkpoint import load_generator
 from twoface_pl.networks.identity import load_identity
 from twoface_pl.serving.inpaint import inpaint
-from twoface_pl.serving.session import FillSession
+from twoface_pl.serving.repair import RepairSession
 from twoface_pl.training.train import train
 
 FACENET = SHARED / "weights" / "facenet_casia_webface_fp16.pt"
@@ -77,7 +78,7 @@ def test_the_whole_path_on_real_faces(name: str, tmp_path: Path) -> None:
     conditions = evaluation.figures["conditions"]
     assert 0.2 < conditions[evaluation.figures["opencv"]]["identity_to_truth"]["value"] < 1
     exported = export(trained, tmp_path / "models")
-    session = FillSession(exported.path, "cpu")
+    session = RepairSession(exported.folder / FILES[REPAIR], "cpu")
     photo, reference = (decode_image(path) for path in list_photos(people[0]).paths[:2])
     filled = inpaint(session, photo, reference)
     assert filled.shape == photo.shape

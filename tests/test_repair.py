@@ -11,13 +11,15 @@ from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.detector import FaceDetector
 from twoface_pl.faces.image import decode_image, write_image
+from twoface_pl.model_file import REPAIR
 from twoface_pl.serving.inpaint import inpaint
-from twoface_pl.serving.session import FillSession
+from twoface_pl.serving.model import find_model
+from twoface_pl.serving.repair import RepairSession
 
 
 @pytest.fixture(scope="module")
-def session(tight_model: Path) -> FillSession:
-    return FillSession(tight_model, "cpu")
+def session(tight_model: Path) -> RepairSession:
+    return RepairSession(find_model(tight_model, REPAIR), "cpu")
 
 
 def _with_faces(*faces: tuple[int, int, int, int], width: int = 420, height: int = 260) -> np.ndarray:
@@ -31,11 +33,11 @@ def _with_faces(*faces: tuple[int, int, int, int], width: int = 420, height: int
 REFERENCE = _with_faces((1, 60, 20, 180))
 
 
-def test_a_model_says_its_frame(session: FillSession) -> None:
+def test_a_model_says_its_frame(session: RepairSession) -> None:
     assert session.frame == TIGHT
 
 
-def test_the_default_hole_lies_on_the_face(session: FillSession) -> None:
+def test_the_default_hole_lies_on_the_face(session: RepairSession) -> None:
     photo = _with_faces((1, 200, 60, 180))
     changed = (inpaint(session, photo, REFERENCE) != photo).any(axis=2)
     (face,) = FaceDetector().detect(photo)
@@ -48,15 +50,15 @@ def test_the_default_hole_lies_on_the_face(session: FillSession) -> None:
     assert len(rows) > 0.8 * (hole * frame.side) ** 2
 
 
-def test_of_several_faces_the_one_under_the_mask(session: FillSession, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_several_faces_the_one_under_the_mask(session: RepairSession, monkeypatch: pytest.MonkeyPatch) -> None:
     photo = _with_faces((1, 10, 60, 160), (5, 230, 60, 160))
     with pytest.raises(
         TwoFaceError, match=r"2 faces in the photo, and none is clearly meant: .*give one of these as --box"
     ):
         inpaint(session, photo, REFERENCE)
-    seen = []
-    fill = session.fill_uint8
-    monkeypatch.setattr(session, "fill_uint8", lambda *images: seen.append(images) or fill(*images))
+    frames = []
+    repair = session.repair
+    monkeypatch.setattr(session, "repair", lambda *given: frames.append(given[2]) or repair(*given))
     for left in (10, 230):
         mask = np.zeros(photo.shape[:2], bool)
         mask[130:150, left + 65 : left + 95] = True
@@ -64,11 +66,14 @@ def test_of_several_faces_the_one_under_the_mask(session: FillSession, monkeypat
         assert np.array_equal(result[~mask], photo[~mask])
         assert (result[mask] != photo[mask]).any()
     faces = sorted(session.finder.detector.detect(photo), key=lambda face: face.box[0])
-    for (images, _, _), face in zip(seen, faces, strict=True):
-        assert np.abs(images[0].astype(int) - TIGHT.place(face).crop(photo, len(images[0]))).mean() < 8
+    for frame, face in zip(frames, faces, strict=True):
+        shift, growth, turn = frame.apart(TIGHT.place(face))
+        assert shift < 0.03
+        assert growth < 1.05
+        assert turn < 3
     box = tuple(round(value) for value in faces[1].box)
     inpaint(session, photo, REFERENCE, box=box)  # a box picks the face that was found there
-    assert np.array_equal(seen[-1][0][0], TIGHT.place(faces[1]).crop(photo, len(seen[-1][0][0])))
+    assert frames[-1] == TIGHT.place(faces[1])
 
 
 @pytest.mark.parametrize(
@@ -85,13 +90,13 @@ def test_of_several_faces_the_one_under_the_mask(session: FillSession, monkeypat
     ids=["none", "none in the reference", "three in the reference"],
 )
 def test_no_face_or_three_is_a_sentence(
-    photo: np.ndarray, reference: np.ndarray, says: str, session: FillSession
+    photo: np.ndarray, reference: np.ndarray, says: str, session: RepairSession
 ) -> None:
     with pytest.raises(TwoFaceError, match=says):
         inpaint(session, photo, reference)
 
 
-def test_a_face_that_the_hole_hides_is_given_by_hand(session: FillSession) -> None:
+def test_a_face_that_the_hole_hides_is_given_by_hand(session: RepairSession) -> None:
     photo = _with_faces((1, 120, 40, 180))
     (face,) = FaceDetector().detect(photo)
     mask = np.zeros(photo.shape[:2], bool)
@@ -105,7 +110,7 @@ def test_a_face_that_the_hole_hides_is_given_by_hand(session: FillSession) -> No
     assert result[mask].any(axis=1).mean() > 0.99
 
 
-def test_a_hole_beside_every_face_is_refused_and_one_on_the_hair_is_not(session: FillSession) -> None:
+def test_a_hole_beside_every_face_is_refused_and_one_on_the_hair_is_not(session: RepairSession) -> None:
     photo = _with_faces((1, 120, 40, 180))
     (face,) = FaceDetector().detect(photo)
     mask = np.zeros(photo.shape[:2], bool)
@@ -118,7 +123,7 @@ def test_a_hole_beside_every_face_is_refused_and_one_on_the_hair_is_not(session:
     assert (inpaint(session, photo, REFERENCE, hair)[hair] != photo[hair]).any()
 
 
-def test_a_turned_face_is_filled_upright(session: FillSession) -> None:
+def test_a_turned_face_is_filled_upright(session: RepairSession) -> None:
     photo = _with_faces((1, 120, 40, 180))
     turned = cv2.warpAffine(
         photo, cv2.getRotationMatrix2D((210, 130), 25, 1), (420, 260), borderMode=cv2.BORDER_REFLECT
@@ -129,9 +134,9 @@ def test_a_turned_face_is_filled_upright(session: FillSession) -> None:
 
 
 def test_a_large_face_brings_a_hint(
-    session: FillSession, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    session: RepairSession, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import twoface_pl.serving.session as module
+    import twoface_pl.model_file as module
 
     photo = cv2.resize(_with_faces((1, 120, 40, 180)), None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
     inpaint(session, photo, REFERENCE)

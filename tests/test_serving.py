@@ -15,7 +15,7 @@ from conftest import SIZE, Run
 from fastapi.testclient import TestClient
 
 from twoface_pl.serving.app import create_app
-from twoface_pl.serving.session import FillSession
+from twoface_pl.serving.fill import FillSession
 
 PREDICT = "/v1/models/two_face_model:predict"
 

@@ -14,21 +14,29 @@ from twoface_pl.evaluation.metrics import psnr_in_hole
 from twoface_pl.export.read import load_exported
 from twoface_pl.faces.detector import FaceDetector
 from twoface_pl.faces.image import decode_image, write_image
-from twoface_pl.model_file import SHIPPED
-from twoface_pl.serving.session import FillSession
+from twoface_pl.model_file import CHECKSUM, FILES, REPAIR, SHIPPED, read_model
+from twoface_pl.serving.fill import FillSession
+from twoface_pl.serving.model import find_model
 
-MOST_BYTES = 16e6
+MOST_BYTES = 8e6
 
 
-def test_it_is_whole_small_and_says_what_it_is() -> None:
-    assert SHIPPED.stat().st_size < MOST_BYTES
-    content, graph = SHIPPED.read_bytes(), onnx.load(SHIPPED).graph
+@pytest.mark.parametrize("kind", FILES)
+def test_a_file_is_small_and_says_nothing_of_a_machine(kind: str) -> None:
+    path = find_model(SHIPPED, kind)
+    assert path.stat().st_size < MOST_BYTES
+    content, graph = path.read_bytes(), onnx.load(path).graph
     assert not any(noted.metadata_props for noted in (graph, *graph.node, *graph.value_info))  # traces of a machine
     assert not any(trace in content for trace in (b"stack_trace", b"site-packages", b"/home/", b"twoface_pl/", b'.py"'))
+
+
+def test_it_is_whole_and_says_what_it_is() -> None:
     trained = load_exported(SHIPPED)  # checks the weights' checksum
     session = FillSession(SHIPPED, "cpu")
     assert (trained.image_size, trained.frame.name) == (128, "tight")
     assert (session.default_mask.sum(), session.default_mask[48:80, 48:80].all()) == (32 * 32, True)
+    repair = read_model(find_model(SHIPPED, REPAIR), REPAIR)
+    assert {**repair.metadata, "format": "", CHECKSUM: ""} == {**session.metadata, "format": "", CHECKSUM: ""}
     figures = json.loads(session.metadata["figures"])
     assert {figure["split"] for figure in figures} == {"test"}
     assert {figure["mask"]["name"] for figure in figures} >= {"center", "strokes"}
@@ -66,10 +74,12 @@ def test_it_repairs_real_faces_and_looks_at_the_reference() -> None:
     truth, reference = (np.stack(pictures) for pictures in zip(*frames, strict=True))
     masks = np.zeros(truth.shape[:3], bool)
     masks[:, 32:96, 32:96] = True
-    right, wrong = (
-        psnr_in_hole(session.fill_uint8(truth, masks, others), truth, masks)
-        for others in (reference, np.roll(reference, 1, axis=0))
-    )
+
+    def filled(others: np.ndarray) -> np.ndarray:
+        image, reference = (pictures / np.float32(255) for pictures in (truth, others))
+        return np.round(255 * session.fill(image, masks, reference)).astype(np.uint8)
+
+    right, wrong = (psnr_in_hole(filled(others), truth, masks) for others in (reference, np.roll(reference, 1, axis=0)))
     opencv = [psnr_in_hole(opencv_fill(truth, masks, method), truth, masks).mean() for method in OPENCV_METHODS]
     assert right.mean() > max(opencv) + 2
     assert right.mean() > wrong.mean() + 0.3

@@ -18,7 +18,7 @@ from twoface_pl.export.read import load_exported
 from twoface_pl.faces.frame import FrameKind
 from twoface_pl.networks.checkpoint import TrainedGenerator, load_generator
 from twoface_pl.networks.generator import build_generator
-from twoface_pl.serving.session import FillSession
+from twoface_pl.serving.fill import FillSession
 from twoface_pl.training.start import start_from
 
 SMALL = [f"generator.{key}={value}" for key, value in GENERATOR.items() if key != "name"]
@@ -31,9 +31,8 @@ TINY = [
 @pytest.fixture(scope="module")
 def half(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny generator's file with weights in half precision."""
-    path = tmp_path_factory.mktemp("half") / "half.onnx"
-    export(load_generator(checkpoint), path, half=True, figures=[{"psnr_db": 12.5}])
-    return path
+    folder = tmp_path_factory.mktemp("half")
+    return export(load_generator(checkpoint), folder, half=True, figures=[{"psnr_db": 12.5}]).path
 
 
 def test_a_file_holds_all_weights(model: Path, half: Path, checkpoint: Path) -> None:
@@ -71,8 +70,8 @@ def test_seed_comes_back_from_its_file(tmp_path: Path) -> None:
     mask[..., 48:80, 48:80] = 1
     generator.train()(masked, mask, reference)  # batch norms with means of their own
     place = (FrameKind("none"), {"name": "center", "size": 32}, "tests", 0)
-    export(TrainedGenerator(generator.eval(), options, 128, *place), tmp_path / "seed.onnx")
-    found = load_exported(tmp_path / "seed.onnx").generator
+    result = export(TrainedGenerator(generator.eval(), options, 128, *place), tmp_path / "seed")
+    found = load_exported(result.path).generator
     assert torch.allclose(found(masked, mask, reference), generator(masked, mask, reference), atol=1e-5)
 
 
@@ -161,12 +160,13 @@ def test_ones_own_ten_photos(twoface: Run, half: Path, photos: Path, identity_fi
         for photo in person.iterdir():
             (tmp_path / "photos" / "me").mkdir(parents=True, exist_ok=True)
             shutil.copy(photo, tmp_path / "photos" / "me" / f"{number}{photo.name}")
+    exported = Path("me", "1", "model.onnx")
     steps = (
         ["prepare", "source.root=photos", "frame=none", "split=own_photos", "image_size=64", "same_picture=2"],
         ["train", "experiment=own_photos", *TINY, f"init={half}", "hydra.run.dir=runs/me"],
         ["evaluate", "checkpoint=runs/me/last.ckpt", "identity=synthetic"],
-        ["export", "checkpoint=runs/me/last.ckpt", "figures=[runs/me/evaluation/evaluation.json]", "output=me.onnx"],
-        ["evaluate", "checkpoint=me.onnx", "identity=none", "output=again"],
+        ["export", "checkpoint=runs/me/last.ckpt", "figures=[runs/me/evaluation/evaluation.json]", "output=me"],
+        ["evaluate", f"checkpoint={exported}", "identity=none", "output=again"],
     )
     for step in steps:
         done = twoface(*step, cwd=tmp_path)
@@ -176,9 +176,9 @@ def test_ones_own_ten_photos(twoface: Run, half: Path, photos: Path, identity_fi
     )
     assert first["skipped"]["wrong reference"] == "the split has one person only"
     assert again["conditions"]["right reference"]["psnr_db"] == first["conditions"]["right reference"]["psnr_db"]
-    (figures,) = json.loads(FillSession(tmp_path / "me.onnx", "cpu").metadata["figures"])
+    (figures,) = json.loads(FillSession(tmp_path / exported, "cpu").metadata["figures"])
     assert figures["psnr_db"] == first["conditions"]["right reference"]["psnr_db"]["value"]
-    assert FillSession(tmp_path / "me.onnx", "cpu").metadata["run"] == "me, begun from tests"
+    assert FillSession(tmp_path / exported, "cpu").metadata["run"] == "me, begun from tests"
     more = ["train", "experiment=own_photos", *TINY, "mask.size=16", "max_batches=6", "resume=runs/me/last.ckpt"]
     more = [*(key for key in more if key != "max_batches=4"), "hydra.run.dir=runs/more"]
     done = twoface(*more, cwd=tmp_path)
@@ -186,7 +186,10 @@ def test_ones_own_ten_photos(twoface: Run, half: Path, photos: Path, identity_fi
     assert load_generator(tmp_path / "runs" / "more" / "last.ckpt").run == "more, begun from tests"
     for refused, says in (
         (["evaluate", "checkpoint=runs/me/last.ckpt"], "evaluation/evaluation.json exists and is kept; set force=true"),
-        (["evaluate", "checkpoint=me.onnx", "watch=true"], "watch=true is for a checkpoint of a running training"),
+        (
+            ["evaluate", "checkpoint=me/1/model.onnx", "watch=true"],
+            "watch=true is for a checkpoint of a running training",
+        ),
         (["export", f"checkpoint={half}", "figures=again/evaluation.json"], "not of tests after"),
     ):
         done = twoface(*refused, cwd=tmp_path)

@@ -17,8 +17,10 @@ from twoface_pl.faces.face import Face, face_in_box, largest
 from twoface_pl.faces.frame import Frame
 from twoface_pl.faces.image import decode_image, write_image
 from twoface_pl.faces.listing import list_photos
+from twoface_pl.model_file import REPAIR
 from twoface_pl.serving.inpaint import inpaint
-from twoface_pl.serving.session import FillSession
+from twoface_pl.serving.model import find_model
+from twoface_pl.serving.repair import RepairSession
 
 REAL = SHARED / "faces"
 CLEAR = 12  # a drawn face that the detector is sure of
@@ -30,8 +32,8 @@ def _turned(pixels: np.ndarray, quarters: int) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def session(tight_model: Path) -> FillSession:
-    return FillSession(tight_model, "cpu")
+def session(tight_model: Path) -> RepairSession:
+    return RepairSession(find_model(tight_model, REPAIR), "cpu")
 
 
 @pytest.mark.parametrize("quarters", [1, 2, 3])
@@ -64,7 +66,7 @@ def test_real_photos_are_framed_as_upright_ones() -> None:
     assert right >= 34
 
 
-def test_a_turned_photo_is_filled_as_the_upright_one(session: FillSession, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_turned_photo_is_filled_as_the_upright_one(session: RepairSession, caplog: pytest.LogCaptureFixture) -> None:
     photo, reference = synthetic_photo(CLEAR, 0, 200), synthetic_photo(CLEAR, 1, 200)
     (face,) = session.finder.detector.detect(photo)
     hole = TIGHT.place(face).mask_in_photo(session.default_mask, 200, 200)
@@ -105,7 +107,7 @@ def test_a_frame_around_a_box_may_be_turned() -> None:
 
 
 def test_a_small_face_that_only_a_box_points_at_is_looked_at_closely(
-    session: FillSession, caplog: pytest.LogCaptureFixture
+    session: RepairSession, caplog: pytest.LogCaptureFixture
 ) -> None:
     photo = np.full((1600, 4000, 3), 110, np.uint8)
     face = synthetic_photo(CLEAR, 0, 130)

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     from twoface_pl.faces.frame import FrameKind
 
-FORMAT = "twoface-generator/6"  # in the metadata, under "format"
+# Files of a model by what they do, in a folder of its version; and what stands in their metadata, under "format".
+GENERATOR, REPAIR = "generator", "repair"
+FILES = {GENERATOR: "model.onnx", REPAIR: "repair.onnx"}
+FORMATS = {GENERATOR: "twoface-generator/6", REPAIR: "twoface-repair/1"}
 CHECKSUM = "graph_sha256"  # in the metadata: of all of the file but its metadata
 INPUTS = ("masked_image", "mask", "reference_images")
 OUTPUT = "filled_image"
@@ -38,7 +41,7 @@ REPAIR_OUTPUT = "filled_photo"
 SIZE_STEP = 8  # of the sizes of a model of any size
 WEIGHTS_PREFIX = "generator."  # of the initialisers that are the generator's weights
 
-SHIPPED = Path(__file__).parent / "shipped" / "two_face_model.onnx"  # the model that comes with the package
+SHIPPED = Path(__file__).parent / "shipped" / FILES[GENERATOR]  # the model that comes with the package
 SHIPPED_NAME = "shipped"  # what users call it
 ADVICE = "make one with `twoface export`"
 
@@ -211,23 +214,33 @@ def _parse(name: str, field: str, text: str) -> object:
     return text if parsed is None else parsed  # null is no field's value
 
 
-def read_facts(metadata: Mapping[str, str], name: str) -> ModelFacts:
+def _check_format(metadata: Mapping[str, str], name: str, kind: str) -> None:
+    found = metadata.get("format", "")
+    if found == FORMATS[kind]:
+        return
+    other = next((other for other, known in FORMATS.items() if found == known), None)
+    if other is not None:
+        raise TwoFaceError(f"{name}: a {other}, not a {kind}; give the folder that {FILES[kind]} lies in")
+    earlier = any(found.startswith(known.rpartition("/")[0]) for known in FORMATS.values())
+    raise TwoFaceError(
+        f"{name}: not a Two-Face {kind} of this version (its metadata has format "
+        f"{_describe(metadata.get('format'))}, not {FORMATS[kind]!r}); "
+        + ("export its checkpoint again with `twoface export`" if earlier else ADVICE)
+    )
+
+
+def read_facts(metadata: Mapping[str, str], name: str, kind: str = GENERATOR) -> ModelFacts:
     """Read and check every field.
 
     Args:
         metadata: as the file holds it.
         name: of the file, for errors.
+        kind: of the file, one of ``FILES``.
 
     Raises:
         TwoFaceError: of another format, or a field that is missing or not what it must be; names it.
     """
-    if metadata.get("format") != FORMAT:
-        earlier = metadata.get("format", "").startswith(FORMAT.rpartition("/")[0])
-        raise TwoFaceError(
-            f"{name}: not a Two-Face generator of this version (its metadata has format "
-            f"{_describe(metadata.get('format'))}, not {FORMAT!r}); "
-            + ("export its checkpoint again with `twoface export`" if earlier else ADVICE)
-        )
+    _check_format(metadata, name, kind)
     values: dict[str, Any] = {}
     for field in FIELDS:
         if field not in metadata:
@@ -251,11 +264,11 @@ class ModelFile:
     facts: ModelFacts
 
 
-def read_model(path: Path) -> ModelFile:
-    """Read an exported file and check all that needs no runtime.
+def read_model(path: Path, kind: str = GENERATOR) -> ModelFile:
+    """Read an exported file of a kind, one of ``FILES``, and check all that needs no runtime.
 
     Raises:
-        TwoFaceError: missing, not an ONNX file, not a Two-Face generator, metadata that is not what it must be, a
+        TwoFaceError: missing, not an ONNX file, not of that kind, metadata that is not what it must be, a
             graph that is not the one that was exported, or one that reads other files, branches or loops.
     """
     name = str(path)
@@ -265,7 +278,7 @@ def read_model(path: Path) -> ModelFile:
         found = graph_checksum(content)
     except (ValueError, IndexError):
         raise TwoFaceError(f"{name}: not an ONNX file; {ADVICE}") from None
-    facts = read_facts(metadata, name)
+    facts = read_facts(metadata, name, kind)
     if metadata.get(CHECKSUM) != found:
         raise TwoFaceError(f"{name}: its graph or weights are not those that were exported; get the file anew")
     check_straight(content, name)

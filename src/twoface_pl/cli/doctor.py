@@ -71,7 +71,7 @@ def _runtimes(problems: list[str]) -> Iterator[str]:
     try:
         import onnxruntime
 
-        from twoface_pl.serving.session import open_session
+        from twoface_pl.serving.model import open_session
 
         session = open_session(PROBE, "a probe", "auto")
         yield f"onnxruntime offers {', '.join(onnxruntime.get_available_providers())}"
@@ -127,7 +127,7 @@ def _devices(problems: list[str]) -> Iterator[str]:
 def _shipped(problems: list[str]) -> Iterator[str]:
     try:
         from twoface_pl.model_file import SHIPPED
-        from twoface_pl.serving.session import FillSession
+        from twoface_pl.serving.fill import FillSession
 
         session = FillSession(SHIPPED, "auto")
         yield f"shipped: {SHIPPED}, {session.image_size} px, frame {session.frame.name}, on {session.provider}"

@@ -11,6 +11,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.cli.trained import load_trained
     from twoface_pl.export.export import export
     from twoface_pl.export.figures import read_figures
+    from twoface_pl.model_file import FILES, REPAIR
 
     trained = load_trained(config["checkpoint"])
     paths = [config["figures"]] if isinstance(config["figures"], str) else config["figures"]
@@ -18,8 +19,9 @@ def run(config: dict[str, Any], folder: Path) -> None:
     result = export(trained, Path(config["output"]), config["half"], figures)
     batches, references = (sorted(set(numbers)) for numbers in zip(*result.parity, strict=True))
     print(
-        f"{result.path} ({result.path.stat().st_size / 1e6:.1f} MB); largest difference to torch "
+        f"{result.path} ({result.path.stat().st_size / 1e6:.1f} MB), and as a whole repair {FILES[REPAIR]}\n"
+        "largest difference to torch "
         f"{max(result.parity.values()):.1e}, at batches {batches} with {references} references"
     )
-    model = command_line("inpaint", "--model", str(result.path))
+    model = command_line("inpaint", "--model", str(result.folder.parent))
     print(f"next: {model} --image PHOTO --reference PHOTO --output filled.png")

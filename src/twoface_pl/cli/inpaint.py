@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twoface_pl.errors import Stopped, TwoFaceError, require
-from twoface_pl.model_file import SHIPPED_NAME, model_path
+from twoface_pl.model_file import REPAIR, SHIPPED_NAME, model_path
 
 if TYPE_CHECKING:
     from twoface_pl.serving.plan import Job, Plan
@@ -56,7 +56,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "--model",
         type=model_path,
         default=SHIPPED_NAME,
-        help="an ONNX file of `twoface export`, or a folder of numbered versions (%(default)s: comes with the package)",
+        help="a folder of `twoface export`, or one of its versions (%(default)s: comes with the package)",
     )
 
 
@@ -199,11 +199,12 @@ def run(arguments: argparse.Namespace) -> int:
     from twoface_pl.serving.files import STANDARD
     from twoface_pl.serving.jobs import JobOptions, draw_job, run_job
     from twoface_pl.serving.mask_input import MaskOptions
-    from twoface_pl.serving.session import FillSession, find_model
+    from twoface_pl.serving.model import find_model
+    from twoface_pl.serving.repair import RepairSession
 
     plan, output = _plan(arguments)
     _tell(plan, "draws" if arguments.dry_run else "fills")
-    session = FillSession(find_model(arguments.model), arguments.device) if plan.jobs else None
+    session = RepairSession(find_model(arguments.model, REPAIR), arguments.device) if plan.jobs else None
     options = JobOptions(
         arguments.box,
         arguments.reference_box,

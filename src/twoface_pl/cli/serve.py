@@ -63,7 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from twoface_pl.serving.app import PREDICT, create_app
     from twoface_pl.serving.connections import Server
-    from twoface_pl.serving.session import FillSession, find_model
+    from twoface_pl.serving.fill import FillSession
+    from twoface_pl.serving.model import find_model
 
     session = FillSession(find_model(arguments.model), arguments.device)
     url = url_of(arguments.host, arguments.port) + PREDICT

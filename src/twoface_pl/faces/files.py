@@ -57,6 +57,23 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def write_folder_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Call ``write`` on a temporary folder, then move it to ``path``, which must not exist: all of it or nothing.
+
+    Raises:
+        TwoFaceError: the folder cannot be written, or the disk is full.
+    """
+    with new_folders(path.parent):
+        try:
+            with tempfile.TemporaryDirectory(dir=path.parent, prefix=".twoface-") as temporary:
+                made = Path(temporary) / path.name
+                made.mkdir()
+                write(made)
+                made.rename(path)
+        except OSError as error:
+            raise TwoFaceError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
 def _temporary_neighbour(path: Path) -> Path:
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".twoface-", suffix=path.suffix)

@@ -26,7 +26,8 @@ def _in_grey(tones: Tones, given: Given) -> Given:
 class FullSize(nn.Module):
     """Fills squares of any size that is a multiple of 8 and at least the generator's.
 
-    A photo in grey, or in one tone, stays so, whatever colours its references have. At the generator's own size the fill is the generator's alone; from there to twice that size the detail comes in.
+    A photo in grey, or in one tone, stays so, whatever colours its references have. At the generator's own size the
+    fill is the generator's alone; from there to twice that size the detail comes in.
 
     Args:
         generator: what fills.

@@ -1,0 +1,128 @@
+"""Exported files opened under onnxruntime: what all of them have in common."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.faces import runtime
+from twoface_pl.faces.detector import usable_cores
+from twoface_pl.faces.reading import shortened
+from twoface_pl.masks import build_mask_policy
+from twoface_pl.model_file import ADVICE, FILES, GENERATOR, is_version, read_model
+
+GPU_FILES = ("/dev/nvidiactl", "/dev/dxg")  # dxg: under WSL
+TYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(int64)": "int64"}
+Shapes = Mapping[str, tuple[str, tuple[object, ...]]]  # by name: type, and sides; what is no number stands for any
+
+
+def find_model(path: Path, kind: str = GENERATOR) -> Path:
+    """A model's file of a kind, one of ``FILES``.
+
+    Args:
+        path: a folder of numbered versions, of which the highest counts; one version's folder; any of its files; or a
+            file of another name, which is taken as it is.
+
+    Raises:
+        TwoFaceError: nothing there.
+    """
+    name = FILES[kind]
+    if os.path.isdir(path):  # unlike Path's, false for a name that is too long
+        versions = [entry for entry in path.iterdir() if is_version(entry.name) and (entry / name).is_file()]
+        folder = max(versions, key=lambda entry: int(entry.name), default=path)
+        if (folder / name).is_file():
+            return folder / name
+    elif os.path.lexists(path):
+        return path.with_name(name) if path.name in FILES.values() else path
+    raise TwoFaceError(f"no model at {shortened(path)}; {ADVICE}, or give --model a folder that holds {name}")
+
+
+def _providers(device: str) -> list[str]:
+    """What to try, best first. Without a GPU, CUDA is not tried: it would only print its failure."""
+    has_gpu = any(Path(name).exists() for name in GPU_FILES)
+    if device == "cpu" or (device == "auto" and not has_gpu):
+        return ["CPUExecutionProvider"]
+    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        return ["CPUExecutionProvider"]
+    onnxruntime.preload_dlls()  # CUDA's libraries from the Python packages that torch brings
+    return ["CUDAExecutionProvider", "CPUExecutionProvider"]
+
+
+def open_session(content: bytes, name: str, device: str) -> onnxruntime.InferenceSession:
+    """An onnxruntime session on ``cpu``, ``cuda``, or ``auto``: a GPU where one really works.
+
+    Raises:
+        TwoFaceError: as :func:`runtime.open_session`, or ``cuda`` was asked for and does not run.
+    """
+    session = runtime.open_session(content, name, usable_cores(), _providers(device))
+    if device == "cuda" and "CUDAExecutionProvider" not in session.get_providers():
+        raise TwoFaceError("device cuda was asked for, but onnxruntime runs on the CPU; see `twoface doctor`")
+    return session
+
+
+def check_signature(session: onnxruntime.InferenceSession, takes: Shapes, gives: Shapes, name: str, kind: str) -> None:
+    """Refuse a graph whose inputs and outputs are not those of its kind."""
+
+    def sides(shape: object) -> tuple[int | None, ...]:
+        return tuple(side if isinstance(side, int) else None for side in shape)  # type: ignore[attr-defined]
+
+    for what, entries, wanted in (("inputs", session.get_inputs(), takes), ("outputs", session.get_outputs(), gives)):
+        found = {entry.name: (TYPES.get(entry.type, entry.type), sides(entry.shape)) for entry in entries}
+        if found != {known: (of_type, sides(shape)) for known, (of_type, shape) in wanted.items()}:
+            listed = ", ".join(f"{entry.name} {entry.type} {entry.shape}" for entry in entries)
+            raise TwoFaceError(f"{name}: its {what} are not those of a {kind}: {listed[:300]}")
+
+
+class ModelSession:
+    """An exported file, open.
+
+    Args:
+        path: the ONNX file.
+        kind: of it, one of ``FILES``.
+        device: see :func:`open_session`.
+
+    Raises:
+        TwoFaceError: not an export of this project, or changed since; says what is wrong.
+    """
+
+    def __init__(self, path: Path, kind: str, device: str) -> None:
+        self.path = path
+        model = read_model(path, kind)
+        self.metadata, self.facts = model.metadata, model.facts
+        self.image_size = self.facts.image_size
+        self.frame = self.facts.frame
+        policy = build_mask_policy(self.facts.default_mask)
+        self.default_mask: np.ndarray = policy.draw(np.random.default_rng(0), self.image_size)
+        self.session = open_session(model.content, str(path), device)
+
+    @property
+    def provider(self) -> str:
+        """What onnxruntime really runs on."""
+        return str(self.session.get_providers()[0])
+
+    def check_mask(self, mask: np.ndarray) -> None:
+        """Refuse a hole the generator cannot fill.
+
+        Raises:
+            TwoFaceError: it can fill only its default mask.
+        """
+        if self.facts.only_default_mask and not np.array_equal(mask, self.default_mask):
+            raise TwoFaceError(
+                f"generator '{self.facts.architecture.get('name')}' fills only its default mask "
+                f"{self.metadata['default_mask']}; leave the mask out or use a model of generator 'ours'"
+            )
+
+    def check_references(self, count: int) -> None:
+        """Refuse a number of references the generator cannot take.
+
+        Raises:
+            TwoFaceError: says how many it takes.
+        """
+        wanted = self.facts.references
+        if count == 0 or wanted not in (None, count):
+            raise TwoFaceError(f"{count} references; this model takes {wanted or '1 or more'}")
