@@ -6,7 +6,7 @@ side, how many faces there are), a graph is written here. Values know ``+``, ``-
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -15,6 +15,7 @@ import onnx_ir as ir
 from onnxscript import GraphBuilder, OpBuilder
 
 from twoface_pl.export.trace import OPSET
+from twoface_pl.model_file import Shapes
 
 IR_VERSION = 10
 
@@ -31,9 +32,19 @@ def building(name: str) -> Iterator[OpBuilder]:
         ir.set_value_magic_handler(before)
 
 
-def to_model(op: OpBuilder, outputs: Mapping[str, ir.Value]) -> onnx.ModelProto:
+def inputs_of(op: OpBuilder, shapes: Shapes) -> list[ir.Value]:
+    """The graph's inputs."""
+    return [op.builder.input(name, _type(kind), shape) for name, (kind, shape) in shapes.items()]
+
+
+def _type(name: str) -> ir.DataType:
+    return ir.DataType.FLOAT if name == "float32" else ir.DataType[name.upper()]
+
+
+def to_model(op: OpBuilder, shapes: Shapes, outputs: Sequence[ir.Value]) -> onnx.ModelProto:
     """The graph with its outputs as a model."""
-    for name, value in outputs.items():
+    for (name, (kind, shape)), value in zip(shapes.items(), outputs, strict=True):
+        value.type, value.shape = ir.TensorType(_type(kind)), ir.Shape(shape)
         op.builder.add_output(value, name)
     model = ir.to_proto(ir.Model(op.builder.graph, ir_version=IR_VERSION))
     for node in model.graph.node:
@@ -57,6 +68,16 @@ def _register(graph: ir.Graph, weight: ir.Value, name: str) -> None:
     graph.register_initializer(weight)
 
 
+def _renamed(shape: ir.Shape | None, prefix: str) -> ir.Shape | None:
+    """With sides of its own: their names stand for other numbers where a model is spliced in again. To have no shapes
+    at all is no way out: onnxruntime opens such a file ten times as slowly."""
+    if shape is None:
+        return None
+    return ir.Shape(
+        [side if isinstance(side, int) else None if side.value is None else f"{prefix}{side}" for side in shape]
+    )
+
+
 def splice(op: OpBuilder, model: onnx.ModelProto, feeds: Sequence[ir.Value], prefix: str) -> list[ir.Value]:
     """Another model's nodes and weights, fed with values of this graph; returns its outputs.
 
@@ -70,7 +91,9 @@ def splice(op: OpBuilder, model: onnx.ModelProto, feeds: Sequence[ir.Value], pre
     for theirs, value in zip(graph.inputs, feeds, strict=True):
         theirs.replace_all_uses_with(value)
     for name in list(graph.initializers):
-        _register(op.builder.graph, graph.initializers.pop(name), name)
+        weight = graph.initializers.pop(name)
+        if weight.uses():
+            _register(op.builder.graph, weight, name)
     nodes, outputs = list(graph), list(graph.outputs)
     graph.outputs.clear()
     graph.remove(nodes)
@@ -78,6 +101,7 @@ def splice(op: OpBuilder, model: onnx.ModelProto, feeds: Sequence[ir.Value], pre
         node.name = f"{prefix}{node.name}" if node.name else None
         for value in node.outputs:
             value.name = f"{prefix}{value.name}"
+            value.shape = _renamed(value.shape, prefix)
     op.builder.graph.extend(nodes)
     return outputs
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from twoface_pl.export.building import (
     building,
     constant,
+    inputs_of,
     length,
     number,
     pixels_of,
@@ -32,7 +33,7 @@ from twoface_pl.export.resampling import MOST_AVERAGED, Box, Frames, crop, fit_f
 from twoface_pl.export.trace import trace
 from twoface_pl.faces.paste import BLENDED
 from twoface_pl.masks import build_mask_policy
-from twoface_pl.model_file import LARGEST_FILLED, OUTPUT, REPAIR_INPUTS, REPAIR_OUTPUT, SIZE_STEP, ModelFacts
+from twoface_pl.model_file import LARGEST_FILLED, OUTPUT, REPAIR_INPUTS, REPAIR_OUTPUTS, SIZE_STEP, ModelFacts
 from twoface_pl.networks.smooth import smooth_fill
 
 BESIDE = 128  # pixels a side, at which what lies beside the frame is filled
@@ -180,11 +181,7 @@ def repair_graph(generator: onnx.ModelProto, facts: ModelFacts, path: Path) -> o
     """
     smooth = _smooth_graph(path)
     with building("repair") as op:
-        add = op.builder.input
-        given = [
-            add(name, ir.DataType[kind.upper().replace("FLOAT32", "FLOAT")], shape)
-            for name, (kind, shape) in REPAIR_INPUTS.items()
-        ]
+        given = inputs_of(op, REPAIR_INPUTS)
         photo, mask, landmarks, *_ = given
         frame = fit_frames(op, facts.canonical, op.Unsqueeze(landmarks, [0]))
         box = _hole_box(op, mask)
@@ -197,4 +194,4 @@ def repair_graph(generator: onnx.ModelProto, facts: ModelFacts, path: Path) -> o
         blended = content * levels + op.Unsqueeze(part, [0]) * (1.0 - levels)
         blended = op.Cast(op.Clip(op.Round(blended), 0.0, 255.0), to=int(ir.DataType.UINT8))
         part = op.Transpose(op.Squeeze(blended, [0]), perm=[1, 2, 0])
-        return to_model(op, {REPAIR_OUTPUT: _in_photo(op, photo, part, box)})
+        return to_model(op, REPAIR_OUTPUTS, [_in_photo(op, photo, part, box)])

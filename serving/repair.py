@@ -14,7 +14,7 @@ from twoface_pl.faces.finder import FaceFinder
 from twoface_pl.faces.frame import Frame
 from twoface_pl.faces.hole import bounding_box
 from twoface_pl.faces.reading import first_line
-from twoface_pl.model_file import REPAIR, REPAIR_INPUTS, REPAIR_OUTPUT
+from twoface_pl.model_file import REPAIR, REPAIR_INPUTS, REPAIR_OUTPUTS
 from twoface_pl.serving.fill import FillError
 from twoface_pl.serving.model import ModelSession, check_signature
 
@@ -62,8 +62,7 @@ class RepairSession(ModelSession):
 
     def __init__(self, path: Path, device: str = "auto") -> None:
         super().__init__(path, REPAIR, device)
-        photo = REPAIR_INPUTS["photo"]
-        check_signature(self.session, REPAIR_INPUTS, {REPAIR_OUTPUT: photo}, str(path), REPAIR)
+        check_signature(self.session, REPAIR_INPUTS, REPAIR_OUTPUTS, str(path), REPAIR)
         self.finder = FaceFinder(usable_cores())
         self._try()
 

@@ -21,15 +21,23 @@ if TYPE_CHECKING:
     from twoface_pl.faces.frame import FrameKind
 
 # Files of a model by what they do, in a folder of its version; and what stands in their metadata, under "format".
-GENERATOR, REPAIR = "generator", "repair"
-FILES = {GENERATOR: "model.onnx", REPAIR: "repair.onnx"}
-FORMATS = {GENERATOR: "twoface-generator/6", REPAIR: "twoface-repair/1"}
+GENERATOR, REPAIR, DETECTOR = "generator", "repair", "detector"
+FILES = {GENERATOR: "model.onnx", REPAIR: "repair.onnx", DETECTOR: "detector.onnx"}
+FORMATS = {GENERATOR: "twoface-generator/6", REPAIR: "twoface-repair/1", DETECTOR: "twoface-detector/1"}
 CHECKSUM = "graph_sha256"  # in the metadata: of all of the file but its metadata
 INPUTS = ("masked_image", "mask", "reference_images")
 OUTPUT = "filled_image"
 OWN_SIZE_OUTPUT = "filled_at_image_size"  # of a model of any size: what its generator made, before the detail step
-# Of a whole repair, by name: type and shape; see :func:`export.repair.repair_graph`.
-REPAIR_INPUTS: dict[str, tuple[str, tuple[str | int, ...]]] = {
+# Inputs and outputs by name, their types and shapes; see :func:`export.repair.repair_graph` and
+# :func:`export.detector.detector_graph`.
+Shapes = dict[str, tuple[str, tuple[str | int, ...]]]
+DETECTOR_INPUTS: Shapes = {"photo": ("uint8", ("height", "width", 3)), "quarter_turns": ("int64", ())}
+DETECTOR_OUTPUTS: Shapes = {
+    "boxes": ("float32", ("faces", 4)),
+    "landmarks": ("float32", ("faces", 5, 2)),
+    "confidences": ("float32", ("faces",)),
+}
+REPAIR_INPUTS: Shapes = {
     "photo": ("uint8", ("height", "width", 3)),
     "mask": ("uint8", ("height", "width")),
     "landmarks": ("float32", (5, 2)),
@@ -37,7 +45,7 @@ REPAIR_INPUTS: dict[str, tuple[str, tuple[str | int, ...]]] = {
     "reference_sizes": ("int64", ("references", 2)),
     "reference_landmarks": ("float32", ("references", 5, 2)),
 }
-REPAIR_OUTPUT = "filled_photo"
+REPAIR_OUTPUTS: Shapes = {"filled_photo": REPAIR_INPUTS["photo"]}
 SIZE_STEP = 8  # of the sizes of a model of any size
 WEIGHTS_PREFIX = "generator."  # of the initialisers that are the generator's weights
 

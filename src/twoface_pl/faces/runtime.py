@@ -58,6 +58,8 @@ def open_session(
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = SILENT
+    # Where sizes are known in a run only, the plan of what may share memory takes seconds to make, and saves none.
+    options.enable_mem_reuse = False
     # weights stored as int8, as in a recogniser's file, become float32 once, at load, and not in every run
     options.add_session_config_entry("session.disable_quant_qdq", "1")
     rang = threading.Event()
