@@ -9,7 +9,7 @@ ARGS ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo prepare train evaluate export-onnx export-detector placement export-placement serve doctor test test-slow bench bench-data
+.PHONY: help demo prepare train evaluate export-onnx export-detector placement export-placement serve doctor test runtimes test-slow bench bench-data
 .PHONY: bench-train mask-picture full-size-picture lint clean
 
 help: ## list the targets
@@ -44,6 +44,10 @@ doctor: $(STAMP) ## versions, devices, packages, weights
 
 test: $(STAMP) ## tests, without the slow ones
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" -n $(WORKERS) --dist worksteal $(ARGS)
+
+runtimes: $(STAMP) ## what the tests of other runtimes need: OpenVINO, and onnxruntime for Node
+	$(BIN)/python -m pip install --quiet -c constraints.txt openvino
+	npm install --prefix tests/node --ignore-scripts --no-audit --no-fund
 
 test-slow: $(STAMP) ## the slow tests
 	$(BIN)/pytest -m slow $(ARGS)

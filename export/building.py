@@ -15,7 +15,7 @@ import onnx_ir as ir
 from onnxscript import GraphBuilder, OpBuilder
 
 from twoface_pl.export.trace import OPSET
-from twoface_pl.model_file import Shapes
+from twoface_pl.model_signature import Values
 
 IR_VERSION = 10
 
@@ -32,18 +32,18 @@ def building(name: str) -> Iterator[OpBuilder]:
         ir.set_value_magic_handler(before)
 
 
-def inputs_of(op: OpBuilder, shapes: Shapes) -> list[ir.Value]:
+def inputs_of(op: OpBuilder, values: Values) -> list[ir.Value]:
     """The graph's inputs."""
-    return [op.builder.input(name, _type(kind), shape) for name, (kind, shape) in shapes.items()]
+    return [op.builder.input(name, _type(kind), shape) for name, (kind, shape, _) in values.items()]
 
 
 def _type(name: str) -> ir.DataType:
     return ir.DataType.FLOAT if name == "float32" else ir.DataType[name.upper()]
 
 
-def to_model(op: OpBuilder, shapes: Shapes, outputs: Sequence[ir.Value]) -> onnx.ModelProto:
+def to_model(op: OpBuilder, values: Values, outputs: Sequence[ir.Value]) -> onnx.ModelProto:
     """The graph with its outputs as a model."""
-    for (name, (kind, shape)), value in zip(shapes.items(), outputs, strict=True):
+    for (name, (kind, shape, _)), value in zip(values.items(), outputs, strict=True):
         value.type, value.shape = ir.TensorType(_type(kind)), ir.Shape(shape)
         op.builder.add_output(value, name)
     model = ir.to_proto(ir.Model(op.builder.graph, ir_version=IR_VERSION))

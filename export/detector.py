@@ -17,6 +17,7 @@ from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 from onnxscript import OpBuilder
 from torch import Tensor, nn
 
+from twoface_pl import __version__
 from twoface_pl.export.building import (
     building,
     constant,
@@ -33,9 +34,11 @@ from twoface_pl.export.trace import trace
 from twoface_pl.export.write import save_model
 from twoface_pl.faces.detector import FILE, LONGEST_SIDE
 from twoface_pl.faces.files import write_atomically
-from twoface_pl.model_file import DETECTOR, DETECTOR_INPUTS, DETECTOR_OUTPUTS, FORMATS
+from twoface_pl.model_file import DETECTOR, FORMATS
+from twoface_pl.model_signature import DETECTOR_INPUTS, DETECTOR_OUTPUTS, signature
 
 SOURCE = "facenet-pytorch 2.5.3 (MIT), after MTCNN by Zhang et al. 2016"
+LICENCE = "MIT (facenet-pytorch, copyright 2019 Timothy Esler)"
 MOST_SAMPLES = 4  # a pixel's side, of a photo that is shrunk
 SURE_TURNED = 0.99  # confidence that a face of another direction must have
 
@@ -163,7 +166,8 @@ def export_detector(path: Path = FILE) -> None:
     def write(temporary: Path) -> None:
         with tempfile.TemporaryDirectory() as folder:
             graph = detector_graph(trace_networks(Path(folder) / "network.onnx"))
-        save_model(graph, temporary, {"format": FORMATS[DETECTOR], "source": SOURCE})
+        metadata = {"format": FORMATS[DETECTOR], "version": __version__, "source": SOURCE, "licence": LICENCE}
+        save_model(graph, temporary, metadata, signature(DETECTOR))
 
     write_atomically(path, write)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,14 +21,16 @@ from twoface_pl.errors import TwoFaceError
 from twoface_pl.export.graph import AnySizeGraph, ExportGraph, export_graph
 from twoface_pl.export.half import rename_inputs, round_weights, store_half
 from twoface_pl.export.trace import trace
+from twoface_pl.export.triton import triton_config
 from twoface_pl.export.write import open_unlogged, save_model, write_repair
-from twoface_pl.faces.files import write_folder_atomically
+from twoface_pl.faces.detector import FILE as DETECTOR_FILE
+from twoface_pl.faces.files import write_folder_atomically, write_text
 from twoface_pl.masks import CenterSquare, build_mask_policy
 from twoface_pl.model_file import (
+    DETECTOR,
     FILES,
     FORMATS,
     GENERATOR,
-    INPUTS,
     LARGEST_SIZE,
     MOST_REFERENCES,
     REPAIR,
@@ -37,6 +40,7 @@ from twoface_pl.model_file import (
     read_facts,
     read_model,
 )
+from twoface_pl.model_signature import GENERATOR_INPUTS, signature
 from twoface_pl.networks.checkpoint import TrainedGenerator, architecture
 from twoface_pl.networks.weights import check_weights
 
@@ -137,11 +141,11 @@ def _write_graph(
         of_picture |= {1: side, 2: side}
         of_references |= {2: side, 3: side}
     example = _example(trained, TRACED_BATCH, only or TRACED_REFERENCES, graph.sizes[-1])
-    model = trace(graph, example, INPUTS, graph.outputs, (of_picture, dict(of_picture), of_references), path)
+    model = trace(graph, example, GENERATOR_INPUTS, graph.outputs, (of_picture, dict(of_picture), of_references), path)
     _keep_weights(model, graph)
     if half:
         store_half(model)
-    save_model(model, path, metadata)
+    save_model(model, path, metadata, signature(GENERATOR, read_facts(metadata, str(path))))
 
 
 def check_parity(path: Path, graph: ExportGraph, trained: TrainedGenerator) -> dict[tuple[int, int], float]:
@@ -158,7 +162,7 @@ def check_parity(path: Path, graph: ExportGraph, trained: TrainedGenerator) -> d
         inputs = _example(trained, batch, references, size)
         with torch.inference_mode():
             expected = graph(*inputs)
-        feeds = {name: tensor.numpy() for name, tensor in zip(INPUTS, inputs, strict=True)}
+        feeds = {name: tensor.numpy() for name, tensor in zip(GENERATOR_INPUTS, inputs, strict=True)}
         found = session.run(graph.outputs, feeds)
         pairs = zip(found, expected, strict=True)
         difference = max(float(np.abs(here - there.numpy()).max()) for here, there in pairs)
@@ -179,15 +183,20 @@ def next_version(folder: Path) -> Path:
 
 
 def export(
-    trained: TrainedGenerator, output: Path, half: bool = False, figures: Sequence[dict[str, Any]] = ()
+    trained: TrainedGenerator,
+    output: Path,
+    half: bool = False,
+    figures: Sequence[dict[str, Any]] = (),
+    licence: str = "",
 ) -> ExportResult:
-    """Write a generator as ONNX, alone and as a whole repair.
+    """Write a generator as ONNX, alone and as a whole repair, and the face detector beside them.
 
     Args:
         trained: from :func:`load_generator`.
         output: a folder, which gets the next numbered version.
         half: store the weights in half precision; ``trained``'s are rounded, and all is computed in float32.
         figures: what was measured of it, plain containers for the metadata.
+        licence: under which its weights may be used; "": the files do not say.
 
     Raises:
         TwoFaceError: the output is a file, weights that are not finite, or a graph differs from torch; then nothing
@@ -202,7 +211,9 @@ def export(
         check_weights(generator.state_dict(), f"{trained.run} in half precision")
     graph = export_graph(generator, trained.image_size).eval()
     metadata = _metadata(trained, graph, half, figures)
-    read_facts(metadata, f"export of {trained.run}")  # what is written can be read
+    if licence:
+        metadata["licence"] = licence
+    facts = read_facts(metadata, f"export of {trained.run}")  # what is written can be read
     parity: dict[tuple[int, int], float] = {}
 
     def write(folder: Path) -> None:
@@ -211,7 +222,11 @@ def export(
         read_model(path)
         parity.update(check_parity(path, graph, trained))
         write_repair(path, folder / FILES[REPAIR])
+        shutil.copyfile(DETECTOR_FILE, folder / FILES[DETECTOR])
 
     version = next_version(output)
     write_folder_atomically(version, write)
+    configuration = output / "config.pbtxt"
+    if not os.path.lexists(configuration):
+        write_text(configuration, triton_config(output.resolve().name, GENERATOR, signature(GENERATOR, facts)))
     return ExportResult(version, parity, metadata)

@@ -7,7 +7,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from twoface_pl.model_file import LARGEST_SIZE, OUTPUT, OWN_SIZE_OUTPUT, SIZE_STEP
+from twoface_pl.model_file import LARGEST_SIZE, SIZE_STEP
+from twoface_pl.model_signature import OUTPUT, OWN_SIZE_OUTPUT
 from twoface_pl.networks.full_size import FullSize
 from twoface_pl.networks.generator import Generator, MatchingGenerator, composite
 from twoface_pl.networks.tone import find_tones, grey_image, grey_references, in_tone

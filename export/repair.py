@@ -33,7 +33,8 @@ from twoface_pl.export.resampling import MOST_AVERAGED, Box, Frames, crop, fit_f
 from twoface_pl.export.trace import trace
 from twoface_pl.faces.paste import BLENDED
 from twoface_pl.masks import build_mask_policy
-from twoface_pl.model_file import LARGEST_FILLED, OUTPUT, REPAIR_INPUTS, REPAIR_OUTPUTS, SIZE_STEP, ModelFacts
+from twoface_pl.model_file import LARGEST_FILLED, SIZE_STEP, ModelFacts
+from twoface_pl.model_signature import OUTPUT, REPAIR_INPUTS, REPAIR_OUTPUTS
 from twoface_pl.networks.smooth import smooth_fill
 
 BESIDE = 128  # pixels a side, at which what lies beside the frame is filled
@@ -189,9 +190,9 @@ def repair_graph(generator: onnx.ModelProto, facts: ModelFacts, path: Path) -> o
         beside = _beside(op, smooth, photo, mask, box)
         levels = op.Unsqueeze(to_float(op, pixels_of(op, mask, box, (0, 1))) / 255.0, [0, 1])
         weight = _weight(op, frame, box, levels)
-        content = inside * weight + beside * (1.0 - weight)
+        content = op.Clip(inside * weight + beside * (1.0 - weight), 0.0, 255.0)
         part = op.Transpose(to_float(op, pixels_of(op, photo, box, (0, 1))), perm=[2, 0, 1])
         blended = content * levels + op.Unsqueeze(part, [0]) * (1.0 - levels)
-        blended = op.Cast(op.Clip(op.Round(blended), 0.0, 255.0), to=int(ir.DataType.UINT8))
+        blended = op.Cast(op.Round(blended), to=int(ir.DataType.UINT8))
         part = op.Transpose(op.Squeeze(blended, [0]), perm=[1, 2, 0])
         return to_model(op, REPAIR_OUTPUTS, [_in_photo(op, photo, part, box)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -15,20 +16,24 @@ from twoface_pl.masks import build_mask_policy
 from twoface_pl.model_file import (
     CHECKSUM,
     FORMATS,
-    INPUTS,
-    OUTPUT,
     REPAIR,
-    REPAIR_INPUTS,
     ModelFacts,
     read_model,
 )
+from twoface_pl.model_signature import GENERATOR_INPUTS, OUTPUT, REPAIR_INPUTS, Signature, Values, signature
 
 BLOCKS = 8  # a side, of the picture that a repair is checked with
 
 
-def save_model(model: onnx.ModelProto, path: Path, metadata: dict[str, str]) -> None:
-    """Write a model with what it is; its checksum is added."""
+def _described(values: Values) -> str:
+    return json.dumps({name: value._asdict() for name, value in values.items()})
+
+
+def save_model(model: onnx.ModelProto, path: Path, metadata: dict[str, str], takes_and_gives: Signature) -> None:
+    """Write a model with what it is; its checksum is added, and what its inputs and outputs mean."""
     del model.metadata_props[:]
+    for what, values in takes_and_gives._asdict().items():
+        metadata[what] = _described(values)
     metadata[CHECKSUM] = graph_checksum(model.SerializeToString())
     onnx.helper.set_model_props(model, metadata)
     onnx.checker.check_model(model)
@@ -50,7 +55,7 @@ def write_repair(generator: Path, path: Path) -> None:
     """
     model = read_model(generator)
     graph = repair_graph(onnx.load_model_from_string(model.content), model.facts, path)
-    save_model(graph, path, {**model.metadata, "format": FORMATS[REPAIR]})
+    save_model(graph, path, {**model.metadata, "format": FORMATS[REPAIR]}, signature(REPAIR))
     read_model(path, REPAIR)
     _check_repair(path, generator, model.facts)
 
@@ -70,7 +75,7 @@ def _check_repair(path: Path, generator: Path, facts: ModelFacts) -> None:
     image, references = photo.astype(np.float32) / 255, np.stack(others).astype(np.float32) / 255
     mask = hole[None, ..., None].astype(np.float32)
     framed = image[None] * (1 - mask), mask, references[None]
-    (filled,) = open_unlogged(generator).run([OUTPUT], dict(zip(INPUTS, framed, strict=True)))
+    (filled,) = open_unlogged(generator).run([OUTPUT], dict(zip(GENERATOR_INPUTS, framed, strict=True)))
     off = np.abs(np.where(hole[..., None], np.round(filled[0] * 255), photo) - repaired)
     if not off[hole].max() <= 1 or off[~hole].any():
         raise TwoFaceError(

@@ -10,8 +10,9 @@ import numpy as np
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces import runtime
 from twoface_pl.faces.reading import first_line
-from twoface_pl.model_file import GENERATOR, INPUTS, OUTPUT, OWN_SIZE_OUTPUT
-from twoface_pl.serving.model import ModelSession, check_signature
+from twoface_pl.model_file import GENERATOR
+from twoface_pl.model_signature import GENERATOR_INPUTS, OUTPUT, OWN_SIZE_OUTPUT
+from twoface_pl.serving.model import ModelSession
 
 TOLERANCE = 1e-3  # of what a fill may be beside [0, 1] and beside the picture: a quarter of a step of 8 bits
 
@@ -33,15 +34,7 @@ class FillSession(ModelSession):
 
     def __init__(self, path: Path, device: str = "auto") -> None:
         super().__init__(path, GENERATOR, device)
-        own, facts = self.image_size, self.facts
-        side = None if facts.any_size else own
-        shapes = (None, side, side, 3), (None, side, side, 1), (None, facts.references, side, side, 3)
-        takes = {name: ("float32", shape) for name, shape in zip(INPUTS, shapes, strict=True)}
-        gives = {OUTPUT: ("float32", shapes[0])}
-        if facts.any_size:
-            gives[OWN_SIZE_OUTPUT] = ("float32", (None, own, own, 3))
-        check_signature(self.session, takes, gives, str(path), f"{GENERATOR} of {own} px")
-        for size in sorted({own, facts.fitting_size(2 * own)}):
+        for size in sorted({self.image_size, self.facts.fitting_size(2 * self.image_size)}):
             self._try(size)
 
     def _try(self, size: int) -> None:
@@ -75,7 +68,7 @@ class FillSession(ModelSession):
 
     def _feeds(self, images: np.ndarray, masks: np.ndarray, references: np.ndarray) -> dict[str, np.ndarray]:
         holes = masks.astype(np.float32)[..., None]
-        return dict(zip(INPUTS, (images * (1 - holes), holes, references), strict=True))
+        return dict(zip(GENERATOR_INPUTS, (images * (1 - holes), holes, references), strict=True))
 
     def fill(self, images: np.ndarray, masks: np.ndarray, references: np.ndarray) -> np.ndarray:
         """Fill a batch. A photo in grey, or in one tone, stays so, whatever colours its references have.

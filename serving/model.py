@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +13,11 @@ from twoface_pl.faces import runtime
 from twoface_pl.faces.detector import usable_cores
 from twoface_pl.faces.reading import shortened
 from twoface_pl.masks import build_mask_policy
-from twoface_pl.model_file import ADVICE, FILES, GENERATOR, is_version, read_model
+from twoface_pl.model_file import ADVICE, FILES, GENERATOR, ModelFacts, is_version, read_model
+from twoface_pl.model_signature import signature
 
 GPU_FILES = ("/dev/nvidiactl", "/dev/dxg")  # dxg: under WSL
 TYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(int64)": "int64"}
-Shapes = Mapping[str, tuple[str, tuple[object, ...]]]  # by name: type, and sides; what is no number stands for any
 
 
 def find_model(path: Path, kind: str = GENERATOR) -> Path:
@@ -65,15 +64,16 @@ def open_session(content: bytes, name: str, device: str) -> onnxruntime.Inferenc
     return session
 
 
-def check_signature(session: onnxruntime.InferenceSession, takes: Shapes, gives: Shapes, name: str, kind: str) -> None:
+def _check_signature(session: onnxruntime.InferenceSession, facts: ModelFacts, name: str, kind: str) -> None:
     """Refuse a graph whose inputs and outputs are not those of its kind."""
+    takes, gives = signature(kind, facts)
 
     def sides(shape: object) -> tuple[int | None, ...]:
         return tuple(side if isinstance(side, int) else None for side in shape)  # type: ignore[attr-defined]
 
     for what, entries, wanted in (("inputs", session.get_inputs(), takes), ("outputs", session.get_outputs(), gives)):
         found = {entry.name: (TYPES.get(entry.type, entry.type), sides(entry.shape)) for entry in entries}
-        if found != {known: (of_type, sides(shape)) for known, (of_type, shape) in wanted.items()}:
+        if found != {known: (value.type, sides(value.shape)) for known, value in wanted.items()}:
             listed = ", ".join(f"{entry.name} {entry.type} {entry.shape}" for entry in entries)
             raise TwoFaceError(f"{name}: its {what} are not those of a {kind}: {listed[:300]}")
 
@@ -99,6 +99,7 @@ class ModelSession:
         policy = build_mask_policy(self.facts.default_mask)
         self.default_mask: np.ndarray = policy.draw(np.random.default_rng(0), self.image_size)
         self.session = open_session(model.content, str(path), device)
+        _check_signature(self.session, self.facts, str(path), kind)
 
     @property
     def provider(self) -> str:

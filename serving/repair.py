@@ -14,9 +14,9 @@ from twoface_pl.faces.finder import FaceFinder
 from twoface_pl.faces.frame import Frame
 from twoface_pl.faces.hole import bounding_box
 from twoface_pl.faces.reading import first_line
-from twoface_pl.model_file import REPAIR, REPAIR_INPUTS, REPAIR_OUTPUTS
+from twoface_pl.model_file import REPAIR
 from twoface_pl.serving.fill import FillError
-from twoface_pl.serving.model import ModelSession, check_signature
+from twoface_pl.serving.model import ModelSession
 
 SPARE = 2  # pixels about a frame
 ABOUT_HOLE = 0.25  # of a hole's longer side, what is kept about it
@@ -62,7 +62,6 @@ class RepairSession(ModelSession):
 
     def __init__(self, path: Path, device: str = "auto") -> None:
         super().__init__(path, REPAIR, device)
-        check_signature(self.session, REPAIR_INPUTS, REPAIR_OUTPUTS, str(path), REPAIR)
         self.finder = FaceFinder(usable_cores())
         self._try()
 

@@ -25,27 +25,6 @@ GENERATOR, REPAIR, DETECTOR = "generator", "repair", "detector"
 FILES = {GENERATOR: "model.onnx", REPAIR: "repair.onnx", DETECTOR: "detector.onnx"}
 FORMATS = {GENERATOR: "twoface-generator/6", REPAIR: "twoface-repair/1", DETECTOR: "twoface-detector/1"}
 CHECKSUM = "graph_sha256"  # in the metadata: of all of the file but its metadata
-INPUTS = ("masked_image", "mask", "reference_images")
-OUTPUT = "filled_image"
-OWN_SIZE_OUTPUT = "filled_at_image_size"  # of a model of any size: what its generator made, before the detail step
-# Inputs and outputs by name, their types and shapes; see :func:`export.repair.repair_graph` and
-# :func:`export.detector.detector_graph`.
-Shapes = dict[str, tuple[str, tuple[str | int, ...]]]
-DETECTOR_INPUTS: Shapes = {"photo": ("uint8", ("height", "width", 3)), "quarter_turns": ("int64", ())}
-DETECTOR_OUTPUTS: Shapes = {
-    "boxes": ("float32", ("faces", 4)),
-    "landmarks": ("float32", ("faces", 5, 2)),
-    "confidences": ("float32", ("faces",)),
-}
-REPAIR_INPUTS: Shapes = {
-    "photo": ("uint8", ("height", "width", 3)),
-    "mask": ("uint8", ("height", "width")),
-    "landmarks": ("float32", (5, 2)),
-    "references": ("uint8", ("references", "reference_height", "reference_width", 3)),
-    "reference_sizes": ("int64", ("references", 2)),
-    "reference_landmarks": ("float32", ("references", 5, 2)),
-}
-REPAIR_OUTPUTS: Shapes = {"filled_photo": REPAIR_INPUTS["photo"]}
 SIZE_STEP = 8  # of the sizes of a model of any size
 WEIGHTS_PREFIX = "generator."  # of the initialisers that are the generator's weights
 
@@ -272,6 +251,20 @@ class ModelFile:
     facts: ModelFacts
 
 
+def read_whole(path: Path) -> tuple[bytes, dict[str, str], bool]:
+    """An ONNX file's bytes and metadata, and whether its checksum is right.
+
+    Raises:
+        TwoFaceError: missing or not an ONNX file.
+    """
+    content = read_onnx(path, "model", ADVICE)
+    try:
+        metadata = read_metadata(content)
+        return content, metadata, metadata.get(CHECKSUM) == graph_checksum(content)
+    except (ValueError, IndexError):
+        raise TwoFaceError(f"{path}: not an ONNX file; {ADVICE}") from None
+
+
 def read_model(path: Path, kind: str = GENERATOR) -> ModelFile:
     """Read an exported file of a kind, one of ``FILES``, and check all that needs no runtime.
 
@@ -280,14 +273,9 @@ def read_model(path: Path, kind: str = GENERATOR) -> ModelFile:
             graph that is not the one that was exported, or one that reads other files, branches or loops.
     """
     name = str(path)
-    content = read_onnx(path, "model", ADVICE)
-    try:
-        metadata = read_metadata(content)
-        found = graph_checksum(content)
-    except (ValueError, IndexError):
-        raise TwoFaceError(f"{name}: not an ONNX file; {ADVICE}") from None
+    content, metadata, whole = read_whole(path)
     facts = read_facts(metadata, name, kind)
-    if metadata.get(CHECKSUM) != found:
+    if not whole:
         raise TwoFaceError(f"{name}: its graph or weights are not those that were exported; get the file anew")
     check_straight(content, name)
     return ModelFile(content, metadata, facts)

@@ -16,7 +16,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
     trained = load_trained(config["checkpoint"])
     paths = [config["figures"]] if isinstance(config["figures"], str) else config["figures"]
     figures = read_figures([Path(path) for path in paths], trained.run, trained.batches) or trained.figures
-    result = export(trained, Path(config["output"]), config["half"], figures)
+    result = export(trained, Path(config["output"]), config["half"], figures, config["licence"])
     batches, references = (sorted(set(numbers)) for numbers in zip(*result.parity, strict=True))
     print(
         f"{result.path} ({result.path.stat().st_size / 1e6:.1f} MB), and as a whole repair {FILES[REPAIR]}\n"

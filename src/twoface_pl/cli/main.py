@@ -16,12 +16,13 @@ HYDRA_COMMANDS = {
     "prepare": "photos of people to a prepared data set",
     "train": "prepared data to checkpoints",
     "evaluate": "figures of a checkpoint, with controls beside each",
-    "export": "a checkpoint to one ONNX file, checked against torch",
+    "export": "a checkpoint to ONNX files, checked against torch",
     "masks": "a picture of what mask policies draw",
 }
 PLAIN_COMMANDS = {
     "inpaint": "fill the hole of a photo, or of a folder of photos, with an exported model",
     "serve": "answer the 2018 REST protocol over HTTP",
+    "inspect": "what an exported file takes and gives, and where it comes from",
     "doctor": "versions, devices, packages and weights of this machine",
     "demo": "the whole path on synthetic faces, in minutes",
 }
