@@ -154,7 +154,7 @@ def _filled(
     side = _fitting_size(op, facts, number(op, frame.side(op)), length(op, references, 0))
     own_size = op.Unsqueeze(op.Shape(mask), [0])
     framed, share = crop(op, op.Unsqueeze(photo, [0]), own_size, frame, side, op.Unsqueeze(mask, [0, 3]))
-    hole = to_float(op, op.Greater(op.Transpose(share, perm=[0, 2, 3, 1]), TOUCHED))
+    hole = to_float(op, op.Greater(op.Transpose(share, perm=[0, 2, 3, 1]), TOUCHED * 255))
     if facts.only_default_mask:
         wanted = build_mask_policy(facts.default_mask).draw(np.random.default_rng(0), facts.image_size)
         hole = constant(op, wanted.astype(np.float32)[None, ..., None])

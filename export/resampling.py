@@ -1,6 +1,7 @@
 """Pictures resampled by a similarity inside of an ONNX graph, as :mod:`twoface_pl.faces.frame` does it.
 
-What shrinks is averaged, never skipped over: first by a whole factor, the rest by several samples a pixel.
+What shrinks is averaged, never skipped over: first by a whole factor, the rest by a box as wide as one pixel of the
+result, or by several samples for each.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from onnxscript import OpBuilder
 from twoface_pl.export.building import constant, length, pixels_of, shape_of, steps, to_float, to_whole
 
 MOST_SAMPLES = 4.0  # a pixel's side; references that are still larger are sampled more sparsely
+WIDEST = 2.0  # pixels that a sample of a photo stands for, in its box
 MOST_AVERAGED = 8.0  # of a larger picture's pixels some are left out, so that memory has a bound
 NEARLY = 0.1  # by how much more than so many pixels one sample may stand for
 SPARE = 1.0  # pixels about a frame
@@ -72,11 +74,25 @@ def _reflect(op: OpBuilder, places: ir.Value, low: ir.Value, high: ir.Value) -> 
     return low + wide - op.Abs((away - op.Floor(away)) * (wide * 2.0) - wide)
 
 
-def _samples(op: OpBuilder, scale: ir.Value) -> tuple[ir.Value, ir.Value]:
-    """For so many source pixels to a pixel (B,): the whole factor to shrink by first, and the samples a side; int64."""
-    factor = op.Max(op.Floor(op.ReduceMin(scale, keepdims=0)), 1.0)
-    samples = op.Clip(op.Ceil(op.ReduceMax(scale, keepdims=0) / factor - NEARLY), 1.0, MOST_SAMPLES)
-    return to_whole(op, factor), to_whole(op, samples)
+def _whole_factor(op: OpBuilder, scale: ir.Value) -> ir.Value:
+    """What pictures are shrunk by first that have so many pixels to one of the result, (B,); float."""
+    return op.Max(op.Floor(op.ReduceMin(scale, keepdims=0)), 1.0)
+
+
+def _samples(op: OpBuilder, scale: ir.Value, wide: float) -> ir.Value:
+    """How many samples a side stand for a pixel, where each stands for ``wide`` at the most; int64."""
+    most = op.ReduceMax(scale, keepdims=0) / wide
+    return to_whole(op, op.Clip(op.Ceil(most - NEARLY), 1.0, MOST_SAMPLES))
+
+
+def _soften(op: OpBuilder, planes: ir.Value, channels: int, wide: ir.Value) -> ir.Value:
+    """Means over a box, 1 to 3 pixels wide, about each pixel of planes (B, C, H, W)."""
+    beside = (wide - 1.0) * 0.5
+    line = op.Concat(*(op.Reshape(value, [1]) for value in (beside, beside * 0.0 + 1.0, beside)), axis=0) / wide
+    box = op.Unsqueeze(line, [0]) * op.Unsqueeze(line, [1])
+    weights = op.Expand(op.Unsqueeze(box, [0, 1]), constant(op, np.array([channels, 1, 3, 3])))
+    padded = op.Pad(planes, constant(op, np.array([0, 0, 1, 1, 0, 0, 1, 1])), mode="edge")
+    return op.Conv(padded, weights, group=channels)
 
 
 def _means(op: OpBuilder, planes: ir.Value, by: ir.Value) -> ir.Value:
@@ -110,12 +126,11 @@ def _bounds(
 
 
 def _part(op: OpBuilder, picture: ir.Value, box: Box, step: ir.Value, factor: ir.Value) -> ir.Value:
-    """Of uint8 (B, H, W, C) every ``step``-th pixel of a box, float (B, C, rows, columns), a multiple of ``factor``
-    each; one row or column at the least."""
+    """Of uint8 (B, H, W, C) every ``step``-th pixel of a box, (B, C, rows, columns), a multiple of ``factor`` each."""
     part = pixels_of(op, picture, box, (1, 2), step)
     sides = [op.Max(length(op, part, axis) / factor, 1) * factor for axis in (1, 2)]
     zero = constant(op, np.array(0))
-    return to_float(op, op.Transpose(pixels_of(op, part, (zero, zero, *sides), (1, 2)), perm=[0, 3, 1, 2]))
+    return op.Transpose(pixels_of(op, part, (zero, zero, *sides), (1, 2)), perm=[0, 3, 1, 2])
 
 
 def crop(
@@ -132,7 +147,7 @@ def crop(
         masks: uint8 (B, H, W, 1), more than 0 in the hole, where pictures are black whatever they hold.
 
     Returns:
-        Float (B, 3, side, side), in levels; with masks, (B, 1, side, side) too, which share of each pixel is hole.
+        Float (B, 3, side, side), in levels; with masks, (B, 1, side, side) too, how much of each pixel is hole.
     """
     height, width = (to_float(op, op.Gather(sizes, axis, axis=1)) for axis in (0, 1))
     left, right = _bounds(op, frames.x, frames.along, op.Neg(frames.across), width)
@@ -144,11 +159,14 @@ def crop(
     )  # fmt: skip
     scale = frames.side(op) / to_float(op, side)
     step = op.Max(op.Floor(op.ReduceMin(scale, keepdims=0) / MOST_AVERAGED), 1.0)
-    factor, samples = _samples(op, scale / step)
+    factor = _whole_factor(op, scale / step)
+    rest = scale / (step * factor)
+    samples = _samples(op, rest, WIDEST)
+    wide = op.Clip(op.ReduceMin(rest, keepdims=0) / to_float(op, samples), 1.0, WIDEST)
     share = _middles(op, side, samples) / to_float(op, side)
     right_of, below = op.Unsqueeze(share, [0, 1]), op.Unsqueeze(share, [0, 2])
     x, y, along, across = (_column(op, value) for value in frames)
-    by = to_float(op, factor) * step
+    by = factor * step
 
     def placed(places: ir.Value, low: ir.Value, high: ir.Value, first: ir.Value) -> ir.Value:
         within = _reflect(op, places, _column(op, low), _column(op, high))
@@ -159,11 +177,14 @@ def crop(
         placed(y + across * right_of + along * below, top, bottom, first_row),
     )
     given = [pictures] if masks is None else [pictures, masks]
-    parts = [_part(op, picture, box, to_whole(op, step), factor) for picture in given]
+    parts = [_part(op, picture, box, to_whole(op, step), to_whole(op, factor)) for picture in given]
     if masks is not None:
-        parts[1] = to_float(op, op.Greater(parts[1], 0.0))
-        parts[0] = parts[0] * (1.0 - parts[1])
-    return tuple(_sample(op, _means(op, part, factor), at, samples, "bilinear") for part in parts)
+        full, none = (constant(op, np.array(level, np.uint8)) for level in (255, 0))
+        keep = op.Where(op.Equal(parts[1], none), full, none)
+        parts = [op.Min(parts[0], keep), op.Sub(full, keep)]  # in bytes: as numbers they are four times as large
+    planes = [_means(op, to_float(op, part), to_whole(op, factor)) for part in parts]
+    planes = [_soften(op, part, channels, wide) for part, channels in zip(planes, (3, 1), strict=False)]
+    return tuple(_sample(op, part, at, samples, "bilinear") for part in planes)
 
 
 def paste(op: OpBuilder, planes: ir.Value, frame: Frames, box: Box) -> ir.Value:
@@ -180,7 +201,9 @@ def paste(op: OpBuilder, planes: ir.Value, frame: Frames, box: Box) -> ir.Value:
     """
     top, left, bottom, right = box
     size = length(op, planes, 2)
-    factor, samples = _samples(op, to_float(op, size) / frame.side(op))
+    scale = to_float(op, size) / frame.side(op)
+    factor = to_whole(op, _whole_factor(op, scale))
+    samples = _samples(op, scale / to_float(op, factor), 1.0)
     rest = constant(op, np.array(0)), constant(op, np.array(0)), size / factor * factor, size / factor * factor
     planes = _means(op, pixels_of(op, planes, rest, (2, 3)), factor)
     x = _middles(op, right - left, samples) + to_float(op, left)

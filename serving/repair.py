@@ -135,7 +135,7 @@ class RepairSession(ModelSession):
         self.check_references(len(references))
         feeds = self._feeds(photo, hole.view(np.uint8) * np.uint8(255), frame, references, frames)
         try:
-            (repaired,) = self.session.run(None, feeds)
+            (repaired,) = self.session.run(None, feeds, runtime.run_options())
         except Exception as error:  # onnxruntime raises classes of its own, with no common base
             raise FillError(f"{self.path}: cannot repair this photo: {first_line(error)}") from None
         return np.asarray(repaired)[bounding_box(feeds["mask"])]

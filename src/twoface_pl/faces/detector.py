@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twoface_pl.faces.face import Face
-from twoface_pl.faces.runtime import open_session
+from twoface_pl.faces.runtime import open_session, run_options
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -68,7 +68,7 @@ class FaceDetector:
     def _detect_turned(self, photo: np.ndarray, quarters: int) -> list[Face]:
         """Faces that are turned clockwise by so many right angles; of the photo as it stands any, else sure ones."""
         feeds = {"photo": np.ascontiguousarray(photo), "quarter_turns": np.array(quarters)}
-        boxes, landmarks, confidences = (np.asarray(each) for each in self._session.run(None, feeds))
+        boxes, landmarks, confidences = (np.asarray(each) for each in self._session.run(None, feeds, run_options()))
         return [
             Face((float(x), float(y), float(width), float(height)), points, float(confidence))
             for (x, y, width, height), points, confidence in zip(boxes, landmarks, confidences, strict=True)
