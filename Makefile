@@ -10,7 +10,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo prepare train evaluate export-onnx export-detector placement export-placement serve doctor test runtimes test-slow bench bench-data
-.PHONY: bench-train mask-picture full-size-picture lint clean
+.PHONY: bench-train bench-infer mask-picture full-size-picture lint clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -75,6 +75,9 @@ bench: $(STAMP) ## speed of both generators, training and inference, in one run
 
 bench-train: $(STAMP) ## speed of a training step and its parts, fp32 and bf16, in one run
 	$(BIN)/python benchmarks/speed.py --no-inference $(ARGS)
+
+bench-infer: $(STAMP) ## speed and memory of what is exported: runtimes, and whole repairs by part, in one run
+	$(BIN)/python benchmarks/infer.py $(ARGS)
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .

@@ -72,7 +72,7 @@ class RepairSession(ModelSession):
             0, 256, (1 + (self.facts.references or 1), size, size, 3), np.uint8
         )
         frame, hole = Frame(0, 0, size), self.default_mask.view(np.uint8) * np.uint8(255)
-        feeds = self._feeds(photo, hole, frame, references, [frame] * len(references))
+        feeds = self.feeds(photo, hole, frame, references, [frame] * len(references))
         (repaired,) = runtime.first_run(self.session, feeds, str(self.path))
         if repaired.shape != photo.shape:
             problem = f"of shape {repaired.shape}, not {photo.shape}"
@@ -87,7 +87,7 @@ class RepairSession(ModelSession):
         rows, columns = part
         return (frame.from_unit(self.facts.canonical) - (columns.start, rows.start)).astype(np.float32)
 
-    def _feeds(
+    def feeds(
         self,
         photo: np.ndarray,
         mask: np.ndarray,
@@ -133,7 +133,7 @@ class RepairSession(ModelSession):
             FillError: it fails, for want of memory above all.
         """
         self.check_references(len(references))
-        feeds = self._feeds(photo, hole.view(np.uint8) * np.uint8(255), frame, references, frames)
+        feeds = self.feeds(photo, hole.view(np.uint8) * np.uint8(255), frame, references, frames)
         try:
             (repaired,) = self.session.run(None, feeds, runtime.run_options())
         except Exception as error:  # onnxruntime raises classes of its own, with no common base
