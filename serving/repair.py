@@ -24,7 +24,11 @@ ABOUT_HOLE = 0.25  # of a hole's longer side, what is kept about it
 
 def surroundings(frame: Frame, shape: tuple[int, ...], hole: tuple[slice, slice] | None = None) -> tuple[slice, slice]:
     """The part of a photo that a repair needs: the frame, and the hole with what is about it. What is cut away changes
-    nothing, since nothing is resampled."""
+    nothing, since nothing is resampled.
+
+    Raises:
+        TwoFaceError: the frame lies outside of the photo.
+    """
     corners = frame.from_unit(np.array([(0, 0), (1, 0), (0, 1), (1, 1)]))
     low, high = np.floor(corners.min(axis=0)) - SPARE, np.ceil(corners.max(axis=0)) + SPARE
     if hole is not None:
@@ -33,6 +37,8 @@ def surroundings(frame: Frame, shape: tuple[int, ...], hole: tuple[slice, slice]
         low = np.minimum(low, np.floor(np.array([columns.start, rows.start]) - more))
         high = np.maximum(high, np.ceil(np.array([columns.stop, rows.stop]) + more))
     height, width = shape[:2]
+    if (high <= 0).any() or (low >= (width, height)).any():
+        raise TwoFaceError("the face's frame lies outside the photo")
     left, top = np.clip(low, 0, (width - 1, height - 1)).astype(int)
     right, bottom = np.clip(high, (left + 1, top + 1), (width, height)).astype(int)
     return slice(int(top), int(bottom)), slice(int(left), int(right))
