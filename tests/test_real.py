@@ -77,6 +77,8 @@ def test_the_whole_path_on_real_faces(name: str, tmp_path: Path) -> None:
     evaluation = evaluate(trained, EvaluateOptions(tmp_path / "set", "test", None, 8, 8, 0, "cpu"), identity)
     conditions = evaluation.figures["conditions"]
     assert 0.2 < conditions[evaluation.figures["opencv"]]["identity_to_truth"]["value"] < 1
+    if name == "ours":
+        return  # its export takes longer than all of this, and test_whole_path.py has one
     exported = export(trained, tmp_path / "models")
     session = RepairSession(exported.folder / FILES[REPAIR], "cpu")
     photo, reference = (decode_image(path) for path in list_photos(people[0]).paths[:2])
