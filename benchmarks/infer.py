@@ -32,6 +32,7 @@ from twoface_pl.export.read import load_exported
 from twoface_pl.faces.detector import usable_cores
 from twoface_pl.faces.finder import Sought
 from twoface_pl.faces.frame import FrameKind
+from twoface_pl.faces.hole import as_levels
 from twoface_pl.faces.image import decode_image, read_photo, write_image
 from twoface_pl.faces.runtime import run_options
 from twoface_pl.faces.writing import write_photo
@@ -132,7 +133,7 @@ def print_runtimes(rounds: int) -> None:
     photo, reference = (synthetic_photo(PERSON, number, 700) for number in (0, 1))
     frames = [place(session, Sought(pixels)) for pixels in (photo, reference)]
     hole = frames[0].mask_in_photo(session.default_mask, *photo.shape[:2])
-    feeds = session.feeds(photo, hole.view(np.uint8) * np.uint8(255), frames[0], [reference], frames[1:])
+    feeds = session.feeds(photo, as_levels(hole), frames[0], [reference], frames[1:])
     runs: dict[str, Run] = {"onnxruntime": lambda: session.session.run(None, feeds)}
     other = _in_openvino(session.path, feeds)
     if other is None:
@@ -179,7 +180,7 @@ def one_repair(folder: Path) -> dict[str, float]:
     with _timed(parts, "repair"):
         content = session.repair(seen, mask, frames[0], [reference], frames[1:])
     with _timed(parts, "paste"):
-        result = photo.with_fill(content, mask.view(np.uint8) * np.uint8(255))
+        result = photo.with_fill(content, as_levels(mask))
     peak = _memory("VmHWM") - before
     with _timed(parts, "encode"):
         write_photo(folder / "result.jpg", result, reencode=True)

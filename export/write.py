@@ -11,6 +11,7 @@ import onnxruntime
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.export.repair import repair_graph
+from twoface_pl.faces.hole import as_levels
 from twoface_pl.faces.onnx_file import graph_checksum
 from twoface_pl.masks import build_mask_policy
 from twoface_pl.model_file import (
@@ -69,7 +70,7 @@ def _check_repair(path: Path, generator: Path, facts: ModelFacts) -> None:
     hole = build_mask_policy(facts.default_mask).draw(rng, size)
     landmarks = (size * facts.canonical).astype(np.float32)
     sizes, places = np.full((count, 2), size), np.stack([landmarks] * count)
-    given = photo, np.uint8(255) * hole, landmarks, np.stack(others), sizes, places
+    given = photo, as_levels(hole), landmarks, np.stack(others), sizes, places
     (repaired,) = open_unlogged(path).run(None, dict(zip(REPAIR_INPUTS, given, strict=True)))
 
     image, references = photo.astype(np.float32) / 255, np.stack(others).astype(np.float32) / 255

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 
@@ -22,22 +20,15 @@ class FillError(TwoFaceError):
 
 
 class FillSession(ModelSession):
-    """Fills batches of pictures with an exported generator.
+    """Fills batches of pictures with an exported generator."""
 
-    Args:
-        path: the ONNX file.
-        device: see :func:`open_session`.
+    kind = GENERATOR
 
-    Raises:
-        TwoFaceError: not an export of this project, changed since, or one that fills no picture; says what is wrong.
-    """
-
-    def __init__(self, path: Path, device: str = "auto") -> None:
-        super().__init__(path, GENERATOR, device)
+    def _try(self) -> None:
         for size in sorted({self.image_size, self.facts.fitting_size(2 * self.image_size)}):
-            self._try(size)
+            self._try_at(size)
 
-    def _try(self, size: int) -> None:
+    def _try_at(self, size: int) -> None:
         """Fill one picture; what is not as every generator's answer is refused. The next one is faster for it."""
         rng = np.random.default_rng(0)
         mask = self.hole_at(size)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import onnxruntime
@@ -78,28 +80,35 @@ def _check_signature(session: onnxruntime.InferenceSession, facts: ModelFacts, n
             raise TwoFaceError(f"{name}: its {what} are not those of a {kind}: {listed[:300]}")
 
 
-class ModelSession:
+class ModelSession(ABC):
     """An exported file, open.
 
     Args:
         path: the ONNX file.
-        kind: of it, one of ``FILES``.
         device: see :func:`open_session`.
 
     Raises:
-        TwoFaceError: not an export of this project, or changed since; says what is wrong.
+        TwoFaceError: not an export of this project, changed since, or one whose first answer cannot be right; says what
+            is wrong.
     """
 
-    def __init__(self, path: Path, kind: str, device: str) -> None:
+    kind: ClassVar[str]  # of the file, one of ``FILES``
+
+    def __init__(self, path: Path, device: str = "auto") -> None:
         self.path = path
-        model = read_model(path, kind)
+        model = read_model(path, self.kind)
         self.metadata, self.facts = model.metadata, model.facts
         self.image_size = self.facts.image_size
         self.frame = self.facts.frame
         policy = build_mask_policy(self.facts.default_mask)
         self.default_mask: np.ndarray = policy.draw(np.random.default_rng(0), self.image_size)
         self.session = open_session(model.content, str(path), device)
-        _check_signature(self.session, self.facts, str(path), kind)
+        _check_signature(self.session, self.facts, str(path), self.kind)
+        self._try()
+
+    @abstractmethod
+    def _try(self) -> None:
+        """Refuse a graph whose answer to a first picture cannot be right. The next one is faster for it."""
 
     @property
     def provider(self) -> str:

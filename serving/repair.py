@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from functools import cached_property
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from twoface_pl.faces import runtime
 from twoface_pl.faces.detector import usable_cores
 from twoface_pl.faces.finder import FaceFinder
 from twoface_pl.faces.frame import Frame
-from twoface_pl.faces.hole import bounding_box
+from twoface_pl.faces.hole import as_levels, bounding_box
 from twoface_pl.faces.reading import first_line
 from twoface_pl.model_file import REPAIR
 from twoface_pl.serving.fill import FillError
@@ -56,28 +56,21 @@ def _one_size(pictures: Sequence[np.ndarray]) -> np.ndarray:
 
 
 class RepairSession(ModelSession):
-    """Repairs photos.
+    """Repairs photos."""
 
-    Args:
-        path: the ONNX file.
-        device: see :func:`open_session`.
+    kind = REPAIR
 
-    Raises:
-        TwoFaceError: not an export of this project, changed since, or one that repairs no photo; says what is wrong.
-    """
-
-    def __init__(self, path: Path, device: str = "auto") -> None:
-        super().__init__(path, REPAIR, device)
-        self.finder = FaceFinder(usable_cores())
-        self._try()
+    @cached_property
+    def finder(self) -> FaceFinder:
+        """Of their faces."""
+        return FaceFinder(usable_cores())
 
     def _try(self) -> None:
-        """Repair one picture; the next one is faster for it."""
         size = self.image_size
         photo, *references = np.random.default_rng(0).integers(
             0, 256, (1 + (self.facts.references or 1), size, size, 3), np.uint8
         )
-        frame, hole = Frame(0, 0, size), self.default_mask.view(np.uint8) * np.uint8(255)
+        frame, hole = Frame(0, 0, size), as_levels(self.default_mask)
         feeds = self.feeds(photo, hole, frame, references, [frame] * len(references))
         (repaired,) = runtime.first_run(self.session, feeds, str(self.path))
         if repaired.shape != photo.shape:
@@ -139,7 +132,7 @@ class RepairSession(ModelSession):
             FillError: it fails, for want of memory above all.
         """
         self.check_references(len(references))
-        feeds = self.feeds(photo, hole.view(np.uint8) * np.uint8(255), frame, references, frames)
+        feeds = self.feeds(photo, as_levels(hole), frame, references, frames)
         try:
             (repaired,) = self.session.run(None, feeds, runtime.run_options())
         except Exception as error:  # onnxruntime raises classes of its own, with no common base

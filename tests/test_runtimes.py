@@ -18,6 +18,7 @@ from drawn_faces import CLEAR, drawn
 from twoface_pl.export.triton import TYPES, triton_config
 from twoface_pl.faces.detector import FILE as DETECTOR_FILE
 from twoface_pl.faces.finder import FaceFinder, Sought
+from twoface_pl.faces.hole import as_levels
 from twoface_pl.faces.image import decode_image, write_image
 from twoface_pl.model_file import DETECTOR, FILES, GENERATOR, REPAIR, SHIPPED, read_model
 from twoface_pl.model_signature import Values, signature
@@ -53,7 +54,7 @@ def repaired(twoface: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     session = RepairSession(version / FILES[REPAIR], "cpu")
     frame = session.frame.place(FaceFinder().find(Sought(photo)))
     hole = find_hole(session, frame, None, *photo.shape[:2])
-    write_image(folder / "mask.png", np.repeat(hole[..., None], 3, axis=2).view(np.uint8) * np.uint8(255))
+    write_image(folder / "mask.png", np.repeat(as_levels(hole)[..., None], 3, axis=2))
     done = twoface(
         "inpaint", "--image", "photo.png", "--reference", "reference.png", "--output", "filled.png",
         "--model", "models/two_face_model", cwd=folder,
