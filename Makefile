@@ -10,7 +10,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo prepare train evaluate export-onnx export-detector placement export-placement serve doctor test runtimes test-slow bench bench-data
-.PHONY: bench-train bench-infer mask-picture full-size-picture lint clean
+.PHONY: bench-train bench-infer bench-likeness mask-picture full-size-picture lint clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -78,6 +78,9 @@ bench-train: $(STAMP) ## speed of a training step and its parts, fp32 and bf16, 
 
 bench-infer: $(STAMP) ## speed and memory of what is exported: runtimes, and whole repairs by part, in one run
 	$(BIN)/python benchmarks/infer.py $(ARGS)
+
+bench-likeness: $(STAMP) ## thresholds of --check and worth of --references-from: ARGS="<photos by person>"
+	$(BIN)/python benchmarks/likeness.py $(ARGS)
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .

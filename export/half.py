@@ -46,3 +46,23 @@ def store_half(model: onnx.ModelProto) -> None:
     nodes = [*casts, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
+
+
+def round_initializers(model: onnx.ModelProto, prefix: str) -> None:
+    """Round the float32 initialisers whose names hold a prefix to what half precision can hold."""
+    for tensor in model.graph.initializer:
+        if prefix in tensor.name and tensor.data_type == onnx.TensorProto.FLOAT:
+            values = numpy_helper.to_array(tensor).astype(np.float16).astype(np.float32)
+            tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+
+
+def widen(model: onnx.ModelProto) -> None:
+    """What :func:`store_half` did, undone: every weight in float32."""
+    graph = model.graph
+    stored = {tensor.name: tensor for tensor in graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT16}
+    casts = [node for node in graph.node if node.op_type == "Cast" and node.input[0] in stored]
+    for tensor in stored.values():
+        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float32), tensor.name))
+    rename_inputs(model, {cast.output[0]: cast.input[0] for cast in casts})
+    for cast in casts:
+        graph.node.remove(cast)

@@ -9,9 +9,9 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor
 
-from twoface_pl.errors import TwoFaceError
+from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.faces.reading import first_line
-from twoface_pl.model_file import WEIGHTS_PREFIX, read_model
+from twoface_pl.model_file import INT8, WEIGHTS_PREFIX, read_model
 from twoface_pl.networks.checkpoint import TrainedGenerator, generator_with
 
 TYPES = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.INT64)  # of weights and of counters
@@ -38,6 +38,10 @@ def load_exported(path: Path) -> TrainedGenerator:
     """
     model = read_model(path)
     facts = model.facts
+    require(
+        model.metadata.get("stored") != INT8,
+        f"{path}: stored in int8, which no training can start from; give the file that it was made of",
+    )
     other = (
         f"{path}: an export of version {model.metadata.get('version')} with other weights than this version's "
         "generator has; export its checkpoint again, or train anew"

@@ -11,9 +11,10 @@ from twoface_pl.faces.finder import Sought, UnsureError
 from twoface_pl.faces.frame import Frame, FrameKind
 from twoface_pl.faces.image import Photo
 from twoface_pl.serving.compare import shrunk, side_by_side, tinted
-from twoface_pl.serving.inpaint import References, find_hole, given_hole, listed, place_references
+from twoface_pl.serving.inpaint import References, listed, place_references
 from twoface_pl.serving.placing import place_photo
 from twoface_pl.serving.repair import RepairSession
+from twoface_pl.serving.target import find_hole, given_hole
 
 SURE, REFUSED = (0, 210, 60), (255, 60, 40)
 MARGIN, OUTSIDE = 0.3, (225, 225, 225)  # of the photo's longer side, about it, where its frame reaches out

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import overload
 
 import numpy as np
@@ -13,16 +12,13 @@ from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.face import HandBox
 from twoface_pl.faces.finder import Sought
 from twoface_pl.faces.frame import Frame
-from twoface_pl.faces.hole import as_levels, spread
-from twoface_pl.faces.image import OPAQUE, Photo, soften
-from twoface_pl.faces.paste import hole_in_frame
-from twoface_pl.serving.placing import LARGE_FACE, place, place_photo
+from twoface_pl.faces.image import Photo
+from twoface_pl.serving.placing import LARGE_FACE, place
 from twoface_pl.serving.repair import RepairSession
+from twoface_pl.serving.target import Target, find_target
 
 log = logging.getLogger(__name__)
 
-MOSTLY_HOLE = 0.9
-MENTIONED = 0.02  # of a hole, what lies beside the frame without a word
 References = np.ndarray | Sequence[np.ndarray] | None
 
 
@@ -59,53 +55,26 @@ def listed(references: References) -> Sequence[np.ndarray] | None:
     return [references] if isinstance(references, np.ndarray) else references
 
 
-def _check_mask(mask: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A mask as uint8, 255 in the hole."""
-    if mask.shape != (height, width):
-        raise TwoFaceError(
-            f"the mask is {mask.shape[1]}x{mask.shape[0]}, the photo {width}x{height}; they must be of one size"
-        )
-    share = np.count_nonzero(mask) / mask.size
-    if share > MOSTLY_HOLE:
-        log.warning("the mask is %.0f %% hole; white (1) is the hole: is it inverted?", 100 * share)
-    return as_levels(mask) if mask.dtype == bool else mask
+def fill(
+    session: RepairSession, target: Target, references: Sequence[np.ndarray] = (), frames: Sequence[Frame] = ()
+) -> Photo:
+    """Fill a photo whose face was found, from references whose faces were.
 
-
-def given_hole(photo: Photo, mask: np.ndarray | None) -> tuple[Photo, np.ndarray | None]:
-    """The hole that is given with a photo, uint8 with 255 in it, and the photo whose transparency stays.
+    Args:
+        session: the model.
+        target: from :func:`find_target`.
+        references: uint8 sRGB (H, W, 3) each; none: the rest of the photo itself, without what is in the hole.
+        frames: of their faces.
 
     Raises:
-        TwoFaceError: a mask of another size.
+        TwoFaceError: more references than the model takes, or it fails.
     """
-    if photo.alpha is not None and mask is None and (clear := OPAQUE - soften(photo.alpha)).any():
-        log.warning("the transparent part of the photo is taken as the hole; give a mask if it is not")
-        return replace(photo, alpha=None), clear
-    if mask is None:
-        return photo, None
-    mask = _check_mask(mask, *photo.pixels.shape[:2])
-    if photo.alpha is not None and (photo.alpha[mask > 0] == 0).any():
-        log.warning("the photo is transparent in the hole and stays so; without a mask what is transparent is filled")
-    return photo, mask
-
-
-def find_hole(session: RepairSession, frame: Frame, given: np.ndarray | None, height: int, width: int) -> np.ndarray:
-    """The hole in the photo, bool (height, width): the given one, else the model's own.
-
-    Raises:
-        TwoFaceError: one that the frame does not hold, or this model cannot fill.
-    """
-    size = session.image_size
-    if given is None:
-        given = frame.mask_in_photo(session.default_mask, height, width)
-        if not given.any():
-            raise TwoFaceError("the model's default hole is less than a pixel there; give a larger --box, or a mask")
-        return given
-    framed, beside = hole_in_frame(frame, given, size)
-    if beside > MENTIONED:
-        share = 100 * beside
-        log.warning("%.0f %% of the hole lies beside the face's frame and is filled from its surroundings", share)
-    session.check_mask(framed)
-    return given
+    if len(references):
+        _hint_at_small_references(session, target.frame, frames)
+    else:
+        references, frames = [target.without_hole()], [target.frame]
+    content = session.repair(target.seen, target.hole, target.frame, references, frames)
+    return target.photo.with_fill(content, target.mask)
 
 
 @overload
@@ -164,19 +133,8 @@ def inpaint(
     """
     if not isinstance(photo, Photo):
         return inpaint(session, Photo(photo), references, mask, box, reference_box).pixels
-    seen = photo.painted()
-    photo, mask = given_hole(photo, mask)
-    height, width = seen.shape[:2]
     others = listed(references)
-    count = len(others) if others is not None else 1
-    session.check_references(count)
-    given = mask > 0 if mask is not None else None
-    frame = place_photo(session, Sought(seen, box=box, hole=given))
-    hole = find_hole(session, frame, given, height, width)
-    if others is None:  # alone, it is its own reference, without what is in the hole
-        others, frames = [spread(seen, hole)], [frame]
-    else:
-        frames = place_references(session, others, reference_box)
-        _hint_at_small_references(session, frame, frames)
-    content = session.repair(seen, hole, frame, others, frames)
-    return photo.with_fill(content, as_levels(hole) if mask is None else mask)
+    session.check_references(len(others) if others is not None else 1)
+    target = find_target(session, photo, mask, box)
+    frames = place_references(session, others, reference_box) if others is not None else []
+    return fill(session, target, others or (), frames)

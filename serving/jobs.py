@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from twoface_pl.errors import TwoFaceError, require
+from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.face import HandBox
-from twoface_pl.faces.image import Photo, decode_image, read_photo
-from twoface_pl.faces.writing import KINDS, check_keeps_pixels, encode_photo, write_photo
+from twoface_pl.faces.files import write_bytes
+from twoface_pl.faces.frame import Frame
+from twoface_pl.faces.image import Photo, read_photo
+from twoface_pl.faces.writing import KINDS, photo_content, write_photo
+from twoface_pl.serving.album import Album
 from twoface_pl.serving.compare import compared
+from twoface_pl.serving.credentials import Signer, check_kind, has_credentials
 from twoface_pl.serving.dry_run import draw_placement
-from twoface_pl.serving.files import STANDARD, same_file, source
-from twoface_pl.serving.inpaint import inpaint
+from twoface_pl.serving.files import STANDARD, source
+from twoface_pl.serving.inpaint import fill, place_references
+from twoface_pl.serving.likeness import Likeness, Verdict
 from twoface_pl.serving.mask_input import MaskOptions, read_mask
+from twoface_pl.serving.output import check_keeps, check_output, comparison_of, keeping
 from twoface_pl.serving.plan import Job
+from twoface_pl.serving.references import fitting_references, read_references
 from twoface_pl.serving.repair import RepairSession
+from twoface_pl.serving.target import Target, find_target
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +42,9 @@ class JobOptions:
         reencode: allow a JPEG that is encoded anew.
         compare: write photo, references and result beside each other too.
         mask: what is done to a mask first.
+        album: a folder of photos, from which references are taken.
+        likeness: compares the fill with its references.
+        signer: signs results.
     """
 
     box: HandBox | None = None
@@ -43,67 +53,42 @@ class JobOptions:
     reencode: bool = False
     compare: bool = False
     mask: MaskOptions = field(default_factory=MaskOptions)
+    album: Album | None = None
+    likeness: Likeness | None = None
+    signer: Signer | None = None
 
 
-def check_output(output: Path, force: bool) -> None:
-    """Refuse an output that is not written, or would lose a file.
+@dataclass(frozen=True)
+class Done:
+    """A job that is done."""
 
-    Raises:
-        TwoFaceError: says so.
-    """
-    if output == STANDARD:
-        require(sys.__stdout__ is not None, "--output -: standard output is closed")
-        require(not sys.stdout.isatty(), "--output - writes a PNG to standard output; send it to a file or program")
-        return
-    if output.suffix.lower() not in KINDS:
-        raise TwoFaceError(f"output {output}: '{output.suffix}' is not written; use {', '.join(sorted(KINDS))}")
-    if os.path.lexists(output) and not force:
-        raise TwoFaceError(f"{output} exists and is kept; add --force to replace it")
-    require(not output.exists() or output.is_file(), f"{output} is no file that can be replaced; give another output")
+    path: Path  # of the result
+    verdict: Verdict | None = None  # of its likeness to the references, where that was asked for
 
 
-def _read_references(job: Job, seen: np.ndarray) -> list[np.ndarray] | None:
-    """The references but for the photo itself, whose damage would come back from it; None where nothing is left."""
-    references = []
-    for path in job.references:
-        pixels = None if same_file(path, job.photo) else decode_image(*source(path))
-        if pixels is None or np.array_equal(pixels, seen):
-            log.warning("reference %s is left out: it is the photo itself", path)
-        else:
-            references.append(pixels)
-    if not references:
-        log.warning("%s is filled from itself alone; give other photos of the person as --reference", job.photo)
-    return references or None
-
-
-def _check_keeps(output: Path, photo: Photo, mask: np.ndarray | None) -> None:
-    """Refuse a format that cannot keep what belongs to the photo's pixels, and say what else it cannot."""
-    lost = [
-        what
-        for what, is_there in (
-            ("colour profile", photo.profile is not None),
-            ("transparency", photo.alpha is not None and mask is not None),
-        )
-        if is_there
-    ]
-    if output.suffix.lower() == ".bmp":
-        if lost:
-            raise TwoFaceError(
-                f"output {output}: a BMP cannot keep the photo's {' and '.join(lost)}; use .png or .tiff"
-            )
-        log.warning("%s: a BMP holds neither EXIF nor XMP: nothing in it says that a model completed the photo", output)
-
-
-def _write(output: Path, photo: Photo, reencode: bool = False) -> None:
+def _write(output: Path, content: bytes) -> None:
     if output != STANDARD:
-        write_photo(output, photo, reencode)
+        write_bytes(output, content)
         return
-    sys.stdout.buffer.write(encode_photo(photo))
+    sys.stdout.buffer.write(content)
     sys.stdout.buffer.flush()
 
 
-def draw_job(session: RepairSession, job: Job, options: JobOptions) -> Path:
-    """Draw what :func:`run_job` would fill into its output; returns the picture's path.
+def _of_album(
+    session: RepairSession, job: Job, options: JobOptions, photo: Photo, mask: np.ndarray | None
+) -> list[np.ndarray]:
+    """The references that would be taken from an album: none where the photo's face is not found."""
+    if options.album is None:
+        return []
+    try:
+        target = find_target(session, photo, mask, options.box)
+    except TwoFaceError:  # which drawing it says
+        return []
+    return [pixels for pixels, _ in fitting_references(options.album, job, target, photo.seen())]
+
+
+def draw_job(session: RepairSession, job: Job, options: JobOptions) -> Done:
+    """Draw what :func:`run_job` would fill into its output.
 
     Raises:
         TwoFaceError: as :func:`run_job`; a face that is hidden too far is drawn all the same.
@@ -112,54 +97,74 @@ def draw_job(session: RepairSession, job: Job, options: JobOptions) -> Path:
     photo = read_photo(*source(job.photo))
     seen = photo.seen()
     mask = read_mask(job, seen, options.mask)
-    references = _read_references(job, seen)
+    references = [*_of_album(session, job, options, photo, mask), *read_references(job, seen)]
     picture, refused = draw_placement(session, photo, references, mask, options.box, options.reference_box)
-    _write(job.output, Photo(picture))
+    _write(job.output, photo_content(".png", Photo(picture)))
     if refused is not None:
         raise TwoFaceError(f"{refused}" + ("" if job.output == STANDARD else f"\ndrawn in {job.output}"))
-    return job.output
+    return Done(job.output)
 
 
-def _keeping(job: Job, photo: Photo, force: bool) -> Path:
-    """A job's output; a PNG beside it where its format would change pixels outside the hole and was not asked for."""
-    try:
-        check_keeps_pixels(job.output.suffix.lower(), photo)
-    except TwoFaceError as error:
-        if job.chosen:
-            raise TwoFaceError(f"output {job.output}: {error}") from None
-        output = job.output.with_suffix(".png")
-        check_output(output, force)
-        log.warning("%s: %s; it is written as %s", job.photo, error, output.name)
-        return output
-    return job.output
+def _references(
+    session: RepairSession, job: Job, options: JobOptions, target: Target, seen: np.ndarray
+) -> tuple[list[np.ndarray], list[Frame]]:
+    """Pictures of the person and their faces' frames."""
+    if options.album is not None:
+        chosen = fitting_references(options.album, job, target, seen)
+        return [pixels for pixels, _ in chosen], [frame for _, frame in chosen]
+    references = read_references(job, seen)
+    return references, place_references(session, references, options.reference_box) if references else []
 
 
-def _comparison(output: Path, force: bool) -> Path:
-    require(output != STANDARD, "--compare needs an --output that is a file")
-    path = output.with_name(f"{output.stem}-compare.jpg")
-    check_output(path, force)
-    return path
+def _signed(content: bytes, output: Path, job: Job, given: Path | bytes, photo: Photo, signer: Signer) -> bytes:
+    original = given if isinstance(given, bytes) else given.read_bytes()
+    assert photo.origin is not None
+    kind = KINDS[output.suffix.lower()] if output != STANDARD else "PNG"
+    return signer.sign(content, kind, output.name, original, photo.origin.kind, job.photo.name)
 
 
-def run_job(session: RepairSession, job: Job, options: JobOptions) -> Path:
-    """Fill one photo, from files to a file; returns where it is.
+def _check_credentials(job: Job, output: Path, given: Path | bytes, photo: Photo, signer: Signer | None) -> None:
+    """Refuse what cannot be signed, and speak of credentials that the photo has."""
+    if signer is not None:
+        assert photo.origin is not None
+        check_kind(photo.origin.kind, str(job.photo))
+        check_kind(KINDS[output.suffix.lower()] if output != STANDARD else "PNG", f"output {output}")
+    if has_credentials(given if isinstance(given, bytes) else given.read_bytes()):
+        log.warning(
+            "%s carries Content Credentials, which %s", job.photo,
+            "stay with it as the original of the result, in the result's own" if signer is not None
+            else "do not hold for a changed picture: the result has none; --sign makes new ones",
+        )  # fmt: skip
+
+
+def run_job(session: RepairSession, job: Job, options: JobOptions) -> Done:
+    """Fill one photo, from files to a file.
 
     Raises:
         TwoFaceError: as :func:`inpaint`, unreadable files, an output that exists or loses pixels, a photo that is
             its own mask or only reference.
     """
     check_output(job.output, options.force)
-    comparison = _comparison(job.output, options.force) if options.compare else None
-    photo = read_photo(*source(job.photo), keep=True)
+    comparison = comparison_of(job.output, options.force) if options.compare else None
+    given, name = source(job.photo)
+    photo = read_photo(given, name, keep=True)
     seen = photo.seen()
     mask = read_mask(job, seen, options.mask)
-    _check_keeps(job.output, photo, mask)
-    output = job.output if options.reencode else _keeping(job, photo, options.force)
-    references = _read_references(job, seen)
-    result = inpaint(session, photo, references, mask, options.box, options.reference_box)
-    _write(output, result, options.reencode)
+    check_keeps(job.output, photo, mask)
+    output = job.output if options.reencode else keeping(job, photo, options.force)
+    _check_credentials(job, output, given, photo, options.signer)
+    target = find_target(session, photo, mask, options.box)
+    references, frames = _references(session, job, options, target, seen)
+    result = fill(session, target, references, frames)
+    content = photo_content(output.suffix if output != STANDARD else ".png", result, options.reencode)
+    if options.signer is not None:
+        content = _signed(content, output, job, given, photo, options.signer)
+    _write(output, content)
     if comparison is not None:
         assert result.hole is not None
-        picture = compared(seen, result.hole, references or [], result.seen())
+        picture = compared(seen, result.hole, references, result.seen())
         write_photo(comparison, Photo(picture, hole=np.ones(picture.shape[:2], bool)))
-    return output
+    verdict = None
+    if options.likeness is not None and references:
+        verdict = options.likeness.judge(target, references, frames, result.seen())
+    return Done(output, verdict)

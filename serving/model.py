@@ -15,7 +15,7 @@ from twoface_pl.faces import runtime
 from twoface_pl.faces.detector import usable_cores
 from twoface_pl.faces.reading import shortened
 from twoface_pl.masks import build_mask_policy
-from twoface_pl.model_file import ADVICE, FILES, GENERATOR, ModelFacts, is_version, read_model
+from twoface_pl.model_file import ADVICE, FILES, GENERATOR, INT8, ModelFacts, is_version, read_model
 from twoface_pl.model_signature import signature
 
 GPU_FILES = ("/dev/nvidiactl", "/dev/dxg")  # dxg: under WSL
@@ -54,13 +54,17 @@ def _providers(device: str) -> list[str]:
     return ["CUDAExecutionProvider", "CPUExecutionProvider"]
 
 
-def open_session(content: bytes, name: str, device: str) -> onnxruntime.InferenceSession:
+def open_session(
+    content: bytes, name: str, device: str, threads: int | None = None, quantised: bool = False
+) -> onnxruntime.InferenceSession:
     """An onnxruntime session on ``cpu``, ``cuda``, or ``auto``: a GPU where one really works.
+
+    On a CPU ``threads`` share an operator; None: as many as there are cores. ``quantised``: it computes in int8.
 
     Raises:
         TwoFaceError: as :func:`runtime.open_session`, or ``cuda`` was asked for and does not run.
     """
-    session = runtime.open_session(content, name, usable_cores(), _providers(device))
+    session = runtime.open_session(content, name, threads or usable_cores(), _providers(device), quantised)
     if device == "cuda" and "CUDAExecutionProvider" not in session.get_providers():
         raise TwoFaceError("device cuda was asked for, but onnxruntime runs on the CPU; see `twoface doctor`")
     return session
@@ -85,7 +89,7 @@ class ModelSession(ABC):
 
     Args:
         path: the ONNX file.
-        device: see :func:`open_session`.
+        device, threads: see :func:`open_session`.
 
     Raises:
         TwoFaceError: not an export of this project, changed since, or one whose first answer cannot be right; says what
@@ -94,15 +98,16 @@ class ModelSession(ABC):
 
     kind: ClassVar[str]  # of the file, one of ``FILES``
 
-    def __init__(self, path: Path, device: str = "auto") -> None:
-        self.path = path
+    def __init__(self, path: Path, device: str = "auto", threads: int | None = None) -> None:
+        self.path, self.threads = path, threads or usable_cores()
         model = read_model(path, self.kind)
         self.metadata, self.facts = model.metadata, model.facts
         self.image_size = self.facts.image_size
         self.frame = self.facts.frame
         policy = build_mask_policy(self.facts.default_mask)
         self.default_mask: np.ndarray = policy.draw(np.random.default_rng(0), self.image_size)
-        self.session = open_session(model.content, str(path), device)
+        quantised = self.metadata.get("stored") == INT8
+        self.session = open_session(model.content, str(path), device, self.threads, quantised)
         _check_signature(self.session, self.facts, str(path), self.kind)
         self._try()
 

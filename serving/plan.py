@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +22,7 @@ class Job:
     references: tuple[Path, ...]
     output: Path
     mask: Path | None = None
-    chosen: bool = True  # the output's format was asked for, and no other will do
+    instead: Path | None = None  # a PNG, where the output's format would change the photo; None: no other will do
 
 
 @dataclass
@@ -34,6 +34,13 @@ class Plan:
     kept: list[Path] = field(default_factory=list)  # outputs of an earlier run
     left_out: list[str] = field(default_factory=list)  # files of the folder that are no photos
     several: bool = True  # of a folder or a table, though it may hold one
+
+    def keeps(self, output: Path, instead: Path, force: bool) -> bool:
+        """Whether a result of an earlier run is there and is kept, which is noted."""
+        there = [path for path in (output, instead) if path.exists()]
+        if there and not force:
+            self.kept.append(there[0])
+        return bool(there) and not force
 
 
 def result_suffix(photo: Path, reencode: bool = False) -> str:
@@ -80,6 +87,18 @@ def _check_folders(image: Path, output: Path, others: Sequence[Path]) -> None:
             raise TwoFaceError(f"{output} holds the photos, masks or references; give another folder for the output")
 
 
+def as_png(names: Collection[Path]) -> list[Path]:
+    """By names of results, none of them twice, names of PNGs that may stand for them; a PNG stands for itself."""
+    taken = {str(name).casefold() for name in names}
+    pngs = []
+    for name in names:
+        png = name.with_suffix(".png")
+        if png != name and str(png).casefold() in taken:
+            png = name.with_name(f"{name.name.replace('.', '-')}.png")
+        pngs.append(png)
+    return pngs
+
+
 def _output_names(photos: list[Path], suffixes: Callable[[Path], str]) -> dict[Path, Path]:
     """``<stem>.<suffix of its result>`` for each photo, in its sub-folder; where two would be one file,
     ``<stem>-<its own suffix>`` instead."""
@@ -106,13 +125,14 @@ def plan_jobs(
     force: bool = False,
     suffixes: Callable[[Path], str] = result_suffix,
     chosen: bool = True,
+    album: Path | None = None,
 ) -> Plan:
     """One job for a photo, one for each photo of a folder and its sub-folders.
 
     For a folder of photos, each of ``references`` and ``mask`` is one file for all of them or a folder with
     files of the same names; ``output`` is a folder. What is in it already is kept, unless ``force`` is given.
     ``suffixes`` says by a photo what its result's is, where the output is a folder; ``chosen`` whether an output that
-    is a file was asked for by its name.
+    is a file was asked for by its name; ``album`` is a folder of references that are no photos to fill.
 
     Raises:
         TwoFaceError: a folder that cannot be read or holds no photos; of a single photo, a partner that is missing.
@@ -125,22 +145,25 @@ def plan_jobs(
             output = output / (f"{image.stem}{suffixes(image)}" if image != STANDARD else "filled.png")
         name = Path(image.name)
         partners = tuple(each.of(name) for each in others)
-        job = Job(image, partners, output, masks.of(name) if masks else None, chosen)
+        instead = None if chosen or output == STANDARD else output.with_suffix(".png")
+        job = Job(image, partners, output, masks.of(name) if masks else None, instead)
         return Plan([job], several=False)
-    _check_folders(image, output, [*references, *([mask] if mask else [])])
-    apart = [folder for folder in (output, *references, *([mask] if mask else [])) if folder.is_dir()]
+    given = [path for path in (*references, mask, album) if path is not None]
+    _check_folders(image, output, given)
+    apart = [folder for folder in (output, *given) if folder.is_dir()]
     found = list_photos(image, [folder for folder in apart if not folder.samefile(image)])
     plan = Plan(left_out=[str(path.relative_to(image)) for path in found.left_out])
     if not found.paths:
         others_there = f"; it has {some_of(plan.left_out)}" if plan.left_out else ""
         raise TwoFaceError(f"{image}: no photos in this folder{others_there}")
-    for name, target in _output_names([path.relative_to(image) for path in found.paths], suffixes).items():
-        if (output / target).exists() and not force:
-            plan.kept.append(output / target)
+    names = _output_names([path.relative_to(image) for path in found.paths], suffixes)
+    for (name, target), png in zip(names.items(), as_png(names.values()), strict=True):
+        if plan.keeps(output / target, output / png, force):
             continue
         try:
             partners = tuple(each.of(name) for each in others)
-            plan.jobs.append(Job(image / name, partners, output / target, masks.of(name) if masks else None, False))
+            own = masks.of(name) if masks else None
+            plan.jobs.append(Job(image / name, partners, output / target, own, output / png))
         except TwoFaceError as error:
             plan.failures.append(f"{image / name}: {error}")
     return plan

@@ -9,7 +9,6 @@ import numpy as np
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces import runtime
-from twoface_pl.faces.detector import usable_cores
 from twoface_pl.faces.finder import FaceFinder
 from twoface_pl.faces.frame import Frame
 from twoface_pl.faces.hole import as_levels, bounding_box
@@ -63,7 +62,7 @@ class RepairSession(ModelSession):
     @cached_property
     def finder(self) -> FaceFinder:
         """Of their faces."""
-        return FaceFinder(usable_cores())
+        return FaceFinder(self.threads)
 
     def _try(self) -> None:
         size = self.image_size

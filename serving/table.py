@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twoface_pl.errors import TwoFaceError, require
-from twoface_pl.serving.plan import Job, Plan, result_suffix
+from twoface_pl.serving.plan import Job, Plan, as_png, result_suffix
 
 SUFFIX = ".csv"
 COLUMNS = {"image", "mask", "references"}
@@ -71,12 +71,12 @@ def plan_table(path: Path, output: Path, force: bool = False, suffixes: Callable
     rows = _read(path)
     names = [row.image.with_suffix(suffixes(row.image)).name for row in rows]
     counts = Counter(name.casefold() for name in names)
+    targets = [
+        output / (name if counts[name.casefold()] == 1 else f"{Path(name).stem}-line{row.line}{Path(name).suffix}")
+        for row, name in zip(rows, names, strict=True)
+    ]
     plan = Plan()
-    for row, name in zip(rows, names, strict=True):
-        once = counts[name.casefold()] == 1
-        target = output / (name if once else f"{Path(name).stem}-line{row.line}{Path(name).suffix}")
-        if target.exists() and not force:
-            plan.kept.append(target)
-        else:
-            plan.jobs.append(Job(row.image, row.references, target, row.mask, chosen=False))
+    for row, target, png in zip(rows, targets, as_png(targets), strict=True):
+        if not plan.keeps(target, png, force):
+            plan.jobs.append(Job(row.image, row.references, target, row.mask, png))
     return plan

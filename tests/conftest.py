@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 from filelock import FileLock
 from model_parts import sealed
 from torch import Tensor, nn
+from warm import COMMAND, WarmCommand
 
 from twoface_pl.data.datamodule import DataOptions, TripleDataModule
 from twoface_pl.data.synthetic import write_synthetic_photos
@@ -234,11 +234,17 @@ def tight_model(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def twoface() -> Run:
-    """Runs the installed command in a process of its own."""
+def twoface(_cache: None) -> Run:
+    """Runs the command in a process of its own."""
+    return WarmCommand()
+
+
+@pytest.fixture(scope="session")
+def installed() -> Run:
+    """Runs the installed script, which takes its time to start."""
 
     def run(*arguments: object, cwd: Path | None = None, timeout: float = 240) -> subprocess.CompletedProcess[str]:
-        command = [str(Path(sys.executable).with_name("twoface")), *map(str, arguments)]
+        command = [str(COMMAND), *map(str, arguments)]
         return subprocess.run(command, cwd=cwd, timeout=timeout, capture_output=True, text=True, check=False)
 
     return run

@@ -39,7 +39,7 @@ ROOMS = {
     "training": {"faces", "masks", "networks", "losses", "data", "evaluation"},
     "evaluation": {"faces", "masks", "networks", "losses", "data"},
     "data_prep": {"faces", "data", "networks"},
-    "export": {"faces", "masks", "networks"},
+    "export": {"faces", "masks", "networks", "data", "evaluation"},
     "serving": {"faces", "masks"},
     "conf": set(),
 }

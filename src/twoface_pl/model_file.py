@@ -25,6 +25,7 @@ GENERATOR, REPAIR, DETECTOR = "generator", "repair", "detector"
 FILES = {GENERATOR: "model.onnx", REPAIR: "repair.onnx", DETECTOR: "detector.onnx"}
 FORMATS = {GENERATOR: "twoface-generator/6", REPAIR: "twoface-repair/1", DETECTOR: "twoface-detector/1"}
 CHECKSUM = "graph_sha256"  # in the metadata: of all of the file but its metadata
+INT8 = "int8"  # in the metadata, under "stored": its convolutions are quantised, and compute so
 SIZE_STEP = 8  # of the sizes of a model of any size
 WEIGHTS_PREFIX = "generator."  # of the initialisers that are the generator's weights
 

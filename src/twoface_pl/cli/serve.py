@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 
-from twoface_pl.cli.inpaint import add_model
+from twoface_pl.cli.inpaint_options import add_model
 
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # an address to listen on, and one to ask
 

@@ -22,12 +22,15 @@ UPRIGHT = 1
 
 
 @dataclass(frozen=True)
-class _Entry:
+class Entry:
+    """A tag's value, or where its values stand."""
+
     kind: int
-    place: int  # of its value, in the block
+    count: int
+    place: int  # in the block
 
 
-class _Block:
+class Block:
     """A TIFF block: its byte order and its directories."""
 
     def __init__(self, block: bytes) -> None:
@@ -41,17 +44,25 @@ class _Block:
     def put(self, kind: str, place: int, value: int) -> None:
         struct.pack_into(self.order + kind, self.bytes, place, value)
 
-    def entries(self, directory: int) -> Iterator[tuple[int, _Entry]]:
+    def entries(self, directory: int) -> Iterator[tuple[int, Entry]]:
         for number in range(min(self.number("H", directory), MOST_ENTRIES)):
             place = directory + 2 + 12 * number
-            yield self.number("H", place), _Entry(self.number("H", place + 2), place + 8)
+            kind, count = self.number("H", place + 2), self.number("I", place + 4)
+            yield self.number("H", place), Entry(kind, count, place + 8)
 
     def after(self, directory: int) -> int:
         """Where the place of the next directory stands."""
         return directory + 2 + 12 * self.number("H", directory)
 
-    def value(self, entry: _Entry) -> int:
+    def value(self, entry: Entry) -> int:
         return self.number("H" if entry.kind == SHORT else "I", entry.place)
+
+    def set(self, entry: Entry, value: int) -> None:
+        """Give all of an entry's values, whole numbers of 2 or 4 bytes, a new one."""
+        size = 2 if entry.kind == SHORT else 4
+        first = entry.place if entry.count * size <= 4 else self.number("I", entry.place)
+        for number in range(entry.count):
+            self.put("H" if entry.kind == SHORT else "I", first + size * number, value)
 
 
 def _thumbnail(picture: Image.Image, room: int) -> bytes | None:
@@ -66,7 +77,7 @@ def _thumbnail(picture: Image.Image, room: int) -> bytes | None:
     return None
 
 
-def _renew_thumbnail(block: _Block, picture: Image.Image) -> None:
+def _renew_thumbnail(block: Block, picture: Image.Image) -> None:
     """The thumbnail of the picture as it is now, in the old one's place; where it does not fit, none."""
     link = block.after(block.first)
     second = block.number("I", link)
@@ -97,7 +108,7 @@ def renewed(exif: bytes, picture: Image.Image, turned: int = UPRIGHT) -> bytes:
         The block without its prefix; nothing where it is damaged.
     """
     try:
-        block = _Block(exif.removeprefix(PREFIX))
+        block = Block(exif.removeprefix(PREFIX))
         for tag, entry in block.entries(block.first):
             if tag == ORIENTATION:
                 block.put("H" if entry.kind == SHORT else "I", entry.place, turned)

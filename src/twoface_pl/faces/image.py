@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 
 from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.faces.colour import cmyk_to_srgb, from_srgb, profile_mode, to_srgb
+from twoface_pl.faces.deep import DEEPER, read_deep, to_bytes
 from twoface_pl.faces.files import write_atomically
 from twoface_pl.faces.formats import check_scans, check_size, open_picture
 from twoface_pl.faces.hole import bounding_box
@@ -34,6 +35,7 @@ class Photo:
     alpha: np.ndarray | None = None  # uint8 (H, W), 255 is opaque; None: opaque everywhere
     origin: Origin | None = None  # of the file that it was read from, where that is to be kept
     hole: np.ndarray | None = None  # bool (H, W), True where a fill was put; None: nowhere
+    deep: np.ndarray | None = None  # uint16 (H, W, 3), or 4 with transparency, of which the others are the 8 bits
 
     def seen(self) -> np.ndarray:
         """As it is looked at: uint8 sRGB (H, W, 3), transparent parts on white."""
@@ -55,13 +57,20 @@ class Photo:
             content: uint8 sRGB, of the size of the hole's :func:`bounding_box`.
             mask: uint8 (H, W), 255 in the hole; what lies between blends, at 0 nothing changes by a bit.
         """
-        result, box = self.pixels.copy(), bounding_box(mask)
-        part, levels, fill = result[box], mask[box], from_srgb(content, self.profile)
-        part[levels == OPAQUE] = fill[levels == OPAQUE]
-        soft = (levels > 0) & (levels < OPAQUE)
-        share = levels[soft][:, None].astype(np.float32) / OPAQUE
-        part[soft] = np.round(fill[soft] * share + part[soft] * (1 - share))
-        return replace(self, pixels=result, hole=mask > 0)
+        fill = from_srgb(content, self.profile)
+        deep = None if self.deep is None else _filled(self.deep, fill * np.uint16(DEEPER), mask)
+        return replace(self, pixels=_filled(self.pixels, fill, mask), hole=mask > 0, deep=deep)
+
+
+def _filled(pixels: np.ndarray, fill: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Colours (H, W, 3 or more) with a fill of the mask's bounding box, as :meth:`Photo.with_fill` has it."""
+    result, box = pixels.copy(), bounding_box(mask)
+    part, levels = result[box][..., :3], mask[box]
+    part[levels == OPAQUE] = fill[levels == OPAQUE]
+    soft = (levels > 0) & (levels < OPAQUE)
+    share = levels[soft][:, None].astype(np.float32) / OPAQUE
+    part[soft] = np.round(fill[soft] * share + part[soft] * (1 - share))
+    return result
 
 
 def _plain_jpeg_size(content: bytes) -> tuple[int, int] | None:
@@ -163,6 +172,16 @@ def _to_photo(opened: Image.Image) -> Photo:
     return Photo(np.ascontiguousarray(pixels[..., :3]), profile, alpha)
 
 
+def _to_kept_photo(opened: Image.Image, source: Path | bytes) -> Photo:
+    photo, origin = _to_photo(opened), read_origin(opened, source)
+    deep = read_deep(opened, source, photo.pixels.shape[:2], origin.orientation)
+    if deep is None:
+        return replace(photo, origin=origin)
+    if photo.alpha is None:
+        deep = deep[..., :3]
+    return replace(photo, pixels=to_bytes(deep[..., :3]), origin=origin, deep=deep)
+
+
 def read_photo(source: Path | bytes, name: str | None = None, keep: bool = False) -> Photo:
     """Decode a photo, upright by its EXIF orientation, with its colour profile and its transparency.
 
@@ -175,7 +194,7 @@ def read_photo(source: Path | bytes, name: str | None = None, keep: bool = False
         TwoFaceError: missing, broken, too large (by its header, before decoding) or too small.
     """
     if keep:
-        return _decode(source, name, lambda opened: replace(_to_photo(opened), origin=read_origin(opened, source)))
+        return _decode(source, name, lambda opened: _to_kept_photo(opened, source))
     if isinstance(source, bytes):
         pixels = _decode_plain_jpeg(source, name or "image")
         if pixels is not None:

@@ -14,7 +14,8 @@ from twoface_pl.faces.reading import check_file
 
 MOST_BYTES = 2**31 - 1  # of a protobuf message
 VARINT, BYTES, FIXED = 0, 2, {1: 8, 5: 4}  # wire types; those of fixed length with it
-METADATA = 14  # of a model's fields
+GRAPH, METADATA = 7, 14  # of a model's fields
+INPUT = 11  # of a graph's
 LONGEST_VARINT = 10  # bytes
 MOST_FIELDS = 1_000_000  # that are looked at; ours have 10,000
 
@@ -158,10 +159,41 @@ def graph_checksum(content: bytes) -> str:
         ValueError, IndexError: it is not protobuf.
     """
     digest = hashlib.sha256()
-    message = memoryview(content)
-    starts = [(start, number) for number, _, start in read_fields(message)]
-    ends = [start for start, _ in starts[1:]] + [len(message)]
-    for (start, number), end in zip(starts, ends, strict=True):
+    for number, _, whole in _whole_fields(memoryview(content)):
         if number != METADATA:
-            digest.update(message[start:end])
+            digest.update(whole)
     return digest.hexdigest()
+
+
+def _whole_fields(message: memoryview) -> list[tuple[int, int | memoryview, memoryview]]:
+    """The fields of a message: number, value, and all of the field's bytes."""
+    fields = list(read_fields(message))
+    ends = [start for _, _, start in fields[1:]] + [len(message)]
+    return [(number, value, message[start:end]) for (number, value, start), end in zip(fields, ends, strict=True)]
+
+
+def _sized(number: int, message: bytes) -> bytes:
+    """A message as a field of another."""
+    head, size = [number << 3 | BYTES], len(message)
+    while size >= 0x80:
+        head.append(size & 0x7F | 0x80)
+        size >>= 7
+    return bytes([*head, size]) + message
+
+
+def with_first_input(content: bytes) -> bytes:
+    """A model's bytes without its inputs but the first: old files list weights there too, some that it has not.
+
+    Raises:
+        ValueError, IndexError: it is not protobuf.
+    """
+    parts: list[bytes] = []
+    for number, value, whole in _whole_fields(memoryview(content)):
+        if number == GRAPH and isinstance(value, memoryview):
+            fields = _whole_fields(value)
+            inputs = [each for number, _, each in fields if number == INPUT][1:]
+            graph = b"".join(each for _, _, each in fields if not any(each is other for other in inputs))
+            parts.append(_sized(GRAPH, graph))
+        else:
+            parts.append(bytes(whole))
+    return b"".join(parts)

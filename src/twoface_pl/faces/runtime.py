@@ -39,7 +39,7 @@ def _alarm(rang: threading.Event, stop: Callable[[], None]) -> Iterator[None]:
 
 
 def open_session(
-    content: bytes, name: str, threads: int, providers: Sequence[str] = CPU
+    content: bytes, name: str, threads: int, providers: Sequence[str] = CPU, quantised: bool = False
 ) -> onnxruntime.InferenceSession:
     """An onnxruntime session of a file that is a straight line of ONNX's own operators.
 
@@ -48,6 +48,7 @@ def open_session(
         name: of the file, for errors.
         threads: for one operator.
         providers: what to try, best first.
+        quantised: it computes in int8; else what is stored so becomes float32 once, at load, and not in every run.
 
     Raises:
         TwoFaceError: not such a file, or opening it takes too long.
@@ -60,8 +61,7 @@ def open_session(
     options.log_severity_level = SILENT
     # Where sizes are known in a run only, the plan of what may share memory takes seconds to make, and saves none.
     options.enable_mem_reuse = False
-    # weights stored as int8, as in a recogniser's file, become float32 once, at load, and not in every run
-    options.add_session_config_entry("session.disable_quant_qdq", "1")
+    options.add_session_config_entry("session.disable_quant_qdq", "0" if quantised else "1")
     rang = threading.Event()
     try:
         with _alarm(rang, lambda: options.set_load_cancellation_flag(True)):

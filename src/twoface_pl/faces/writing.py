@@ -14,6 +14,7 @@ from PIL import Image, PngImagePlugin
 from twoface_pl import __version__
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.colour import profile_mode
+from twoface_pl.faces.deep import encode_deep
 from twoface_pl.faces.exif import renewed
 from twoface_pl.faces.files import write_bytes
 from twoface_pl.faces.image import Photo, jpeg_options
@@ -28,6 +29,7 @@ JPEG_SUFFIXES = frozenset({".jpg", ".jpeg"})
 LARGEST_WEBP = 16383  # pixels a side
 SYSTEM = "Two-Face"
 TIFF_XMP = 700
+DEEP_KINDS = ("PNG", "TIFF")  # that hold 16 bits a channel
 KINDS = {
     ".png": "PNG",
     ".bmp": "BMP",
@@ -46,6 +48,15 @@ def _to_pillow(photo: Photo) -> Image.Image:
     if photo.alpha is not None:
         image.putalpha(Image.fromarray(photo.alpha))
     return image
+
+
+def _deep(photo: Photo, kind: str) -> np.ndarray | None:
+    """Its 16 bits a channel, with as many channels as the picture of 8 has; None where it, or the format, has 8."""
+    if photo.deep is None or kind not in DEEP_KINDS:
+        return None
+    if photo.profile is not None and profile_mode(photo.profile) == "L":
+        return np.ascontiguousarray(photo.deep[..., 0])
+    return photo.deep if photo.alpha is not None else np.ascontiguousarray(photo.deep[..., :3])
 
 
 def _options(photo: Photo, image: Image.Image, kind: str) -> dict[str, Any]:
@@ -84,8 +95,10 @@ def encode_photo(photo: Photo, kind: str = "PNG") -> bytes:
         raise TwoFaceError(f"WebP holds {LARGEST_WEBP} pixels a side at the most; give --output with .png")
     if kind == "JPEG":
         image = image.convert("RGB" if image.mode not in ("L", "RGB") else image.mode)
+    deep = _deep(photo, kind)
     try:
-        return _saved(image, kind, _options(photo, image, kind))
+        options = _options(photo, image, kind)
+        return _saved(image, kind, options) if deep is None else encode_deep(deep, kind, options)
     except Exception as error:  # Pillow's, of many classes, for what it cannot put into this format
         if photo.origin is None or not photo.origin.exif:
             raise TwoFaceError(f"the photo cannot be written as {kind} ({error}); give --output with .png") from None
@@ -120,18 +133,24 @@ def _rewritten(photo: Photo) -> bytes:
     return rewrite(origin.content, pixels, hole, exif, xmp)
 
 
-def write_photo(path: Path, photo: Photo, reencode: bool = False) -> None:
-    """Write a photo, atomically, in the format its suffix names (PNG, TIFF, BMP, WebP, JPEG).
+def photo_content(suffix: str, photo: Photo, reencode: bool = False) -> bytes:
+    """A photo's file in the format a suffix names (PNG, TIFF, BMP, WebP, JPEG).
 
     As a JPEG, a photo whose file was kept and that was filled keeps its coefficients where nothing changed; another,
     or with ``reencode``, is encoded anew, all of it.
 
     Raises:
-        TwoFaceError: it cannot be written, or as :func:`check_keeps_pixels`.
+        TwoFaceError: as :func:`encode_photo` and :func:`check_keeps_pixels`.
     """
-    suffix = path.suffix.lower()
-    if suffix in JPEG_SUFFIXES and not reencode and photo.hole is not None and photo.origin is not None:
-        content = _rewritten(photo)
-    else:
-        content = encode_photo(photo, KINDS[suffix])
-    write_bytes(path, content)
+    if suffix.lower() in JPEG_SUFFIXES and not reencode and photo.hole is not None and photo.origin is not None:
+        return _rewritten(photo)
+    return encode_photo(photo, KINDS[suffix.lower()])
+
+
+def write_photo(path: Path, photo: Photo, reencode: bool = False) -> None:
+    """Write a photo, atomically, as :func:`photo_content` has it.
+
+    Raises:
+        TwoFaceError: it cannot be written.
+    """
+    write_bytes(path, photo_content(path.suffix, photo, reencode))

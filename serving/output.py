@@ -1,0 +1,73 @@
+"""Where a result goes: what is refused before anything is filled, and what its format cannot keep."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from twoface_pl.errors import TwoFaceError, require
+from twoface_pl.faces.image import Photo
+from twoface_pl.faces.writing import KINDS, check_keeps_pixels
+from twoface_pl.serving.files import STANDARD
+from twoface_pl.serving.plan import Job
+
+log = logging.getLogger(__name__)
+
+
+def check_output(output: Path, force: bool) -> None:
+    """Refuse an output that is not written, or would lose a file.
+
+    Raises:
+        TwoFaceError: says so.
+    """
+    if output == STANDARD:
+        require(sys.__stdout__ is not None, "--output -: standard output is closed")
+        require(not sys.stdout.isatty(), "--output - writes a PNG to standard output; send it to a file or program")
+        return
+    if output.suffix.lower() not in KINDS:
+        raise TwoFaceError(f"output {output}: '{output.suffix}' is not written; use {', '.join(sorted(KINDS))}")
+    if os.path.lexists(output) and not force:
+        raise TwoFaceError(f"{output} exists and is kept; add --force to replace it")
+    require(not output.exists() or output.is_file(), f"{output} is no file that can be replaced; give another output")
+
+
+def check_keeps(output: Path, photo: Photo, mask: np.ndarray | None) -> None:
+    """Refuse a format that cannot keep what belongs to the photo's pixels, and say what else it cannot."""
+    lost = [
+        what
+        for what, is_there in (
+            ("colour profile", photo.profile is not None),
+            ("transparency", photo.alpha is not None and mask is not None),
+        )
+        if is_there
+    ]
+    if output.suffix.lower() == ".bmp":
+        if lost:
+            raise TwoFaceError(
+                f"output {output}: a BMP cannot keep the photo's {' and '.join(lost)}; use .png or .tiff"
+            )
+        log.warning("%s: a BMP holds neither EXIF nor XMP: nothing in it says that a model completed the photo", output)
+
+
+def keeping(job: Job, photo: Photo, force: bool) -> Path:
+    """A job's output; a PNG beside it where its format would change pixels outside the hole and was not asked for."""
+    try:
+        check_keeps_pixels(job.output.suffix.lower(), photo)
+    except TwoFaceError as error:
+        if job.instead is None:
+            raise TwoFaceError(f"output {job.output}: {error}") from None
+        check_output(job.instead, force)
+        log.warning("%s: %s; it is written as %s", job.photo, error, job.instead.name)
+        return job.instead
+    return job.output
+
+
+def comparison_of(output: Path, force: bool) -> Path:
+    require(output != STANDARD, "--compare needs an --output that is a file")
+    path = output.with_name(f"{output.stem}-compare.jpg")
+    check_output(path, force)
+    return path

@@ -1,0 +1,53 @@
+"""The references of a photo: those that are given, or an album's that fit it."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from twoface_pl.faces.frame import Frame
+from twoface_pl.faces.image import decode_image
+from twoface_pl.serving.album import Album
+from twoface_pl.serving.files import same_file, source
+from twoface_pl.serving.plan import Job
+from twoface_pl.serving.target import Target
+
+log = logging.getLogger(__name__)
+
+
+def _read(path: Path, job: Job, seen: np.ndarray) -> np.ndarray | None:
+    """None of the photo itself, whose damage would come back from it."""
+    pixels = None if same_file(path, job.photo) else decode_image(*source(path))
+    if pixels is None or np.array_equal(pixels, seen):
+        log.warning("reference %s is left out: it is the photo itself", path)
+        return None
+    return pixels
+
+
+def _say_alone(job: Job) -> None:
+    log.warning("%s is filled from itself alone; give other photos of the person as --reference", job.photo)
+
+
+def read_references(job: Job, seen: np.ndarray) -> list[np.ndarray]:
+    """A job's own references, uint8 sRGB (H, W, 3), but for the photo itself, which is ``seen``."""
+    found = [_read(path, job, seen) for path in job.references]
+    references = [pixels for pixels in found if pixels is not None]
+    if job.references and not references:
+        _say_alone(job)
+    return references
+
+
+def fitting_references(album: Album, job: Job, target: Target, seen: np.ndarray) -> list[tuple[np.ndarray, Frame]]:
+    """Of an album's photos those that fit a photo best, uint8 sRGB (H, W, 3), with their faces' frames."""
+    chosen: list[tuple[np.ndarray, Frame]] = []
+    for candidate in album.ranked(target):
+        if len(chosen) == album.most:
+            break
+        pixels = _read(candidate.path, job, seen)
+        if pixels is not None:
+            chosen.append((pixels, candidate.frame))
+    if not chosen:
+        _say_alone(job)
+    return chosen

@@ -1,0 +1,171 @@
+"""The options of ``twoface inpaint``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from twoface_pl.errors import TwoFaceError, require
+from twoface_pl.model_file import SHIPPED_NAME, model_path
+
+LARGEST = 10**7  # of a box's numbers
+MOST_GROWN = 1000
+MOST_JOBS = 64
+REFERENCES = 2  # of a folder, for a photo
+
+
+def parse_box(text: str) -> tuple[int, ...]:
+    """``x,y,width,height`` in pixels, or with an angle in degrees as a fifth number."""
+    parts = text.split(",")
+    try:
+        numbers = tuple(int(part) for part in parts)
+        if len(numbers) not in (4, 5) or max(map(abs, numbers)) > LARGEST:
+            raise ValueError
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"'{text[:80]}' is not x,y,width,height in whole pixels, nor these with an angle in whole degrees"
+        ) from None
+    return numbers
+
+
+def parse_pixels(text: str) -> int:
+    """A whole number of pixels, 0 to 1000."""
+    if not text.isascii() or not text.isdigit() or int(text) > MOST_GROWN:
+        raise argparse.ArgumentTypeError(f"'{text[:80]}' is not a number of pixels from 0 to {MOST_GROWN}")
+    return int(text)
+
+
+def parse_count(text: str) -> int:
+    """A whole number, 1 to 64."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST_JOBS:
+        raise argparse.ArgumentTypeError(f"'{text[:80]}' is not a whole number from 1 to {MOST_JOBS}")
+    return int(text)
+
+
+def parse_signer(text: str) -> tuple[Path, Path]:
+    """``chain.pem,key.pem``."""
+    certificates, comma, key = text.partition(",")
+    if not (certificates and comma and key):
+        raise argparse.ArgumentTypeError(f"'{text[:80]}' is not two files, as chain.pem,key.pem")
+    return Path(certificates), Path(key)
+
+
+def parse_colour(text: str) -> tuple[int, int, int]:
+    """``ff00ff`` or ``#ff00ff``, or ``white`` or ``black``: red, green and blue."""
+    digits = {"white": "ffffff", "black": "000000"}.get(text, text.removeprefix("#"))
+    if len(digits) != 6 or not all(digit in "0123456789abcdefABCDEF" for digit in digits):
+        raise argparse.ArgumentTypeError(f"'{text[:80]}' is no colour; give six digits, as ff00ff, or white or black")
+    red, green, blue = bytes.fromhex(digits)
+    return red, green, blue
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model",
+        type=model_path,
+        default=SHIPPED_NAME,
+        help="a folder of `twoface export`, or one of its versions (%(default)s: comes with the package)",
+    )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--image",
+        type=Path,
+        required=True,
+        help="the photo to fill, a folder of photos, a .csv of image,mask,references, or - (standard input)",
+    )
+    add(
+        "--reference",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="PHOTO",
+        help="other photos of the same person, one or several; a folder has a photo's reference under its name",
+    )
+    add(
+        "--references-from",
+        type=Path,
+        metavar="FOLDER",
+        help="a folder of the person's photos, of which those are taken that fit the photo best by pose and light",
+    )
+    add("--references", type=parse_count, default=REFERENCES, metavar="N", help="how many of them (%(default)s)")
+    add(
+        "--output",
+        type=Path,
+        help="where the result goes (.jpg, .png, .tiff, .webp, .bmp), a folder, or - (a PNG); if left out, beside the "
+        "photo, as <name>-filled in its own format, or <folder>-filled",
+    )
+    add("--reencode", action="store_true", help="allow a JPEG that is encoded anew, all of it, which loses a little")
+    add(
+        "--mask",
+        type=Path,
+        help="white = hole, of the photo's size, or a folder; else what is transparent, else the model's own",
+    )
+    add("--invert", action="store_true", help="black in the mask is the hole")
+    add("--grow", type=parse_pixels, default=0, metavar="N", help="make the hole N pixels larger on all sides")
+    add(
+        "--mask-colour",
+        type=parse_colour,
+        metavar="RRGGBB",
+        help="the hole is what was painted over in the photo itself with this colour, as ff00ff",
+    )
+    add(
+        "--box",
+        type=parse_box,
+        metavar="X,Y,W,H[,ANGLE]",
+        help="the face in the photo, brow to chin, where it is hidden or one of several, and by how many degrees it is "
+        "turned clockwise; negative: --box=-5,0,90,90",
+    )
+    add("--reference-box", type=parse_box, metavar="X,Y,W,H[,ANGLE]", help="the face in the reference")
+    add_model(parser)
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where onnxruntime runs (%(default)s)")
+    add("--compare", action="store_true", help="also write photo | references | result, as <output>-compare.jpg")
+    add(
+        "--check",
+        action="store_true",
+        help="say how much the fill looks like the references, and warn where they seem to be another person's photos",
+    )
+    add("--recogniser", type=Path, metavar="FILE", help="SFace's ONNX file, for --check (else of twoface-pl[check])")
+    add(
+        "--sign",
+        type=parse_signer,
+        metavar="CERT,KEY",
+        help="sign the result with Content Credentials (C2PA): certificate chain and private key, as PEM files",
+    )
+    add("--jobs", type=parse_count, default=1, metavar="N", help="photos at a time, of several (%(default)s)")
+    add("--force", action="store_true", help="replace existing outputs")
+    add(
+        "--dry-run",
+        action="store_true",
+        help="fill nothing; draw where faces and hole are, into <output>-placement.png, or the folder's placement/",
+    )
+
+
+def _one_standard_input(arguments: argparse.Namespace) -> None:
+    given = [arguments.image, arguments.mask, *arguments.reference]
+    if sum(str(path) == "-" for path in given) > 1:
+        raise TwoFaceError("- (standard input) can be one of --image, --mask and --reference, not several")
+
+
+def check_arguments(arguments: argparse.Namespace, of_table: bool) -> None:
+    """Refuse options that do not go together.
+
+    Raises:
+        TwoFaceError: says which.
+    """
+    _one_standard_input(arguments)
+    require(arguments.mask is None or arguments.mask_colour is None, "give --mask or --mask-colour, not both")
+    album = arguments.references_from
+    if of_table:
+        given = arguments.reference or album is not None or arguments.mask is not None
+        require(not given, "a table says itself which masks and references")
+        return
+    require(
+        bool(arguments.reference) or album is not None,
+        "--reference is needed: other photos of the same person, one or several; or --references-from, their folder",
+    )
+    require(not arguments.reference or album is None, "give --reference or --references-from, not both")
+    require(album is None or album.is_dir(), f"--references-from {album}: no folder")
+    require(album is None or arguments.reference_box is None, "--reference-box is for one --reference")

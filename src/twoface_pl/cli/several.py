@@ -1,0 +1,114 @@
+"""Several photos one after the other or side by side: past those that fail, with a bar, and what failed in a file."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from twoface_pl.errors import Stopped, TwoFaceError
+
+if TYPE_CHECKING:
+    from twoface_pl.serving.jobs import Done
+    from twoface_pl.serving.plan import Job, Plan
+
+FAILURES = "failed.txt"  # in the folder of several results
+_at_hand: ContextVar[str] = ContextVar("_at_hand", default="")  # the photo, in the thread that fills it
+
+
+class _NamedLines(logging.Handler):
+    """Writes what is said of a photo with its name, above the bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from tqdm import tqdm
+
+        said, name = record.getMessage(), _at_hand.get()
+        tqdm.write(said if not name or name in said else f"{name}: {said}", file=sys.stderr)
+
+
+@contextmanager
+def named_lines() -> Iterator[None]:
+    """Lets each warning of the package name the photo that it is about."""
+    handler, logger = _NamedLines(), logging.getLogger("twoface_pl")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+def _failure(job: Job, error: BaseException) -> str:
+    return str(error) if str(error).startswith(str(job.photo)) else f"{job.photo}: {error}"
+
+
+def do_all(plan: Plan, do: Callable[[Job], Done], jobs: int, done_to: str) -> tuple[list[tuple[Job, Done]], list[str]]:
+    """Every job of several, past those that fail.
+
+    Args:
+        plan: what there is to do.
+        do: does one, in a thread.
+        jobs: how many at once.
+        done_to: what is done to them, as "filled".
+
+    Returns:
+        what was done, and a sentence for each that failed; both in the plan's order.
+
+    Raises:
+        Stopped: Ctrl-C or a signal; what is at hand is finished first.
+    """
+    from tqdm import tqdm
+
+    def named(job: Job) -> Done:
+        _at_hand.set(str(job.photo))
+        return do(job)
+
+    with ThreadPoolExecutor(jobs) as pool, named_lines():
+        futures = [pool.submit(named, job) for job in plan.jobs]
+        try:
+            for future in tqdm(as_completed(futures), total=len(futures), desc="inpainting", unit="photo"):
+                if (error := future.exception()) is not None and not isinstance(error, TwoFaceError):
+                    raise error
+        except BaseException as stop:
+            pool.shutdown(cancel_futures=True)
+            if not isinstance(stop, KeyboardInterrupt | Stopped):
+                raise
+            done = sum(not future.cancelled() and future.exception() is None for future in futures)
+            number = stop.number if isinstance(stop, Stopped) else signal.SIGINT
+            kept = f"{done} of {len(futures)} photos {done_to}; the same command goes on"
+            raise Stopped(number, kept) from None
+    return _sorted_out(plan, futures)
+
+
+def _sorted_out(plan: Plan, futures: list[Future[Done]]) -> tuple[list[tuple[Job, Done]], list[str]]:
+    done, failures = [], list(plan.failures)
+    for job, future in zip(plan.jobs, futures, strict=True):
+        error = future.exception()
+        if error is None:
+            done.append((job, future.result()))
+        else:
+            failures.append(_failure(job, error))
+    return done, failures
+
+
+def report(plan: Plan, output: Path, failures: list[str], done_to: str) -> None:
+    """Write down what failed, in a file too.
+
+    Raises:
+        TwoFaceError: something did.
+    """
+    from twoface_pl.faces.files import write_text
+
+    list_of_failures = output / FAILURES
+    if not failures:
+        list_of_failures.unlink(missing_ok=True)
+        return
+    write_text(list_of_failures, "\n".join(failures) + "\n")
+    total = len(plan.jobs) + len(plan.failures)
+    said = f"{total - len(failures)} of {total} photos {done_to}; what failed stands in {list_of_failures} too"
+    raise TwoFaceError("\n".join([said, *failures]))
