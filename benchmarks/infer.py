@@ -29,6 +29,7 @@ from torch import nn
 from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.export.export import export
 from twoface_pl.export.read import load_exported
+from twoface_pl.export.variants import write_variant
 from twoface_pl.faces.detector import usable_cores
 from twoface_pl.faces.finder import Sought
 from twoface_pl.faces.frame import FrameKind
@@ -36,7 +37,7 @@ from twoface_pl.faces.hole import as_levels
 from twoface_pl.faces.image import decode_image, read_photo, write_image
 from twoface_pl.faces.runtime import run_options
 from twoface_pl.faces.writing import write_photo
-from twoface_pl.model_file import REPAIR, SHIPPED
+from twoface_pl.model_file import FILES, GENERATOR, INT8, REPAIR, SHIPPED
 from twoface_pl.model_signature import GENERATOR_INPUTS, OWN_SIZE_OUTPUT
 from twoface_pl.networks.checkpoint import TrainedGenerator
 from twoface_pl.networks.generator import build_generator
@@ -103,6 +104,14 @@ def _feeds(batch: int) -> dict[str, np.ndarray]:
     return dict(zip(GENERATOR_INPUTS, (image, mask, reference[:, None]), strict=True))
 
 
+def _in_int8(path: Path, feeds: dict[str, np.ndarray], folder: Path) -> Run:
+    """Calibrated on noise: its time is what any other has."""
+    if not folder.exists():
+        folder.mkdir()
+        write_variant(INT8, path, [{name: values[:1] for name, values in feeds.items()}], folder)
+    return _in_onnxruntime(folder / FILES[GENERATOR], feeds)
+
+
 def print_networks(rounds: int, compiled: bool) -> None:
     """Milliseconds a picture in each runtime."""
     torch.manual_seed(0)
@@ -117,6 +126,7 @@ def print_networks(rounds: int, compiled: bool) -> None:
             runs: dict[str, Run] = {}
             for name, (network, path) in networks.items():
                 runs[f"{name}, onnxruntime"] = _in_onnxruntime(path, feeds)
+                runs[f"{name}, onnxruntime int8"] = _in_int8(path, feeds, Path(folder) / f"{name}-int8")
                 runs[f"{name}, torch"] = _in_torch(network, feeds, False)
             if compiled:
                 runs["ours, torch.compile"] = _in_torch(networks["ours"][0], feeds, True)
@@ -124,7 +134,7 @@ def print_networks(rounds: int, compiled: bool) -> None:
             print(f"batch {batch}: ms a picture, and times ours in onnxruntime")
             for name, seconds in took.items():
                 ratio = seconds / took["ours, onnxruntime"]
-                print(f"  {name:22} {1000 * seconds / batch:7.1f} {ratio:6.2f}", flush=True)
+                print(f"  {name:24} {1000 * seconds / batch:7.1f} {ratio:6.2f}", flush=True)
 
 
 def print_runtimes(rounds: int) -> None:

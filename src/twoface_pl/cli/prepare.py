@@ -9,6 +9,7 @@ PLAIN_KEYS = ("enlarge", "min_photos", "min_face", "same_picture", "too_alike", 
 
 
 def run(config: dict[str, Any], folder: Path) -> None:
+    from twoface_pl.cli.recogniser import recogniser_from_config
     from twoface_pl.data.synthetic import write_synthetic_photos
     from twoface_pl.data_prep.options import PrepareOptions, check_root
     from twoface_pl.data_prep.prepare import prepare
@@ -27,7 +28,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
         image_size=config["image_size"],
         frame=FrameKind.build(config["frame"]),
         split=SplitRule.build(config["split"]),
-        recogniser=config["recogniser"],
+        recogniser=recogniser_from_config(config["recogniser"]),
         work=Path(config["work"]) if config["work"] else None,
         **{key: config[key] for key in PLAIN_KEYS},
     )

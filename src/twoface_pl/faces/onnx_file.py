@@ -15,7 +15,8 @@ from twoface_pl.faces.reading import check_file
 MOST_BYTES = 2**31 - 1  # of a protobuf message
 VARINT, BYTES, FIXED = 0, 2, {1: 8, 5: 4}  # wire types; those of fixed length with it
 GRAPH, METADATA = 7, 14  # of a model's fields
-INPUT = 11  # of a graph's
+NODE, INPUT = 1, 11  # of a graph's
+NODE_INPUT, NAME = 1, 1  # of a node's, and of an input's
 LONGEST_VARINT = 10  # bytes
 MOST_FIELDS = 1_000_000  # that are looked at; ours have 10,000
 
@@ -181,8 +182,8 @@ def _sized(number: int, message: bytes) -> bytes:
     return bytes([*head, size]) + message
 
 
-def with_first_input(content: bytes) -> bytes:
-    """A model's bytes without its inputs but the first: old files list weights there too, some that it has not.
+def without_unused_inputs(content: bytes) -> bytes:
+    """A model's bytes without inputs that no node reads: old files list there what their weights were called once.
 
     Raises:
         ValueError, IndexError: it is not protobuf.
@@ -191,9 +192,18 @@ def with_first_input(content: bytes) -> bytes:
     for number, value, whole in _whole_fields(memoryview(content)):
         if number == GRAPH and isinstance(value, memoryview):
             fields = _whole_fields(value)
-            inputs = [each for number, _, each in fields if number == INPUT][1:]
-            graph = b"".join(each for _, _, each in fields if not any(each is other for other in inputs))
-            parts.append(_sized(GRAPH, graph))
+            read = {name for kind, node, _ in fields if kind == NODE for name in _names(node, NODE_INPUT)}
+            kept = [each for kind, info, each in fields if kind != INPUT or _names(info, NAME) <= read]
+            parts.append(_sized(GRAPH, b"".join(kept)))
         else:
             parts.append(bytes(whole))
     return b"".join(parts)
+
+
+def _names(message: int | memoryview, field: int) -> set[bytes]:
+    """A message's texts in a field."""
+    if isinstance(message, int):
+        raise ValueError("a number where a message belongs")
+    return {
+        value.tobytes() for number, value, _ in read_fields(message) if number == field and not isinstance(value, int)
+    }

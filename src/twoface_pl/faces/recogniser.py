@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.frame import Frame, fit_frame
-from twoface_pl.faces.onnx_file import read_onnx, with_first_input
+from twoface_pl.faces.onnx_file import read_onnx, without_unused_inputs
 from twoface_pl.faces.runtime import first_run, open_session
 
 # ArcFace's five points (Deng et al. 2019), on which SFace was trained.
@@ -43,10 +44,8 @@ class SFace:
     def __init__(self, weights: Path, threads: int = 1) -> None:
         name = f"recogniser sface: {weights}"
         content = read_onnx(weights, "recogniser", "give recogniser.weights=<file>")
-        try:
-            content = with_first_input(content)
-        except (ValueError, IndexError):
-            raise TwoFaceError(f"{name} is no ONNX file; give recogniser.weights=<file>") from None
+        with suppress(ValueError, IndexError):  # of a file that is none, which is said below
+            content = without_unused_inputs(content)
         self._session = open_session(content, name, threads)
         inputs = self._session.get_inputs()
         if len(inputs) != 1 or list(inputs[0].shape[1:]) != [3, SIZE, SIZE] or inputs[0].type != "tensor(float)":
