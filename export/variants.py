@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 
 from twoface_pl.errors import require
 from twoface_pl.export.half import round_initializers, store_half, widen
@@ -56,6 +57,20 @@ def _convolutions(model: onnx.ModelProto) -> list[str]:
     return ours
 
 
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Without what quantisation prints, logs and warns of: each weight that is kept but not used."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    onnxruntime.set_default_logger_severity(3)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        onnxruntime.set_default_logger_severity(2)  # its own default
+        logging.disable(before)
+
+
 def _quantised(model: onnx.ModelProto, samples: Sequence[Feeds], path: Path) -> onnx.ModelProto:
     """Static quantisation of the generator's convolutions, weights by channel, activations by what samples hold.
 
@@ -65,8 +80,7 @@ def _quantised(model: onnx.ModelProto, samples: Sequence[Feeds], path: Path) -> 
     """
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does
-        logging.getLogger().setLevel(max(logging.ERROR, logging.getLogger().level))
+    with _silent():
         quantize_static(
             model, path, _Samples(samples), quant_format=QuantFormat.QDQ, op_types_to_quantize=["Conv"],
             per_channel=True, reduce_range=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,

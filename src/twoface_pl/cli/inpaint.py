@@ -79,12 +79,20 @@ def _options(arguments: argparse.Namespace, session: RepairSession) -> JobOption
 
 
 def _do_several(plan: Plan, output: Path, do: Callable[[Job], Done], jobs: int, done_to: str) -> None:
-    from twoface_pl.serving.likeness import write_table
+    from twoface_pl.serving.likeness import Verdict, write_table
 
-    done, failures = do_all(plan, do, jobs, done_to)
-    verdicts = {str(job.photo): each.verdict for job, each in done if each.verdict is not None}
-    if verdicts:
-        print(f"likeness to the references: {write_table(output, verdicts)}", file=sys.stderr)
+    verdicts: dict[str, Verdict] = {}
+
+    def do_and_note(job: Job) -> None:
+        verdict = do(job).verdict
+        if verdict is not None:
+            verdicts[str(job.photo)] = verdict
+
+    try:
+        failures = do_all(plan, do_and_note, jobs, done_to)
+    finally:  # where it is stopped too: what is done is not looked at again
+        if verdicts:
+            print(f"likeness to the references: {write_table(output, verdicts)}", file=sys.stderr)
     report(plan, output, failures, done_to)
     print(output)
 

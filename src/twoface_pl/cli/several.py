@@ -6,7 +6,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from twoface_pl.errors import Stopped, TwoFaceError
 
 if TYPE_CHECKING:
-    from twoface_pl.serving.jobs import Done
     from twoface_pl.serving.plan import Job, Plan
 
 FAILURES = "failed.txt"  # in the folder of several results
@@ -47,7 +46,7 @@ def _failure(job: Job, error: BaseException) -> str:
     return str(error) if str(error).startswith(str(job.photo)) else f"{job.photo}: {error}"
 
 
-def do_all(plan: Plan, do: Callable[[Job], Done], jobs: int, done_to: str) -> tuple[list[tuple[Job, Done]], list[str]]:
+def do_all(plan: Plan, do: Callable[[Job], object], jobs: int, done_to: str) -> list[str]:
     """Every job of several, past those that fail.
 
     Args:
@@ -57,16 +56,16 @@ def do_all(plan: Plan, do: Callable[[Job], Done], jobs: int, done_to: str) -> tu
         done_to: what is done to them, as "filled".
 
     Returns:
-        what was done, and a sentence for each that failed; both in the plan's order.
+        a sentence for each that failed, in the plan's order.
 
     Raises:
         Stopped: Ctrl-C or a signal; what is at hand is finished first.
     """
     from tqdm import tqdm
 
-    def named(job: Job) -> Done:
+    def named(job: Job) -> None:
         _at_hand.set(str(job.photo))
-        return do(job)
+        do(job)
 
     with ThreadPoolExecutor(jobs) as pool, named_lines():
         futures = [pool.submit(named, job) for job in plan.jobs]
@@ -82,18 +81,8 @@ def do_all(plan: Plan, do: Callable[[Job], Done], jobs: int, done_to: str) -> tu
             number = stop.number if isinstance(stop, Stopped) else signal.SIGINT
             kept = f"{done} of {len(futures)} photos {done_to}; the same command goes on"
             raise Stopped(number, kept) from None
-    return _sorted_out(plan, futures)
-
-
-def _sorted_out(plan: Plan, futures: list[Future[Done]]) -> tuple[list[tuple[Job, Done]], list[str]]:
-    done, failures = [], list(plan.failures)
-    for job, future in zip(plan.jobs, futures, strict=True):
-        error = future.exception()
-        if error is None:
-            done.append((job, future.result()))
-        else:
-            failures.append(_failure(job, error))
-    return done, failures
+    failed = [(job, error) for job, future in zip(plan.jobs, futures, strict=True) if (error := future.exception())]
+    return [*plan.failures, *(_failure(job, error) for job, error in failed)]
 
 
 def report(plan: Plan, output: Path, failures: list[str], done_to: str) -> None:
