@@ -181,7 +181,14 @@ def test_a_file_exported_anew_keeps_its_figures(model: Path, tmp_path: Path, mon
     onnx.save(sealed(onnx.load(model), figures=json.dumps(figures)), first)
     monkeypatch.setattr(module, "write_repair", lambda generator, path: None)
     run_export(
-        {"checkpoint": str(first), "output": str(tmp_path / "again"), "half": False, "figures": [], "licence": ""},
+        {
+            "checkpoint": str(first),
+            "output": str(tmp_path / "again"),
+            "half": False,
+            "figures": [],
+            "licence": "",
+            "variants": [],
+        },
         tmp_path,
     )
     metadata = {entry.key: entry.value for entry in onnx.load(tmp_path / "again" / "1" / "model.onnx").metadata_props}
