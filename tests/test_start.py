@@ -15,6 +15,7 @@ from twoface_pl.errors import TwoFaceError
 from twoface_pl.export.export import export
 from twoface_pl.export.figures import read_figures
 from twoface_pl.export.read import load_exported
+from twoface_pl.export.variants import write_variant
 from twoface_pl.faces.frame import FrameKind
 from twoface_pl.networks.checkpoint import TrainedGenerator, load_generator
 from twoface_pl.networks.generator import build_generator
@@ -29,10 +30,11 @@ TINY = [
 
 
 @pytest.fixture(scope="module")
-def half(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny generator's file with weights in half precision."""
+def half(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny generator's file with weights in half precision, and with figures."""
     folder = tmp_path_factory.mktemp("half")
-    return export(load_generator(checkpoint), folder, half=True, figures=[{"psnr_db": 12.5}]).path
+    onnx.save(sealed(onnx.load(model), figures=json.dumps([{"psnr_db": 12.5}])), folder / "whole.onnx")
+    return write_variant("fp16", folder / "whole.onnx", [], folder)
 
 
 def test_a_file_holds_all_weights(model: Path, half: Path, checkpoint: Path) -> None:

@@ -5,12 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import Run
 
+from twoface_pl.export.read import load_exported
 from twoface_pl.faces.detector import FaceDetector
 from twoface_pl.faces.frame import FrameKind
 from twoface_pl.faces.image import decode_image
 from twoface_pl.faces.listing import list_photos
+from twoface_pl.networks.checkpoint import load_generator
 
 
 def _ok(done) -> str:
@@ -18,7 +21,9 @@ def _ok(done) -> str:
     return done.stdout
 
 
-def test_from_photos_to_a_filled_photo(twoface: Run, photos: Path, identity_file: Path, tmp_path: Path) -> None:
+def test_from_photos_to_a_filled_photo(
+    twoface: Run, installed: Run, photos: Path, identity_file: Path, tmp_path: Path
+) -> None:
     sizes = ["image_size=64", "min_face=10", "split.test=0.2", "split.validation=0.2"]
     shown = _ok(twoface("prepare", f"source.root={photos}", *sizes, cwd=tmp_path))
     assert "frame tight, train" in shown
@@ -29,11 +34,14 @@ def test_from_photos_to_a_filled_photo(twoface: Run, photos: Path, identity_file
     figures = json.loads((tmp_path / "runs" / "one" / "evaluation" / "evaluation.json").read_text())
     assert figures["heading"]["run"] == "one"
     assert figures["heading"]["frame"] == "tight"
-    shown = _ok(twoface("export", "checkpoint=runs/one/best.ckpt", cwd=tmp_path))
+    shown = _ok(twoface("export", "checkpoint=runs/one/best.ckpt", "half=true", cwd=tmp_path))
     assert "models/two_face_model/1/model.onnx" in shown
+    weights = load_exported(tmp_path / "models" / "two_face_model" / "1" / "model.onnx").generator.state_dict()
+    for name, weight in load_generator(tmp_path / "runs" / "one" / "best.ckpt").generator.state_dict().items():
+        assert torch.equal(weights[name], weight.half().float()), name
     first, second = list_photos(next(photos.iterdir())).paths[:2]
     own = ["--model", "models/two_face_model", "--reference", second, "--output", "filled.png"]
-    _ok(twoface("inpaint", "--image", first, *own, cwd=tmp_path))
+    _ok(installed("inpaint", "--image", first, *own, cwd=tmp_path))
     filled, truth = decode_image(tmp_path / "filled.png"), decode_image(first)
     changed = (filled != truth).any(axis=2)
     (face,) = FaceDetector().detect(truth)  # the hole lies in the middle of the face's frame
