@@ -11,7 +11,7 @@ import numpy as np
 
 from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.faces.image import Photo
-from twoface_pl.faces.writing import KINDS, check_keeps_pixels
+from twoface_pl.faces.writing import DEEP_KINDS, KINDS, check_keeps_pixels
 from twoface_pl.serving.files import STANDARD
 from twoface_pl.serving.plan import Job
 
@@ -51,6 +51,9 @@ def check_keeps(output: Path, photo: Photo, mask: np.ndarray | None) -> None:
                 f"output {output}: a BMP cannot keep the photo's {' and '.join(lost)}; use .png or .tiff"
             )
         log.warning("%s: a BMP holds neither EXIF nor XMP: nothing in it says that a model completed the photo", output)
+
+    if photo.deep is not None and output != STANDARD and KINDS[output.suffix.lower()] not in DEEP_KINDS:
+        log.warning("%s: of the photo's 16 bits a channel this format holds 8; .png and .tiff hold them all", output)
 
 
 def keeping(job: Job, photo: Photo, force: bool) -> Path:

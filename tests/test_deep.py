@@ -134,3 +134,7 @@ def test_inpaint_keeps_16_bits(model: Path, twoface: Run, tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
     changed = (_read(tmp_path / "photo-filled.tif") != levels).any(axis=2)
     assert 0 < changed.mean() < 0.1
+    assert done.stderr == ""
+    done = twoface("inpaint", *given, "--output", "out.webp", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "of the photo's 16 bits a channel this format holds 8" in done.stderr
