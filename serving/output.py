@@ -51,7 +51,6 @@ def check_keeps(output: Path, photo: Photo, mask: np.ndarray | None) -> None:
                 f"output {output}: a BMP cannot keep the photo's {' and '.join(lost)}; use .png or .tiff"
             )
         log.warning("%s: a BMP holds neither EXIF nor XMP: nothing in it says that a model completed the photo", output)
-
     if photo.deep is not None and output != STANDARD and KINDS[output.suffix.lower()] not in DEEP_KINDS:
         log.warning("%s: of the photo's 16 bits a channel this format holds 8; .png and .tiff hold them all", output)
 
