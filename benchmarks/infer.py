@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -29,6 +28,7 @@ from torch import nn
 from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.export.export import export
 from twoface_pl.export.read import load_exported
+from twoface_pl.export.timing import median_of_turns
 from twoface_pl.export.variants import write_variant
 from twoface_pl.faces.detector import usable_cores
 from twoface_pl.faces.finder import Sought
@@ -49,22 +49,8 @@ from twoface_pl.serving.repair import RepairSession
 SIZE, BATCHES = 128, (1, 8)
 PARTS = ("decode", "find", "repair", "paste", "encode")
 MEGAPIXELS = (0.5, 2, 12, 48)
-WARM_UP, TURNS = 3, 3
 PERSON = 12  # a drawn face that the detector is sure of
 Run = Callable[[], object]
-
-
-def _median_of_turns(runs: dict[str, Run], rounds: int) -> dict[str, float]:
-    """Median seconds of each, in turns."""
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(TURNS):
-        for name, run in runs.items():
-            for number in range(WARM_UP + rounds):
-                start = time.perf_counter()
-                run()
-                if number >= WARM_UP:
-                    times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(taken) for name, taken in times.items()}
 
 
 def _in_torch(generator: nn.Module, feeds: dict[str, np.ndarray], compiled: bool) -> Run:
@@ -130,7 +116,7 @@ def print_networks(rounds: int, compiled: bool) -> None:
                 runs[f"{name}, torch"] = _in_torch(network, feeds, False)
             if compiled:
                 runs["ours, torch.compile"] = _in_torch(networks["ours"][0], feeds, True)
-            took = _median_of_turns(runs, rounds)
+            took = median_of_turns(runs, rounds)
             print(f"batch {batch}: ms a picture, and times ours in onnxruntime")
             for name, seconds in took.items():
                 ratio = seconds / took["ours, onnxruntime"]
@@ -149,7 +135,7 @@ def print_runtimes(rounds: int) -> None:
     if other is None:
         print("OpenVINO is not installed: make runtimes")
         return
-    took = _median_of_turns({**runs, "openvino": other}, rounds)
+    took = median_of_turns({**runs, "openvino": other}, rounds)
     times = "   ".join(f"{name} {1000 * seconds:.0f} ms" for name, seconds in took.items())
     print(f"a whole repair of 700x700: {times}   openvino {took['openvino'] / took['onnxruntime']:.2f} times it")
 

@@ -19,6 +19,7 @@ import statistics
 import tempfile
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from pytorch_lightning.callbacks import Callback
 from torch.utils.data import DataLoader
 
 from twoface_pl.export.export import export
+from twoface_pl.export.timing import median_of_turns
 from twoface_pl.faces.frame import FrameKind
 from twoface_pl.networks.checkpoint import TrainedGenerator
 from twoface_pl.networks.identity import FaceNet
@@ -38,7 +40,7 @@ from twoface_pl.training.module import InpaintingModule
 
 SIZE = 128
 FULL_SIZE, AT_FULL_SIZE = 768, "ours at 768 px"  # of a large face in a photo
-TURNS, WARM_UP = 5, 3  # of inference
+TURNS = 5  # of inference
 MASK = {"name": "center", "size": 32}
 NETWORKS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "seed": ({"name": "seed", "vgg_weights": "random"}, {"name": "seed", "vgg_weights": "random"}),
@@ -133,7 +135,6 @@ def inference_seconds(rounds: int) -> dict[str, float]:
     rng = np.random.default_rng(0)
     pictures = {size: rng.random((2, 1, size, size, 3), np.float32) for size in (SIZE, FULL_SIZE)}
     at_sizes = {**dict.fromkeys(NETWORKS, SIZE), AT_FULL_SIZE: FULL_SIZE}
-    times: dict[str, list[float]] = {name: [] for name in at_sizes}
     with tempfile.TemporaryDirectory() as folder:
         sessions = {}
         for name in NETWORKS:
@@ -141,17 +142,11 @@ def inference_seconds(rounds: int) -> dict[str, float]:
             trained = TrainedGenerator(generator, NETWORKS[name][0], SIZE, FrameKind("none"), MASK, "benchmark", 0)
             sessions[name] = FillSession(export(trained, Path(folder) / name).path, "cpu")
         sessions[AT_FULL_SIZE] = sessions["ours"]
-        # In turns, each for a while: a picture at a time would empty the caches for the other network.
-        for _ in range(TURNS):
-            for name, session in sessions.items():
-                image, reference = pictures[at_sizes[name]]
-                mask = session.hole_at(at_sizes[name])[None]
-                for number in range(WARM_UP + rounds // TURNS):
-                    start = time.perf_counter()
-                    session.fill(image, mask, reference)
-                    if number >= WARM_UP:
-                        times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in times.items()}
+        runs = {}
+        for name, session in sessions.items():
+            image, reference = pictures[at_sizes[name]]
+            runs[name] = partial(session.fill, image, session.hole_at(at_sizes[name])[None], reference)
+        return median_of_turns(runs, rounds // TURNS, TURNS)
 
 
 def print_training(batch: int, steps: int, accelerator: str, precision: str) -> None:

@@ -154,7 +154,7 @@ def check_parity(path: Path, graph: ExportGraph, trained: TrainedGenerator) -> d
     Raises:
         TwoFaceError: one is above the limit.
     """
-    session = open_unlogged(path)
+    session = open_unlogged(path.read_bytes())
     only = trained.generator.only_references
     parity: dict[tuple[int, int], float] = {}
     several = (only,) if only else PARITY_REFERENCES

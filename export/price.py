@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-import statistics
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.evaluation.judge import IdentityJudge
 from twoface_pl.evaluation.metrics import psnr_in_hole
 from twoface_pl.evaluation.perceptual import ShiftTolerantLPIPS
+from twoface_pl.export.timing import median_of_turns
 from twoface_pl.export.variants import VARIANTS, Feeds, write_variant
 from twoface_pl.export.write import open_unlogged
 from twoface_pl.faces.files import write_folder_atomically, write_text
@@ -32,7 +32,7 @@ from twoface_pl.networks.tensors import to_uint8
 
 TABLE, EXPORTED = "variants.csv", "as exported"
 CALIBRATED_ON = 64  # training triples
-BATCHES, TURNS, ROUNDS = (1, 8), 3, 5
+BATCHES, ROUNDS = (1, 8), 5
 # What a variant may lose beside the file that it comes from, in the mean.
 MOST_LOST = {"psnr_db": 0.1, "st_lpips": 0.005, "sface_to_truth": 0.01}
 LOWER_IS_BETTER = ("st_lpips",)
@@ -116,50 +116,36 @@ class Pricer:
         there = {output.name for output in session.get_outputs()}
         return np.asarray(session.run([OWN_SIZE_OUTPUT if OWN_SIZE_OUTPUT in there else OUTPUT], dict(feeds))[0])
 
-    def _times(self, sessions: Sequence[onnxruntime.InferenceSession]) -> list[list[float]]:
-        """Median milliseconds a picture, of each session by batch, in turns."""
-        feeds = _feeds(self._triples[0, 0])
-        found: list[list[float]] = [[] for _ in sessions]
-        for batch in BATCHES:
-            several = {name: np.repeat(values, batch, axis=0) for name, values in feeds.items()}
-            taken: list[list[float]] = [[] for _ in sessions]
-            for _ in range(TURNS):
-                for session, times in zip(sessions, taken, strict=True):
-                    for number in range(1 + ROUNDS):
-                        start = time.perf_counter()
-                        self._filled(session, several)
-                        if number:  # the first one is slower
-                            times.append(time.perf_counter() - start)
-            for times, medians in zip(taken, found, strict=True):
-                medians.append(round(1000 * statistics.median(times) / batch, 2))
-        return found
+    def _milliseconds(self, sessions: Mapping[str, onnxruntime.InferenceSession], batch: int) -> dict[str, float]:
+        """Of a picture, by session."""
+        several = {name: np.repeat(values, batch, axis=0) for name, values in _feeds(self._triples[0, 0]).items()}
+        runs = {name: partial(self._filled, session, several) for name, session in sessions.items()}
+        return {name: 1000 * seconds / batch for name, seconds in median_of_turns(runs, ROUNDS).items()}
 
     def price(self, variant: str, path: Path, origin: Path) -> tuple[Price, Price]:
         """A variant's figures and those of the file that it comes from, in one run."""
-        sessions = [open_unlogged(path), open_unlogged(origin)]
-        times = self._times(sessions)
+        files = {variant: path, EXPORTED: origin}
+        sessions = {name: open_unlogged(file.read_bytes()) for name, file in files.items()}
+        times = [self._milliseconds(sessions, batch) for batch in BATCHES]
         differences: list[np.ndarray] = []
-        figures: list[dict[str, list[float]]] = [{}, {}]
+        figures: dict[str, dict[str, list[float]]] = {name: {} for name in files}
         for target, triple in self._samples(variant):
             truth, mask = triple["photo"].numpy(), triple["mask"].numpy()
-            fills = [self._filled(session, _feeds(triple)) for session in sessions]
-            differences.append(255 * np.abs(fills[0] - fills[1])[0][mask])
-            for filled, found in zip(fills, figures, strict=True):
+            fills = {name: self._filled(session, _feeds(triple)) for name, session in sessions.items()}
+            differences.append(255 * np.abs(fills[variant] - fills[EXPORTED])[0][mask])
+            for name, filled in fills.items():
                 pixels = to_uint8(torch.from_numpy(filled).movedim(-1, 1))
-                for name, value in self._judged(pixels, truth[None], mask[None], target).items():
-                    found.setdefault(name, []).append(value)
+                for figure, value in self._judged(pixels, truth[None], mask[None], target).items():
+                    figures[name].setdefault(figure, []).append(value)
         off = np.concatenate(differences)
-        prices = []
-        names = ((variant, path, float(off.mean()), float(off.max())), (EXPORTED, origin, 0.0, 0.0))
-        for (name, file, mean, largest), (one, eight), found in zip(names, times, figures, strict=True):
-            means = {figure: float(np.mean(values)) for figure, values in found.items()}
-            prices.append(
-                Price(
-                    name, round(file.stat().st_size / 1e6, 2), one, eight, mean, largest, means["psnr_db"],
-                    means.get("st_lpips"), means.get("sface_to_truth"),
-                )
-            )  # fmt: skip
-        return prices[0], prices[1]
+
+        def priced(name: str, mean: float, largest: float) -> Price:
+            means = {figure: float(np.mean(values)) for figure, values in figures[name].items()}
+            one, eight = (of_batch[name] for of_batch in times)
+            judged = means["psnr_db"], means.get("st_lpips"), means.get("sface_to_truth")
+            return Price(name, files[name].stat().st_size / 1e6, one, eight, mean, largest, *judged)
+
+        return priced(variant, float(off.mean()), float(off.max())), priced(EXPORTED, 0.0, 0.0)
 
     def _judged(self, filled: np.ndarray, truth: np.ndarray, mask: np.ndarray, target: str) -> dict[str, float]:
         found = {"psnr_db": float(psnr_in_hole(filled, truth, mask)[0])}

