@@ -42,9 +42,9 @@ from twoface_pl.model_signature import GENERATOR_INPUTS, OWN_SIZE_OUTPUT
 from twoface_pl.networks.checkpoint import TrainedGenerator
 from twoface_pl.networks.generator import build_generator
 from twoface_pl.serving.fill import FillSession
-from twoface_pl.serving.model import find_model
 from twoface_pl.serving.placing import place, place_photo
 from twoface_pl.serving.repair import RepairSession
+from twoface_pl.serving.versions import find_model
 
 SIZE, BATCHES = 128, (1, 8)
 PARTS = ("decode", "find", "repair", "paste", "encode")

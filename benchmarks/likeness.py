@@ -29,10 +29,10 @@ from twoface_pl.model_file import REPAIR, SHIPPED
 from twoface_pl.serving.album import Album, Candidate, look_of
 from twoface_pl.serving.inpaint import fill
 from twoface_pl.serving.likeness import TWO_PEOPLE, Likeness, find_recogniser
-from twoface_pl.serving.model import find_model
 from twoface_pl.serving.placing import place
 from twoface_pl.serving.repair import RepairSession
 from twoface_pl.serving.target import Target
+from twoface_pl.serving.versions import find_model
 
 HOLES: dict[str, MaskPolicy] = {
     "centre 64": CenterSquare(64),

@@ -68,35 +68,52 @@ def _fitted(mask: np.ndarray, height: int, width: int, name: str) -> np.ndarray:
     return cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
 
 
-def read_mask(job: Job, seen: np.ndarray, options: MaskOptions) -> np.ndarray | None:
-    """The mask of a job, uint8 of the photo's size, 255 in the hole; None where none is given.
+def adjusted(mask: np.ndarray | None, seen: np.ndarray, options: MaskOptions, name: str = "mask") -> np.ndarray | None:
+    """A mask at its photo's size, with what is to be done to it, uint8 with 255 in the hole; None where there is none.
 
     Args:
-        job: its files.
+        mask: uint8 (h, w), 255 in the hole; None: none is given.
         seen: the photo, uint8 sRGB (H, W, 3).
         options: what is done to it.
+        name: of the mask, for errors.
 
     Raises:
-        TwoFaceError: an unreadable file, one of another shape, the photo itself, no place of the colour.
+        TwoFaceError: one of another shape, no place of the colour, something to be done to no mask.
     """
     if options.colour is not None:
         mask = _painted(seen, options.colour)
-    elif job.mask is None:
+    elif mask is None:
         require(not options.invert and not options.grow, "--invert and --grow need a --mask or a --mask-colour")
         return None
     else:
-        mask = decode_mask(*source(job.mask))
-        _check_is_mask(job, mask)
-        mask = _fitted(mask, seen.shape[0], seen.shape[1], str(job.mask))
+        mask = _fitted(mask, seen.shape[0], seen.shape[1], name)
     if options.invert:
         mask = OPAQUE - mask
     return _grown(mask, options.grow) if options.grow else mask
 
 
+def read_mask(job: Job, seen: np.ndarray, options: MaskOptions) -> np.ndarray | None:
+    """The mask of a job, as :func:`adjusted` has it.
+
+    Raises:
+        TwoFaceError: as there; an unreadable file, the photo itself.
+    """
+    if job.mask is None or options.colour is not None:
+        return adjusted(None, seen, options)
+    mask = decode_mask(*source(job.mask))
+    _check_is_mask(job, mask)
+    return adjusted(mask, seen, options, str(job.mask))
+
+
+def is_mostly_grey(mask: np.ndarray) -> bool:
+    """Whether what a mask touches is mostly blended with the photo: it may be no mask."""
+    touched = mask > 0
+    return bool((mask[touched] < OPAQUE).sum() > MOSTLY_GREY * touched.sum())
+
+
 def _check_is_mask(job: Job, mask: np.ndarray) -> None:
     assert job.mask is not None
-    touched = mask > 0
-    if (mask[touched] < OPAQUE).sum() > MOSTLY_GREY * touched.sum():
+    if is_mostly_grey(mask):
         itself = same_file(job.mask, job.photo) or (
             job.photo != STANDARD and np.array_equal(mask, decode_mask(job.photo))
         )

@@ -28,7 +28,7 @@ from twoface_pl.faces.frame import FrameKind
 from twoface_pl.masks import CenterSquare
 from twoface_pl.model_file import REPAIR
 from twoface_pl.networks.checkpoint import load_generator
-from twoface_pl.serving.model import find_model
+from twoface_pl.serving.versions import find_model
 from twoface_pl.training.fit_synthetic_identity import fit_synthetic_identity
 from twoface_pl.training.module import InpaintingModule
 from twoface_pl.training.train import TrainOptions, train

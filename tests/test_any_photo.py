@@ -19,9 +19,9 @@ from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.image import read_photo, write_image
 from twoface_pl.model_file import REPAIR
 from twoface_pl.serving.jobs import JobOptions, run_job
-from twoface_pl.serving.model import find_model
 from twoface_pl.serving.plan import Job
 from twoface_pl.serving.repair import RepairSession
+from twoface_pl.serving.versions import find_model
 
 LOSSLESS = (".png", ".tiff", ".webp", ".bmp")
 BLOCK = 16  # pixels of a JPEG's block of colours at half size

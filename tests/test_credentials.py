@@ -19,9 +19,9 @@ from twoface_pl.faces.xmp import SOURCE_TYPE
 from twoface_pl.model_file import REPAIR
 from twoface_pl.serving.credentials import Signer, has_credentials
 from twoface_pl.serving.jobs import JobOptions, run_job
-from twoface_pl.serving.model import find_model
 from twoface_pl.serving.plan import Job
 from twoface_pl.serving.repair import RepairSession
+from twoface_pl.serving.versions import find_model
 
 c2pa = pytest.importorskip("c2pa", reason="c2pa-python is not installed")
 from cryptography import x509  # noqa: E402

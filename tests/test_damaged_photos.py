@@ -63,9 +63,9 @@ def test_an_unsure_placement_is_drawn_and_said(
     from twoface_pl.faces import finder as module
     from twoface_pl.model_file import REPAIR
     from twoface_pl.serving.jobs import JobOptions, draw_job
-    from twoface_pl.serving.model import find_model
     from twoface_pl.serving.plan import Job
     from twoface_pl.serving.repair import RepairSession
+    from twoface_pl.serving.versions import find_model
 
     damaged, hole = _scene(tmp_path)
     monkeypatch.setattr(module, "SURELY_OFF", 1e-6)

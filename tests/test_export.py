@@ -30,7 +30,7 @@ from twoface_pl.model_file import FORMATS, GENERATOR, read_facts
 from twoface_pl.networks.checkpoint import TrainedGenerator, load_generator
 from twoface_pl.networks.generator import build_generator
 from twoface_pl.serving.fill import FillSession
-from twoface_pl.serving.model import find_model
+from twoface_pl.serving.versions import find_model
 
 
 def test_one_file_with_metadata_and_a_dynamic_batch(model: Path) -> None:

@@ -17,9 +17,9 @@ from twoface_pl.faces.frame import Frame
 from twoface_pl.faces.image import decode_image, encode_jpeg, to_grey, write_image
 from twoface_pl.model_file import REPAIR
 from twoface_pl.serving.inpaint import inpaint
-from twoface_pl.serving.model import find_model
 from twoface_pl.serving.plan import plan_jobs
 from twoface_pl.serving.repair import RepairSession
+from twoface_pl.serving.versions import find_model
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from model_parts import sealed
 from twoface_pl.faces.detector import FILE as DETECTOR_FILE
 from twoface_pl.model_file import REPAIR, SHIPPED
 from twoface_pl.model_signature import DETECTOR_INPUTS, REPAIR_INPUTS
-from twoface_pl.serving.model import find_model
+from twoface_pl.serving.versions import find_model
 
 
 def test_all_that_a_consumer_needs_is_said(twoface: Run, tmp_path: Path) -> None:

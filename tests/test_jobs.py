@@ -18,9 +18,9 @@ from twoface_pl.faces.writing import write_photo
 from twoface_pl.masks import build_mask_policy
 from twoface_pl.model_file import REPAIR
 from twoface_pl.serving.jobs import JobOptions, run_job
-from twoface_pl.serving.model import find_model
 from twoface_pl.serving.plan import Job, plan_jobs
 from twoface_pl.serving.repair import RepairSession
+from twoface_pl.serving.versions import find_model
 
 HOLE = np.zeros((SIZE, SIZE), bool)
 HOLE[24:40, 20:44] = True

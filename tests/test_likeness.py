@@ -24,11 +24,11 @@ from twoface_pl.model_file import REPAIR, SHIPPED
 from twoface_pl.serving.album import Album, read_album
 from twoface_pl.serving.jobs import JobOptions, run_job
 from twoface_pl.serving.likeness import Likeness, Verdict, find_recogniser, write_table
-from twoface_pl.serving.model import find_model
 from twoface_pl.serving.placing import place
 from twoface_pl.serving.plan import Job
 from twoface_pl.serving.repair import RepairSession
 from twoface_pl.serving.target import find_target
+from twoface_pl.serving.versions import find_model
 
 packaged = pytest.mark.skipif(packaged_sface() is None, reason="the extra check is not installed")
 PINS = SHARED / "faces" / "pins"

@@ -25,7 +25,7 @@ from twoface_pl.model_file import CHECKSUM, FORMATS, GENERATOR, SHIPPED, model_p
 from twoface_pl.networks.checkpoint import read_checkpoint
 from twoface_pl.networks.weights import load_state
 from twoface_pl.serving.fill import FillError, FillSession
-from twoface_pl.serving.model import find_model
+from twoface_pl.serving.versions import find_model
 
 node = helper.make_node
 DEEP = '{"parts": ' * 500 + "{}" + "}" * 500

@@ -20,8 +20,8 @@ from twoface_pl.faces.image import Photo, decode_image, decode_mask, read_photo,
 from twoface_pl.faces.writing import write_photo
 from twoface_pl.model_file import REPAIR
 from twoface_pl.serving.inpaint import inpaint
-from twoface_pl.serving.model import find_model
 from twoface_pl.serving.repair import RepairSession
+from twoface_pl.serving.versions import find_model
 
 TRUE = synthetic_photo(1, 0, SIZE)
 REFERENCE = synthetic_photo(1, 1, SIZE)

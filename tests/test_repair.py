@@ -13,8 +13,8 @@ from twoface_pl.faces.detector import FaceDetector
 from twoface_pl.faces.image import decode_image, write_image
 from twoface_pl.model_file import REPAIR
 from twoface_pl.serving.inpaint import inpaint
-from twoface_pl.serving.model import find_model
 from twoface_pl.serving.repair import RepairSession
+from twoface_pl.serving.versions import find_model
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from twoface_pl.errors import TwoFaceError
 from twoface_pl.model_file import REPAIR
 from twoface_pl.model_signature import REPAIR_INPUTS, REPAIR_OUTPUTS, Values
 from twoface_pl.serving.fill import FillSession
-from twoface_pl.serving.model import find_model
 from twoface_pl.serving.repair import RepairSession
+from twoface_pl.serving.versions import find_model
 
 
 def _save(model: onnx.ModelProto, path: Path) -> Path:

@@ -18,8 +18,8 @@ from twoface_pl.faces.face import Face
 from twoface_pl.faces.hole import bounding_box
 from twoface_pl.faces.runtime import open_session
 from twoface_pl.model_file import FILES, REPAIR, SHIPPED, read_model
-from twoface_pl.serving.model import find_model
 from twoface_pl.serving.repair import surroundings
+from twoface_pl.serving.versions import find_model
 
 FRAME = read_model(SHIPPED).facts.frame
 Feeds = dict[str, np.ndarray]

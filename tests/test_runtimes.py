@@ -22,9 +22,9 @@ from twoface_pl.faces.hole import as_levels
 from twoface_pl.faces.image import decode_image, write_image
 from twoface_pl.model_file import DETECTOR, FILES, GENERATOR, REPAIR, SHIPPED, read_model
 from twoface_pl.model_signature import Values, signature
-from twoface_pl.serving.model import find_model
 from twoface_pl.serving.repair import RepairSession
 from twoface_pl.serving.target import find_hole
+from twoface_pl.serving.versions import find_model
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs" / "runtimes.md"

@@ -5,9 +5,9 @@ import argparse
 import pytest
 from fastapi.testclient import TestClient
 
-from twoface_pl.cli.serve import parse_host, parse_name, parse_port, url_of
-from twoface_pl.serving.answers import json_answer
-from twoface_pl.serving.guard import HostGuard
+from twoface_pl.cli.serve import parse_host, parse_name, parse_number, parse_origin, parse_port, url_of
+from twoface_pl.serving.http.answers import json_answer
+from twoface_pl.serving.http.guard import HostGuard, TokenGuard
 
 client = TestClient(HostGuard(json_answer({}), ["Faces.example", "::1"]), base_url="http://127.0.0.1:8501")
 
@@ -51,6 +51,24 @@ def test_pages_of_another_origin_are_not_answered() -> None:
         assert _status(origin=origin) == 403
 
 
+def test_pages_that_are_named_are_answered() -> None:
+    named = HostGuard(json_answer({}), origins=["https://Faces.example"])
+    asked = TestClient(named, base_url="http://127.0.0.1:8501")
+    assert asked.post("/", headers={"origin": "https://faces.example"}).status_code == 200
+    assert asked.post("/", headers={"origin": "https://faces.example.evil.example"}).status_code == 403
+
+
+def test_without_the_token_only_health_is_told() -> None:
+    asked = TestClient(TokenGuard(json_answer({}), "s3cret-of-sixteen", ["/healthz"]))
+    assert asked.get("/healthz").status_code == 200
+    assert asked.get("/", headers={"authorization": "Bearer s3cret-of-sixteen"}).status_code == 200
+    assert asked.get("/", headers={"authorization": "bearer  s3cret-of-sixteen"}).status_code == 200
+    for wrong in ("", "Bearer", "Bearer s3cret-of-sixteeN", "Basic s3cret-of-sixteen", "s3cret-of-sixteen", "Bearer é"):
+        refused = asked.get("/", headers={"authorization": wrong.encode()} if wrong else {})
+        assert (refused.status_code, list(refused.json())) == (401, ["error"])
+        assert refused.headers["www-authenticate"] == "Bearer"
+
+
 @pytest.mark.parametrize(
     ("host", "url"),
     [
@@ -69,6 +87,8 @@ def test_options_are_names_and_addresses() -> None:
     assert parse_host("[::1]") == "::1"
     assert parse_name("faces.example") == "faces.example"
     refused = [(parse_host, ""), (parse_host, "http://a"), (parse_host, "a b"), (parse_name, "http://faces.example")]
+    refused += [(parse_origin, origin) for origin in ("*", "null", "faces.example", "https://faces.example/page")]
+    refused += [(parse_number, number) for number in ("0", "-1", "1.5", "many", "100000")]
     refused += [(parse_name, "faces.example:80"), (parse_name, "*"), (parse_name, ""), (parse_port, "٨٥٠١")]
     for parse, text in refused:
         with pytest.raises(argparse.ArgumentTypeError, match="is not a"):

@@ -2,16 +2,12 @@
 
 import contextlib
 import json
-import multiprocessing
-import os
-import signal
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing.process import BaseProcess
-from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -19,35 +15,49 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from twoface_pl.serving import connections, limits
-from twoface_pl.serving import worker as worker_module
-from twoface_pl.serving.answers import InPieces
-from twoface_pl.serving.app import PREDICT, create_app
-from twoface_pl.serving.connections import Server
-from twoface_pl.serving.limits import Inbox, RequestLimit
-from twoface_pl.serving.protocol import IMAGES, StructureCount, TooLarge
-from twoface_pl.serving.worker import JsonWorker
+from twoface_pl.serving.http import connections, limits
+from twoface_pl.serving.http.answers import InPieces
+from twoface_pl.serving.http.app import PREDICT, AppOptions, Desk, create_app
+from twoface_pl.serving.http.connections import Server
+from twoface_pl.serving.http.json_input import check_extent
+from twoface_pl.serving.http.limits import RequestLimit
+from twoface_pl.serving.http.task import Refusal, Served
+from twoface_pl.serving.http.telemetry import Metrics
+from twoface_pl.serving.http.work import Worker
 
 SIZE = 16
+IMAGES = ("masked_image", "reference_image")
 BODY = json.dumps({"inputs": {name: [[[[0.5] * 3] * SIZE] * SIZE] for name in IMAGES}})
+SERVED = Served("1/model.onnx", "1", "none", SIZE, False, 1, False, {}, {})
 HEAD = f"POST {PREDICT} HTTP/1.1\r\nHost: localhost\r\n"
 
 
 class Copier:
     """A session that fills nothing, as soon as it may."""
 
-    path = Path("1/model.onnx")
-    provider = "none"
     image_size = SIZE
     default_mask = np.zeros((SIZE, SIZE), bool)
 
     def __init__(self) -> None:
         self.may = threading.Event()
         self.may.set()
+        self.batches: list[int] = []
+
+    def hole_at(self, size: int) -> np.ndarray:
+        return self.default_mask
+
+    def check_references(self, count: int) -> None:
+        assert count == 1
 
     def fill(self, images: np.ndarray, masks: np.ndarray, references: np.ndarray) -> np.ndarray:
         assert self.may.wait(60)
+        self.batches.append(len(images))
         return images
+
+
+def _desk(session: Copier, **options: Any) -> Desk:
+    asked = AppOptions(most_requests=16, batch=4, most_bytes=10_000_000, **options)
+    return Desk(Worker(session, SERVED, None, asked.most_bytes, 4), SERVED, asked)
 
 
 @contextlib.contextmanager
@@ -73,7 +83,7 @@ def session() -> Copier:
 
 @pytest.fixture(scope="module")
 def app(session: Copier) -> FastAPI:
-    return create_app(session)
+    return create_app(_desk(session))
 
 
 @pytest.fixture(scope="module")
@@ -109,12 +119,6 @@ def _until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.01)
-
-
-def _worker() -> BaseProcess:
-    """The server's process for JSON, started by now."""
-    (found,) = [child for child in multiprocessing.active_children() if child.name == "twoface-json"]
-    return found
 
 
 def _limit_of(app: FastAPI) -> RequestLimit:
@@ -169,7 +173,7 @@ def test_a_body_has_its_time(limit: str, framing: str, port: int, monkeypatch: p
 
 def test_an_answer_that_nobody_reads_frees_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "ANSWER_SECONDS", 0.5)
-    limit = RequestLimit(InPieces(b"1" * 30_000_000), PREDICT, most=1)  # more than the system's buffers take
+    limit = RequestLimit(InPieces(b"1" * 30_000_000), (), Metrics(), most=1)  # more than the system's buffers take
     with _served(limit) as (_, port):
         unread = _connect(port, f"{HEAD}Content-Length: 0\r\n\r\n")
         _until(lambda: limit.taken == 1)
@@ -197,40 +201,34 @@ def test_tiny_chunks_are_refused_and_others_taken(port: int, client: httpx.Clien
 
 
 @pytest.mark.parametrize(
-    ("body", "status"),
+    "body",
     [
-        (b'{"inputs": {"masked_image": [' + b"[]," * 100_000 + b"[]]}}", 413),
-        (b"[" + b"1," * 100_000 + b"1]", 413),
-        (b"{" + b",".join(b'"%d":1' % number for number in range(10_000)) + b"}", 400),
-        (b'{"a":' * 1000, 400),
+        b'{"inputs": {"masked_image": [' + b"[]," * 500_000 + b"[]]}}",
+        b"[" + b"1," * 1_000_000 + b"1]",
+        b"{" + b",".join(b'"%d":1' % number for number in range(10_000)) + b"}",
+        b'{"a":' * 3000,
     ],
 )
-def test_bodies_that_no_request_has_are_never_parsed(
-    body: bytes, status: int, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delattr(JsonWorker, "parse")
+def test_bodies_that_no_request_has_are_never_parsed(body: bytes, client: httpx.Client) -> None:
     answer = client.post(PREDICT, content=body)
-    assert answer.status_code == status
+    assert answer.status_code == 413
     assert len(answer.content) < 300
 
 
 def test_the_largest_request_is_within_the_limits() -> None:
     picture = [[[0.123456789] * 3] * SIZE] * SIZE
-    inputs = {name: [picture] * 32 for name in IMAGES}
-    body = json.dumps({"signature_name": "serving_default", "inputs": inputs}).encode()
-    count = StructureCount(SIZE)
-    for start in range(0, len(body), 4096):
-        count.add(body[start : start + 4096])
-    with pytest.raises(TooLarge):
-        count.add(b"[" * 100)
+    body = json.dumps({"inputs": {name: [picture] * 32 for name in IMAGES}}).encode()
+    check_extent(body, SIZE)
+    with pytest.raises(Refusal, match="more lists or values"):
+        check_extent(body * 6, SIZE)
 
 
 def test_large_bodies_wait_for_a_place_and_small_ones_do_not(
     port: int, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "SILENT_SECONDS", 1)
-    large = BODY.encode() + b" " * 200_000  # over two pictures' of this size
-    assert Inbox(SIZE).small < len(large) < Inbox(SIZE).limit
+    monkeypatch.setattr(limits, "SMALL_BYTES", 150_000)
+    large = BODY.encode() + b" " * 200_000
     half = [_connect(port, f"{HEAD}Content-Length: 300000\r\n\r\n" + " " * 200_000) for _ in range(limits.LARGE_BODIES)]
     time.sleep(0.2)
     with ThreadPoolExecutor(1) as pool:
@@ -241,38 +239,10 @@ def test_large_bodies_wait_for_a_place_and_small_ones_do_not(
     assert all(_read_all(connection).startswith(b"HTTP/1.1 408 ") for connection in half)
 
 
-def test_liveness_does_not_wait_for_parsing(client: httpx.Client) -> None:
-    assert client.post(PREDICT, content=BODY).status_code == 200
-    pid = _worker().pid
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        with ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(client.post, PREDICT, content=BODY)
-            assert client.get("/healthz").status_code == 200
-            assert not waiting.done()
-            os.kill(pid, signal.SIGCONT)
-            assert waiting.result().status_code == 200
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
-def test_a_worker_that_hangs_or_dies_is_replaced(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert client.post(PREDICT, content=BODY).status_code == 200
-    monkeypatch.setattr(worker_module, "MOST_SECONDS", 0.5)
-    os.kill(_worker().pid, signal.SIGSTOP)
-    assert client.post(PREDICT, content=BODY).status_code == 500
-    monkeypatch.undo()
-    assert client.post(PREDICT, content=BODY).status_code == 200
-    killed = _worker()
-    killed.kill()
-    killed.join()
-    assert client.post(PREDICT, content=BODY).status_code == 200
-
-
 @pytest.mark.parametrize("sent", ["", HEAD, f"{HEAD}Content-Length: 9\r\n\r\n{{", "unread"])
 def test_the_end_is_bounded_whatever_a_client_does(sent: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "DRAIN_SECONDS", 0.5)
-    app: ASGIApp = InPieces(b"1" * 30_000_000) if sent == "unread" else create_app(Copier())
+    app: ASGIApp = InPieces(b"1" * 30_000_000) if sent == "unread" else create_app(_desk(Copier()))
     with _served(app) as (server, port):
         client = _connect(port, HEAD + "\r\n" if sent == "unread" else sent)
         _until(lambda: bool(server.server_state.connections))

@@ -1,9 +1,10 @@
 """A real server process, asked as TensorFlow Serving was asked in 2018."""
 
-import socket
+import base64
+import gzip
+import io
+import shutil
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,39 +13,21 @@ import numpy as np
 import orjson
 import pytest
 from conftest import SIZE, Run
-from fastapi.testclient import TestClient
+from PIL import Image
+from served import PREDICT, serving
 
-from twoface_pl.serving.app import create_app
 from twoface_pl.serving.fill import FillSession
 
-PREDICT = "/v1/models/two_face_model:predict"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+MODEL = "/v1/models/two_face_model"
+LIMIT = 20_000_000  # bytes of a body
 
 
 @pytest.fixture(scope="module")
-def client(model: Path) -> Iterator[httpx.Client]:
-    port = _free_port()
-    command = [sys.executable, "-m", "twoface_pl.cli", "serve", "--model", str(model), "--port", str(port)]
-    command += ["--allow-host", "Faces.example"]
-    server = subprocess.Popen(command)
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-        try:
-            for _ in range(300):
-                assert server.poll() is None, "the server ended"
-                try:
-                    client.get("/healthz").raise_for_status()
-                    break
-                except httpx.TransportError:
-                    time.sleep(0.1)
-            yield client
-        finally:
-            server.terminate()
-            assert server.wait(20) in (0, 143, -15)
+def client(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    log = tmp_path_factory.mktemp("serve") / "log"
+    options = "--model", model, "--allow-host", "Faces.example", "--max-body", LIMIT // 10**6
+    with serving(log, *options) as served:
+        yield served.client
 
 
 def _request(batch: int) -> dict[str, np.ndarray]:
@@ -77,9 +60,110 @@ def test_liveness_and_status(client: httpx.Client) -> None:
     assert alive == {
         "status": "ok", "model": "two_face_model", "version": "1", "provider": "CPUExecutionProvider",
     }  # fmt: skip
-    status = client.get("/v1/models/two_face_model").json()["model_version_status"][0]
-    assert status["state"] == "AVAILABLE"
-    assert status["version"] == "1"
+    for path in ("", "/versions/1", "/labels/stable"):
+        status = client.get(MODEL + path).json()["model_version_status"][0]
+        assert (status["state"], status["version"]) == ("AVAILABLE", "1")
+
+
+def test_metadata_says_what_requests_hold(client: httpx.Client) -> None:
+    for path in ("", "/versions/1", "/labels/stable"):
+        told = client.get(f"{MODEL}{path}/metadata").json()
+        assert told["model_spec"] == {"name": "two_face_model", "signature_name": "", "version": "1"}
+        inputs = told["metadata"]["signature_def"]["signature_def"]["serving_default"]["inputs"]
+        assert set(inputs) == {"masked_image", "reference_image", "mask"}
+        sides = [side["size"] for side in inputs["masked_image"]["tensor_shape"]["dim"]]
+        assert (inputs["masked_image"]["dtype"], sides) == ("DT_FLOAT", ["-1", str(SIZE), str(SIZE), "3"])
+
+
+@pytest.mark.parametrize("path", [f"{MODEL}/versions/2", f"{MODEL}/labels/canary", "/v1/models/another"])
+def test_what_is_not_served_is_not_found(client: httpx.Client, path: str) -> None:
+    for answer in (client.get(path), client.get(f"{path}/metadata"), client.post(f"{path}:predict", json={})):
+        assert (answer.status_code, list(answer.json())) == (404, ["error"])
+
+
+def test_versions_and_labels_predict(client: httpx.Client) -> None:
+    body = _body(_request(1))
+    wanted = client.post(PREDICT, json={**body, "signature_name": "serving_default"}).json()
+    for path in ("/versions/1", "/labels/stable"):
+        assert client.post(f"{MODEL}{path}:predict", json=body).json() == wanted
+    refused = client.post(PREDICT, json={**body, "signature_name": "another"})
+    assert (refused.status_code, "one signature" in refused.json()["error"]) == (400, True)
+
+
+def test_rows_are_columns_in_another_order(client: httpx.Client) -> None:
+    inputs = _request(2)
+    rows = [{name: images[number].tolist() for name, images in inputs.items()} for number in range(2)]
+    answer = client.post(PREDICT, json={"instances": rows}).json()
+    assert list(answer) == ["predictions"]
+    columns = client.post(PREDICT, json=_body(inputs)).json()["outputs"]
+    assert np.allclose(answer["predictions"], columns, atol=1e-5)
+
+
+def _file(levels: np.ndarray, kind: str = "PNG") -> dict[str, str]:
+    stream = io.BytesIO()
+    Image.fromarray(levels).save(stream, kind)
+    return {"b64": base64.b64encode(stream.getvalue()).decode()}
+
+
+def test_pictures_may_be_files_and_holes_anywhere(client: httpx.Client) -> None:
+    rng = np.random.default_rng(3)
+    photo, other = rng.integers(0, 256, (2, SIZE, SIZE, 3), np.uint8)
+    hole = np.zeros((SIZE, SIZE), np.uint8)
+    hole[:10, 5:30] = 255
+    files = {"masked_image": _file(photo), "reference_image": _file(other), "mask": _file(hole)}
+    numbers = {
+        "masked_image": (photo / np.float32(255)).tolist(),
+        "reference_image": (other / np.float32(255)).tolist(),
+        "mask": (hole / 255)[..., None].tolist(),
+    }
+    (of_files,), (of_numbers,) = (
+        client.post(PREDICT, json={"instances": [row]}).json()["predictions"] for row in (files, numbers)
+    )
+    assert np.allclose(of_files, of_numbers, atol=1e-5)
+    assert np.allclose(np.array(of_files)[hole == 0], (photo / 255)[hole == 0], atol=1e-5)
+    assert not np.allclose(np.array(of_files)[hole > 0], (photo / 255)[hole > 0], atol=0.1)
+    by_column = {name: [value] for name, value in files.items()}
+    assert np.allclose(client.post(PREDICT, json={"inputs": by_column}).json()["outputs"][0], of_files, atol=1e-5)
+
+
+def test_a_row_without_a_mask_has_the_models_hole(client: httpx.Client) -> None:
+    first, second = ({name: images[0].tolist() for name, images in _request(1).items()} for _ in range(2))
+    hole = np.zeros((SIZE, SIZE))
+    hole[0, 0] = 1
+    mixed = client.post(PREDICT, json={"instances": [first, {**second, "mask": hole.tolist()}]}).json()["predictions"]
+    alone = client.post(PREDICT, json={"instances": [first]}).json()["predictions"]
+    assert np.allclose(mixed[0], alone[0], atol=1e-5)
+    assert (np.abs(np.array(mixed[1]) - second["masked_image"]).max(axis=-1) > 1e-4).sum() <= 1
+
+
+def test_a_body_may_come_compressed_and_is_bounded_when_it_is_inflated(client: httpx.Client) -> None:
+    content = orjson.dumps(_body(_request(1)))
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    packed = client.post(PREDICT, content=gzip.compress(content), headers=headers)
+    assert packed.json() == client.post(PREDICT, content=content, headers={"Content-Type": "application/json"}).json()
+    bomb = gzip.compress(b" " * (LIMIT + 1))
+    for body, status in ((bomb, 413), (gzip.compress(content)[:-20], 400), (content, 400)):
+        answer = client.post(PREDICT, content=body, headers=headers)
+        assert (answer.status_code, list(answer.json())) == (status, ["error"])
+    unknown = client.post(PREDICT, content=content, headers={**headers, "Content-Encoding": "br"})
+    assert unknown.status_code == 415
+
+
+def test_every_answer_has_a_number_and_the_log_has_it_too(client: httpx.Client, tmp_path: Path) -> None:
+    for path in ("/healthz", "/nowhere", "/metrics", MODEL):
+        assert len(client.get(path).headers["x-request-id"]) == 32
+    assert client.get(MODEL, headers={"X-Request-Id": "shop-17"}).headers["x-request-id"] == "shop-17"
+    assert len(client.get(MODEL, headers={"X-Request-Id": 'a "b"'}).headers["x-request-id"]) == 32
+    assert client.post(PREDICT, content=b"{", headers={"X-Request-Id": "bad-1"}).headers["x-request-id"] == "bad-1"
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
+def test_curl_asks_as_in_2018(client: httpx.Client, tmp_path: Path) -> None:
+    body = tmp_path / "request.json"
+    body.write_bytes(orjson.dumps({"inputs": _body(_request(1))["inputs"]}))
+    url = str(client.base_url.join(PREDICT))
+    asked = subprocess.run(["curl", "-s", "-d", f"@{body}", url], capture_output=True, check=True, timeout=60)
+    assert np.array(orjson.loads(asked.stdout)["outputs"]).shape == (1, SIZE, SIZE, 3)
 
 
 def _bad_bodies() -> dict[str, tuple[object, str]]:
@@ -87,26 +171,44 @@ def _bad_bodies() -> dict[str, tuple[object, str]]:
     small = np.zeros((1, 8, 8, 3)).tolist()
     two = [*good["masked_image"], *good["masked_image"]]
     bright = (np.ones((1, SIZE, SIZE, 3)) * 255).tolist()
+    row = {name: images[0] for name, images in good.items()}
+    uneven = [[list(line) for line in picture] for picture in good["masked_image"]]
+    uneven[0][1].append(uneven[0][2].pop())
     return {
         "no inputs": ({}, "the body must be"),
         "a list": ([1], "the body must be"),
-        "unknown field": ({"inputs": good, "mask": []}, "the body must be"),
+        "unknown field": ({"inputs": good, "mask": []}, "the body has inputs, instances, signature_name; found"),
+        "rows and columns": ({"inputs": good, "instances": []}, "the body must be"),
+        "no rows": ({"instances": []}, "instances: 0 pictures"),
+        "a row of a list": ({"instances": [[1]]}, "instances[0] must be an object"),
+        "a file that is none": (
+            {"instances": [{**row, "mask": {"b64": "aGVsbG8="}}]},
+            "mask: not a picture",
+        ),
+        "no base64": ({"instances": [{**row, "mask": {"b64": "?"}}]}, 'instances[0].mask: {"b64": ...}'),
+        "a large file": (
+            {"instances": [{**row, "mask": _file(np.zeros((99, 99), np.uint8))}]},
+            "instances[0].mask: 99x99; ",
+        ),
+        "no hole": ({"inputs": {**good, "mask": np.zeros((1, SIZE, SIZE)).tolist()}}, "inputs.mask: no hole"),
+        "mask of 255": ({"inputs": {**good, "mask": np.full((1, SIZE, SIZE), 255).tolist()}}, "inputs.mask: values"),
+        "uneven rows": ({"inputs": {**good, "masked_image": uneven}}, "lists of a picture differ in length"),
         "missing reference": ({"inputs": {"masked_image": good["masked_image"]}}, "reference_image"),
         "misspelt": ({"inputs": {**good, "refrence": []}}, "refrence"),
         "wrong size": ({"inputs": {**good, "masked_image": small}}, "inputs.masked_image: shape [1, 8, 8, 3]"),
-        "ragged": ({"inputs": {**good, "masked_image": [[1], [1, 2]]}}, "inputs.masked_image: not an array"),
+        "ragged": ({"inputs": {**good, "masked_image": [[1], [1, 2]]}}, "inputs.masked_image: shape [2, 1]"),
         "words": ({"inputs": {**good, "reference_image": "hello"}}, "inputs.reference_image: not an array"),
         "0..255": ({"inputs": {**good, "reference_image": bright}}, "values must lie in [0, 1]"),
         "unequal": ({"inputs": {**good, "masked_image": two}}, "2 masked images but 1 references"),
         "null": ({"inputs": {**good, "reference_image": [[[[None] * 3] * SIZE] * SIZE]}}, "inputs.reference_image"),
         "too many": ({"inputs": {**good, "masked_image": good["masked_image"] * 33}}, "inputs.masked_image"),
-        "text for numbers": ({"inputs": {**good, "masked_image": [[[["0.5"] * 3] * SIZE] * SIZE]}}, "all else numbers"),
+        "text for numbers": ({"inputs": {**good, "masked_image": [[[["0.5"] * 3] * SIZE]]}}, "not an array of numbers"),
         "a text": ({"inputs": {**good, "masked_image": [[["0.5"]]]}}, "inputs.masked_image: not an array"),
         "true for a number": ({"inputs": {**good, "masked_image": [[[[True] * 3] * SIZE] * SIZE]}}, "not an array"),
         "uneven": ({"inputs": {**good, "masked_image": [*good["masked_image"], 0]}}, "inputs.masked_image: not an"),
         "over float32": ({"inputs": {**good, "masked_image": [[[[1e39] * 3] * SIZE] * SIZE]}}, "must lie in [0, 1]"),
         "long names": ({"inputs": {"a" * 10**6: 1, "b": 2, "c": 3, "d": 4, "e": 5, "f": 6}}, "aaa...aaa"),
-        "objects": ({"inputs": [{}] * 100}, "all else numbers"),
+        "objects": ({"inputs": [{}] * 100}, "inputs must be an object"),
         "none": ({"inputs": {"masked_image": [], "reference_image": []}}, "inputs.masked_image"),
     }
 
@@ -135,7 +237,7 @@ def test_not_json_too_large_and_other_paths(client: httpx.Client) -> None:
     assert answer.status_code == 400
     assert "not JSON" in answer.json()["error"]
     assert client.post(PREDICT, content=b'{"inputs": {"masked_image": NaN}}').status_code == 400
-    answer = client.post(PREDICT, content=b" " * (2 * 32 * SIZE * SIZE * 3 * 24 + 1))
+    answer = client.post(PREDICT, content=b" " * (LIMIT + 1))
     assert answer.status_code == 413
     assert client.get("/healthz").status_code == 200
 
@@ -164,15 +266,3 @@ def test_a_body_of_another_type_is_refused(client: httpx.Client) -> None:
 def test_a_name_of_its_own_is_answered(client: httpx.Client) -> None:
     assert client.get("/healthz", headers={"Host": "faces.example"}).status_code == 200
     assert client.get("/healthz", headers={"Host": "evil.example"}).status_code == 421
-
-
-def test_a_failure_of_its_own_is_answered_as_json(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def breaks(*_: object) -> np.ndarray:
-        raise RuntimeError("out of memory, say")
-
-    session = FillSession(model, "cpu")
-    monkeypatch.setattr(session, "fill", breaks)
-    with TestClient(create_app(session), base_url="http://127.0.0.1") as client:
-        answer = client.post(PREDICT, json=_body(_request(1)))
-    assert answer.status_code == 500
-    assert answer.json() == {"error": "the server failed; its log says why"}

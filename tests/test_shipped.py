@@ -17,7 +17,7 @@ from twoface_pl.faces.detector import FaceDetector
 from twoface_pl.faces.image import decode_image, write_image
 from twoface_pl.model_file import CHECKSUM, FILES, REPAIR, SHIPPED, read_model
 from twoface_pl.serving.fill import FillSession
-from twoface_pl.serving.model import find_model
+from twoface_pl.serving.versions import find_model
 
 MOST_BYTES = 8e6
 

@@ -15,8 +15,8 @@ from twoface_pl.model_file import REPAIR
 from twoface_pl.networks.tone import Tones, find_tones, grey_image, in_tone
 from twoface_pl.serving.fill import FillSession
 from twoface_pl.serving.inpaint import inpaint
-from twoface_pl.serving.model import find_model
 from twoface_pl.serving.repair import RepairSession
+from twoface_pl.serving.versions import find_model
 
 NOWHERE = np.zeros((64, 64), bool)
 TONES = {  # the colours of black and of white

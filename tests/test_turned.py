@@ -19,8 +19,8 @@ from twoface_pl.faces.image import decode_image, write_image
 from twoface_pl.faces.listing import list_photos
 from twoface_pl.model_file import REPAIR
 from twoface_pl.serving.inpaint import inpaint
-from twoface_pl.serving.model import find_model
 from twoface_pl.serving.repair import RepairSession
+from twoface_pl.serving.versions import find_model
 
 REAL = SHARED / "faces"
 CLEAR = 12  # a drawn face that the detector is sure of

@@ -20,8 +20,8 @@ from twoface_pl.model_file import FILES, GENERATOR, REPAIR, read_model
 from twoface_pl.networks.checkpoint import TrainedGenerator, load_generator
 from twoface_pl.serving.fill import FillSession
 from twoface_pl.serving.inpaint import inpaint
-from twoface_pl.serving.model import find_model
 from twoface_pl.serving.repair import RepairSession
+from twoface_pl.serving.versions import find_model
 
 
 @pytest.fixture(scope="module")

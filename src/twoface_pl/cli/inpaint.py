@@ -110,8 +110,8 @@ def _do_one(job: Job, do: Callable[[Job], Done]) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from twoface_pl.faces.detector import usable_cores
     from twoface_pl.serving.jobs import draw_job, run_job
-    from twoface_pl.serving.model import find_model
     from twoface_pl.serving.repair import RepairSession
+    from twoface_pl.serving.versions import find_model
 
     plan, output = _plan(arguments)
     _tell(plan, "draws" if arguments.dry_run else "fills")

@@ -3,36 +3,35 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.model_file import SHIPPED_NAME, model_path
+from twoface_pl.serving.parsing import parse_box as box
+from twoface_pl.serving.parsing import parse_colour as colour
+from twoface_pl.serving.parsing import parse_pixels as pixels
 
-LARGEST = 10**7  # of a box's numbers
-MOST_GROWN = 1000
+T = TypeVar("T")
+
 MOST_JOBS = 64
 REFERENCES = 2  # of a folder, for a photo
 
 
-def parse_box(text: str) -> tuple[int, ...]:
-    """``x,y,width,height`` in pixels, or with an angle in degrees as a fifth number."""
-    parts = text.split(",")
-    try:
-        numbers = tuple(int(part) for part in parts)
-        if len(numbers) not in (4, 5) or max(map(abs, numbers)) > LARGEST:
-            raise ValueError
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"'{text[:80]}' is not x,y,width,height in whole pixels, nor these with an angle in whole degrees"
-        ) from None
-    return numbers
+def _argument(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """A parser of options as argparse wants it."""
+
+    def parsed(text: str) -> T:
+        try:
+            return parse(text)
+        except TwoFaceError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parsed
 
 
-def parse_pixels(text: str) -> int:
-    """A whole number of pixels, 0 to 1000."""
-    if not text.isascii() or not text.isdigit() or int(text) > MOST_GROWN:
-        raise argparse.ArgumentTypeError(f"'{text[:80]}' is not a number of pixels from 0 to {MOST_GROWN}")
-    return int(text)
+parse_box, parse_pixels, parse_colour = _argument(box), _argument(pixels), _argument(colour)
 
 
 def parse_count(text: str) -> int:
@@ -48,15 +47,6 @@ def parse_signer(text: str) -> tuple[Path, Path]:
     if not (certificates and comma and key):
         raise argparse.ArgumentTypeError(f"'{text[:80]}' is not two files, as chain.pem,key.pem")
     return Path(certificates), Path(key)
-
-
-def parse_colour(text: str) -> tuple[int, int, int]:
-    """``ff00ff`` or ``#ff00ff``, or ``white`` or ``black``: red, green and blue."""
-    digits = {"white": "ffffff", "black": "000000"}.get(text, text.removeprefix("#"))
-    if len(digits) != 6 or not all(digit in "0123456789abcdefABCDEF" for digit in digits):
-        raise argparse.ArgumentTypeError(f"'{text[:80]}' is no colour; give six digits, as ff00ff, or white or black")
-    red, green, blue = bytes.fromhex(digits)
-    return red, green, blue
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:

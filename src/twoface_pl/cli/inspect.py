@@ -41,7 +41,7 @@ def _files(path: Path) -> list[Path]:
     Raises:
         TwoFaceError: no file of a model there.
     """
-    from twoface_pl.serving.model import find_model
+    from twoface_pl.serving.versions import find_model
 
     if path.is_file() and path != model_path(SHIPPED_NAME):
         return [path]

@@ -21,7 +21,7 @@ HYDRA_COMMANDS = {
 }
 PLAIN_COMMANDS = {
     "inpaint": "fill the hole of a photo, or of a folder of photos, with an exported model",
-    "serve": "answer the 2018 REST protocol over HTTP",
+    "serve": "repair photos over HTTP: forms, TensorFlow Serving's and KServe's protocols",
     "inspect": "what an exported file takes and gives, and where it comes from",
     "doctor": "versions, devices, packages and weights of this machine",
     "demo": "the whole path on synthetic faces, in minutes",

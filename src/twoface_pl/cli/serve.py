@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
+from pathlib import Path
 
 from twoface_pl.cli.inpaint_options import add_model
+from twoface_pl.errors import TwoFaceError, require
 
+BATCH = 8
+LEAST_TOKEN = 16
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # an address to listen on, and one to ask
 
 
@@ -30,6 +35,20 @@ def parse_name(text: str) -> str:
     if not re.fullmatch(r"[\w.-]+", text):
         raise argparse.ArgumentTypeError(f"'{text}' is not a host's name; leave out http:// and the port")
     return text
+
+
+def parse_origin(text: str) -> str:
+    """A web page's origin."""
+    if not re.fullmatch(r"https?://[\w.:\[\]-]+", text):
+        raise argparse.ArgumentTypeError(f"'{text}' is not an origin, as https://faces.example")
+    return text
+
+
+def parse_number(text: str) -> int:
+    """A whole number from 1 on."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 1 to 99999")
+    return int(text)
 
 
 def url_of(host: str, port: int) -> str:
@@ -58,20 +77,70 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a name that clients reach it by, beside localhost, --host and any IP address; may be given again",
     )
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where onnxruntime runs (%(default)s)")
+    add("--watch", action="store_true", help="take a new version in the model's folder without a stop")
+    add("--token-file", type=Path, metavar="FILE", help="answer only requests that bring this file's text as a token")
+    add(
+        "--allow-origin",
+        type=parse_origin,
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="a web page elsewhere that may ask, as https://faces.example; may be given again",
+    )
+    add("--queue", type=parse_number, default=64, help="requests at once; more are asked to wait (%(default)s)")
+    add(
+        "--batch", type=parse_number, default=BATCH, help="pictures of requests that wait, filled at once (%(default)s)"
+    )
+    add("--deadline", type=parse_number, default=60, metavar="SECONDS", help="for an answer (%(default)s)")
+    add("--max-body", type=parse_number, default=80, metavar="MB", help="of a request (%(default)s)")
+    add("--max-megapixels", type=parse_number, default=50, help="of a photo (%(default)s)")
+
+
+def _read_token(path: Path) -> str:
+    try:
+        token = path.read_text("ascii").strip()
+    except (OSError, UnicodeError):
+        raise TwoFaceError(
+            f"--token-file {path}: cannot be read as text; put one line of letters and digits there"
+        ) from None
+    require(len(token) >= LEAST_TOKEN, f"--token-file {path}: a token has at least {LEAST_TOKEN} characters")
+    require(token.isprintable() and " " not in token, f"--token-file {path}: a token is one word")
+    return token
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from twoface_pl.serving.app import PREDICT, create_app
-    from twoface_pl.serving.connections import Server
-    from twoface_pl.serving.fill import FillSession
-    from twoface_pl.serving.model import find_model
+    from twoface_pl.serving.http.app import PREDICT, AppOptions, Desk, create_app
+    from twoface_pl.serving.http.connections import Server
+    from twoface_pl.serving.http.core import CoreLost, CoreOptions, CoreProcess
+    from twoface_pl.serving.http.telemetry import log_as_json
+    from twoface_pl.serving.http.watch import Watcher
+    from twoface_pl.serving.versions import find_model
 
-    session = FillSession(find_model(arguments.model), arguments.device)
-    url = url_of(arguments.host, arguments.port) + PREDICT
+    token = _read_token(arguments.token_file) if arguments.token_file is not None else None
+    most_bytes, seconds = arguments.max_body * 10**6, arguments.deadline
+    most_pixels = arguments.max_megapixels * 10**6
+    options = CoreOptions(
+        find_model(arguments.model), arguments.device, arguments.batch, most_bytes, most_pixels, seconds
+    )
+    names = [arguments.host, *arguments.allow_host]
+    asked = AppOptions(names, arguments.allow_origin, token, arguments.queue, most_bytes, arguments.batch, seconds)
+    core = CoreProcess(options)
+    try:
+        served = core.start()
+        desk = Desk(core, served, asked)
+        besides = [Watcher(arguments.model, options, desk).run] if arguments.watch else []
+        url = url_of(arguments.host, arguments.port) + PREDICT
 
-    def say() -> None:
-        print(f"serving {session.path} on {session.provider}: {url}", flush=True)
+        def say() -> None:
+            print(f"serving {served.path} on {served.provider}: {url}", flush=True)
 
-    app = create_app(session, [arguments.host, *arguments.allow_host])
-    Server(app, arguments.host, arguments.port, say).run()
+        def end() -> None:
+            desk.draining = True
+
+        log_as_json(sys.stderr)
+        Server(create_app(desk, besides), arguments.host, arguments.port, say, end).run()
+    except CoreLost as error:
+        raise TwoFaceError(f"{options.model}: {error}") from None
+    finally:
+        core.close()
     return 0

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import signal
 import socket
+import uuid
 from collections.abc import Callable
+from types import FrameType
 
 import h11
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from twoface_pl.serving.answers import error_answer
+from twoface_pl.serving.http.answers import error_answer
+from twoface_pl.serving.http.telemetry import tell
 
 HEADER_SECONDS = 10  # for a whole header, from the connection's start or the last answer
 ANSWER_SECONDS = 30  # for reading an answer, from when it is first waited for: as long as a body may take
+NOTICE_SECONDS = 0.5  # after SIGTERM, in which it is not ready and still takes what comes: balancers and clients see it
 DRAIN_SECONDS = 8  # after a signal, for what is being answered; container runtimes kill after 10
 MOST_CONNECTIONS = 200  # with BACKLOG well under the 1,024 files that a process may have open
 BACKLOG = 128  # connections that the system accepts before the server does
@@ -96,7 +102,9 @@ class TimedProtocol(H11Protocol):
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.drop()
             return
-        answer = error_answer(msg, 400, connection="close")
+        number = uuid.uuid4().hex
+        answer = error_answer(msg, 400, connection="close", x_request_id=number)
+        tell(logging.INFO, "no HTTP", id=number, status=400)
         head = h11.Response(status_code=400, headers=answer.raw_headers, reason=b"Bad Request")
         for event in (head, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
@@ -111,16 +119,20 @@ class TimedProtocol(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """A uvicorn server that says when it listens, and ends within :data:`DRAIN_SECONDS` whatever clients do.
+    """A uvicorn server that says when it listens, and ends within :data:`NOTICE_SECONDS` and :data:`DRAIN_SECONDS`
+    whatever clients do.
 
     Args:
         app: the application.
         host: a name or address to listen on.
         port: 1 to 65535, or 0 for a free one.
         started: called once when it listens.
+        ending: called when a signal says that it is to end.
     """
 
-    def __init__(self, app: ASGIApp, host: str, port: int, started: Callable[[], None]) -> None:
+    def __init__(
+        self, app: ASGIApp, host: str, port: int, started: Callable[[], None], ending: Callable[[], None] | None = None
+    ) -> None:
         config = uvicorn.Config(
             app,
             host=host,
@@ -128,11 +140,12 @@ class Server(uvicorn.Server):
             http=TimedProtocol,
             ws="none",
             backlog=BACKLOG,
-            log_level="warning",
+            log_config=None,
             timeout_graceful_shutdown=DRAIN_SECONDS + 1,  # for work that goes on without its connection
         )
         super().__init__(config)
-        self._call_started = started
+        self._call_started, self._call_ending = started, ending
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until a signal. SIGTERM then ends the process, as without a server; SIGINT returns.
@@ -144,9 +157,20 @@ class Server(uvicorn.Server):
             super().run(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         if self.started:
             self._call_started()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGTERM has its notice; Ctrl-C, and a second signal, have none."""
+        if self._call_ending is not None:
+            ending, self._call_ending = self._call_ending, None
+            ending()
+            if sig == signal.SIGTERM and self._loop is not None:
+                self._loop.call_soon_threadsafe(self._loop.call_later, NOTICE_SECONDS, super().handle_exit, sig, frame)
+                return
+        super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         asyncio.get_running_loop().call_later(DRAIN_SECONDS, self._drop_all)

@@ -1,16 +1,17 @@
-"""Who may ask: a web page of somebody else's may not, whatever name it gives this machine."""
+"""Who may ask: a web page of somebody else's may not, whatever name it gives this machine; with a token, who has it."""
 
 from __future__ import annotations
 
+import hmac
 import re
 from collections.abc import Collection
 from ipaddress import ip_address
 
-from fastapi import Response
 from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from twoface_pl.serving.answers import error_answer
+from twoface_pl.serving.http.answers import error_answer
 
 LOOPBACK = "localhost"
 _AUTHORITY = re.compile(r"(?:\[(?P<address>[^\[\]]+)\]|(?P<name>[^\[\]:]+))(?::\d*)?")
@@ -34,11 +35,13 @@ class HostGuard:
     Args:
         app: what is guarded.
         names: the names of this server beside ``localhost`` and any IP address.
+        origins: of other web pages that may ask all the same, as ``https://faces.example``.
     """
 
-    def __init__(self, app: ASGIApp, names: Collection[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, names: Collection[str] = (), origins: Collection[str] = ()) -> None:
         self.app = app
         self.names = {LOOPBACK, *(name.lower() for name in names)}
+        self.origins = {origin.lower() for origin in origins}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = self._refusal(Headers(scope=scope)) if scope["type"] == "http" else None
@@ -49,7 +52,7 @@ class HostGuard:
         if host is not None and not self._is_ours(host):  # only HTTP/1.0 may leave it out, and no browser does
             return error_answer("this server has another name; add yours with `twoface serve --allow-host NAME`", 421)
         for origin in headers.getlist("origin"):
-            if origin.partition("://")[2].lower() != (host or "").lower():
+            if origin.lower() not in self.origins and origin.partition("://")[2].lower() != (host or "").lower():
                 return error_answer("requests from other web pages are not answered", 403)
         return None
 
@@ -61,3 +64,31 @@ class HostGuard:
             return ":" in found["address"] and _is_address(found["address"])
         name = found["name"].lower().removesuffix(".")
         return name in self.names or _is_address(name)
+
+
+class TokenGuard:
+    """Answers who sends ``Authorization: Bearer <token>``.
+
+    Args:
+        app: what is guarded.
+        token: the secret; None: everybody is answered.
+        free: paths that need none: of liveness and readiness.
+    """
+
+    def __init__(self, app: ASGIApp, token: str | None, free: Collection[str]) -> None:
+        self.app, self.free = app, frozenset(free)
+        self._wanted = None if token is None else token.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        known = scope["type"] != "http" or self._wanted is None or scope["path"] in self.free
+        if known or self._is_right(Headers(scope=scope).get("authorization", "")):
+            await self.app(scope, receive, send)
+            return
+        refusal = error_answer("a token is needed: Authorization: Bearer <token>", 401, www_authenticate="Bearer")
+        await refusal(scope, receive, send)
+
+    def _is_right(self, header: str) -> bool:
+        kind, _, token = header.partition(" ")
+        assert self._wanted is not None
+        # in a time that says nothing of how much of it is right
+        return kind.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), self._wanted)

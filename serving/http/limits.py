@@ -3,75 +3,69 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from fastapi import Request
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from twoface_pl.errors import TwoFaceError
-from twoface_pl.serving.answers import error_answer
-from twoface_pl.serving.protocol import MAX_BATCH, StructureCount, TooLarge
+from twoface_pl.serving.http.answers import error_answer
+from twoface_pl.serving.http.task import Refusal
+from twoface_pl.serving.http.telemetry import Metrics
 
-MOST_REQUESTS = 16  # predictions at once: in work, waiting, or being sent
+MOST_REQUESTS = 64  # at once: in work, waiting, coming, or being sent
 RETRY_AFTER = 2  # seconds; a request of one picture takes a tenth of that
 BODY_SECONDS = 30  # for the whole body: 75 MB, the longest of 128 px, at 20 Mbit/s
 SILENT_SECONDS = 10  # for its next piece
-BYTES_PER_VALUE = 24  # of JSON: a float with its sign, digits, exponent and comma
-SMALL_PICTURES = 2  # a body of so many may lie in memory while others do
-LARGE_BODIES = 2  # of more pictures: one in work, one on its way
-
-
-class TooSlow(TwoFaceError):
-    """A body that did not come in time."""
+SMALL_BYTES = 5_000_000  # a body up to so many may lie in memory while others do: two pictures in JSON
+LARGE_BODIES = 2  # larger ones: one in work, one on its way
 
 
 class RequestLimit:
-    """Takes so many predictions at once, counted before a body is read and until the answer is sent.
+    """Takes so many requests for work at once, counted before a body is read and until the answer is sent.
 
     Args:
         app: what is limited.
-        path: of the predictions; anything else passes.
+        free: paths that are answered whatever else is: of liveness and the like.
+        metrics: where they are counted.
         most: how many at once; one more gets status 503.
     """
 
-    def __init__(self, app: ASGIApp, path: str, most: int = MOST_REQUESTS) -> None:
-        self.app = app
-        self.path = path
-        self.most = most
+    def __init__(self, app: ASGIApp, free: Collection[str], metrics: Metrics, most: int = MOST_REQUESTS) -> None:
+        self.app, self.free, self.metrics, self.most = app, frozenset(free), metrics, most
         self.taken = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != self.path or scope["method"] != "POST":
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] in self.free:
             await self.app(scope, receive, send)
             return
         if self.taken >= self.most:
+            self.metrics.refused.labels("full").inc()
             refusal = error_answer(
                 f"{self.most} requests are being answered; send this one again", 503, retry_after=str(RETRY_AFTER)
             )
             await refusal(scope, receive, send)
             return
         self.taken += 1
+        self.metrics.taken.set(self.taken)
         try:
             await self.app(scope, receive, send)
         finally:
             self.taken -= 1
+            self.metrics.taken.set(self.taken)
 
 
 class Inbox:
     """Reads bodies, never more of them at once than memory has room for.
 
-    A body over the size of :data:`SMALL_PICTURES` waits, unread, until fewer than :data:`LARGE_BODIES` such are there.
+    A body over :data:`SMALL_BYTES` waits, unread, until fewer than :data:`LARGE_BODIES` such are there.
 
     Args:
-        size: the side of a picture in pixels.
+        limit: bytes of a body.
     """
 
-    def __init__(self, size: int) -> None:
-        self.size = size
-        picture = 2 * size**2 * 3 * BYTES_PER_VALUE  # with its reference
-        self.limit = MAX_BATCH * picture
-        self.small = SMALL_PICTURES * picture
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
         self._large = asyncio.Semaphore(LARGE_BODIES)
 
     @asynccontextmanager
@@ -79,23 +73,21 @@ class Inbox:
         """The body; inside, its place in memory is held.
 
         Raises:
-            TooLarge: longer, or of more lists and values, than the largest request.
-            TooSlow: it took longer than :data:`BODY_SECONDS`, not counting the wait for a place, or a piece of it
-                longer than :data:`SILENT_SECONDS`.
-            TwoFaceError: it cannot be a request.
+            Refusal: longer than the limit (413); or it took longer than :data:`BODY_SECONDS`, not counting the wait
+                for a place, or a piece of it longer than :data:`SILENT_SECONDS` (408).
             ClientDisconnect: the client went away.
         """
         if int(request.headers.get("content-length", 0)) > self.limit:
             raise self._too_large()
-        body, count = bytearray(), StructureCount(self.size)
+        body = bytearray()
         chunks = request.stream()
         async with AsyncExitStack() as held:
-            if not await self._read(chunks, body, count, self.small):
+            if not await self._read(chunks, body, SMALL_BYTES):
                 await held.enter_async_context(self._large)
-                await self._read(chunks, body, count, self.limit)
+                await self._read(chunks, body, self.limit)
             yield body
 
-    async def _read(self, chunks: AsyncIterator[bytes], body: bytearray, count: StructureCount, pause: int) -> bool:
+    async def _read(self, chunks: AsyncIterator[bytes], body: bytearray, pause: int) -> bool:
         """Read until the end (True), or until the body is longer than ``pause`` bytes."""
         now = asyncio.get_running_loop().time
         end = now() + BODY_SECONDS
@@ -103,7 +95,6 @@ class Inbox:
             async with asyncio.timeout(SILENT_SECONDS) as clock:
                 async for chunk in chunks:
                     clock.reschedule(min(end, now() + SILENT_SECONDS))
-                    count.add(chunk)
                     body += chunk
                     if len(body) > self.limit:
                         raise self._too_large()
@@ -111,8 +102,8 @@ class Inbox:
                         return False
         except TimeoutError:
             took = f"{BODY_SECONDS} seconds for all of it, {SILENT_SECONDS} for its next piece"
-            raise TooSlow(f"the body came too slowly: it has {took}") from None
+            raise Refusal(f"the body came too slowly: it has {took}", 408) from None
         return True
 
-    def _too_large(self) -> TooLarge:
-        return TooLarge(f"the body is larger than {self.limit} bytes; send fewer pictures a request")
+    def _too_large(self) -> Refusal:
+        return Refusal(f"the body is larger than {self.limit} bytes; send fewer pictures a request", 413)

@@ -1,0 +1,296 @@
+"""The HTTP server's application: its paths, and the layers before them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
+
+from twoface_pl import __version__
+from twoface_pl.serving.http import open_inference, openapi, tensorflow_serving
+from twoface_pl.serving.http.answers import as_answer, error_answer, json_answer
+from twoface_pl.serving.http.guard import HostGuard, TokenGuard
+from twoface_pl.serving.http.limits import MOST_REQUESTS, RETRY_AFTER, Inbox, RequestLimit
+from twoface_pl.serving.http.queue import Place, Queue
+from twoface_pl.serving.http.task import Refusal, Reply, Served, Task
+from twoface_pl.serving.http.telemetry import REQUEST_ID, Metrics, Telemetry, tell
+from twoface_pl.serving.http.tensorflow_serving import LABEL, MODEL_NAME
+from twoface_pl.serving.http.work import FACES, INPAINT, OPEN_INFERENCE, TENSORFLOW, Core
+
+MODEL = f"/v1/models/{MODEL_NAME}"
+PREDICT = f"{MODEL}:predict"
+MODEL_2 = f"/v2/models/{MODEL_NAME}"
+LIVE = "/healthz"
+HEALTH = (LIVE, "/v2/health/live", "/v2/health/ready", "/v2/health")
+# The second is what curl and urllib say of any body, and clients of 2018 with them.
+JSON_TYPES = ("application/json", "application/x-www-form-urlencoded", "")
+TYPES = {TENSORFLOW: JSON_TYPES, OPEN_INFERENCE: (*JSON_TYPES, open_inference.BINARY)}
+KEPT_HEADERS = ("content-type", "content-encoding", "accept", "accept-encoding", open_inference.HEADER_LENGTH)
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+@dataclass(frozen=True)
+class AppOptions:
+    """How the server answers.
+
+    Args:
+        names: of this server, beside ``localhost`` and IP addresses.
+        origins: of web pages elsewhere that may ask.
+        token: the secret that requests must bring; None: none.
+        most_requests: at once.
+        most_bytes: of a body.
+        batch: requests that are answered together.
+        seconds: from a body's end until its answer; the rest of a queue that is longer is refused.
+    """
+
+    names: Collection[str] = ()
+    origins: Collection[str] = ()
+    token: str | None = None
+    most_requests: int = MOST_REQUESTS
+    most_bytes: int = 80_000_000
+    batch: int = 8
+    seconds: float = 60
+
+
+class Desk:
+    """Takes requests for work, and gives them their answers.
+
+    Args:
+        core: what does the work.
+        served: what it serves.
+        options: limits.
+    """
+
+    def __init__(self, core: Core, served: Served, options: AppOptions) -> None:
+        self.metrics = Metrics()
+        self.queue = Queue(core, options.batch)
+        self.inbox = Inbox(options.most_bytes)
+        self.options = options
+        self.draining = False  # it ends soon: not ready for more
+        self.metrics.depth.set_function(lambda: len(self.queue))
+        self.serve(served)
+
+    def serve(self, served: Served) -> None:
+        """Say so of what is served from now on."""
+        self.served = served
+        self.metrics.serves(served)
+
+    async def answer(self, request: Request, kind: str) -> Response:
+        """The answer to a request, whatever is wrong with it."""
+        given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind in TYPES and given not in TYPES[kind]:
+            return error_answer("the body must be JSON; send it with Content-Type: application/json", 415)
+        try:
+            async with self.inbox.body(request) as body:
+                kept = {name: request.headers[name] for name in KEPT_HEADERS if name in request.headers}
+                reply = await self._reply(request, Task(kind, body, kept))
+        except Refusal as error:
+            self.metrics.refused.labels("body").inc()
+            closing = {"connection": "close"} if error.status == 408 else {}
+            return error_answer(str(error), error.status, **closing)
+        except ClientDisconnect:
+            return Response(status_code=499)  # nobody reads it
+        if reply is None:
+            return Response(status_code=499)
+        if reply.failure:
+            self.metrics.lost.inc()
+            tell(logging.ERROR, "a request failed", id=request.scope["state"]["id"], failure=reply.failure)
+        elif reply.status >= 400:
+            self.metrics.refused.labels("request").inc()
+        self.metrics.pictures.inc(reply.pictures)
+        return as_answer(reply)
+
+    async def _reply(self, request: Request, task: Task) -> Reply | None:
+        """The core's reply; None where the client went away before it."""
+        place = self.queue.put(task)
+        gone = asyncio.ensure_future(_gone(request))
+        try:
+            either: set[asyncio.Future[Any]] = {place.answered, gone}
+            await asyncio.wait(either, timeout=self.options.seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            gone.cancel()
+        if place.answered.done():
+            self._note(request, place)
+            return place.answered.result()
+        place.answered.cancel()  # leaves the queue
+        if gone.done() and not gone.cancelled():
+            self.metrics.refused.labels("gone").inc()
+            return None
+        self.metrics.refused.labels("late").inc()
+        late = f"no answer within {self.options.seconds:g} seconds; send this one again"
+        return Reply.error(late, 504, retry_after=str(RETRY_AFTER))
+
+    def _note(self, request: Request, place: Place) -> None:
+        self.metrics.waited.observe(place.waited)
+        self.metrics.batch.observe(place.together)
+        request.scope["state"]["told"] = {"queued": round(place.waited, 4), "together": place.together}
+
+
+async def _gone(request: Request) -> None:
+    """Ends when the client goes away."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _check_version(request: Request, served: Served) -> None:
+    """Refuse a path that names a version which is not served."""
+    number = request.path_params.get("version", served.version)
+    if number != served.version:
+        raise HTTPException(404, f"version {number[:20]} is not served; {served.version} is")
+
+
+def _work(desk: Desk, kind: str, means: str) -> Handler:
+    """A path that is worked for."""
+
+    async def work(request: Request) -> Response:
+        _check_version(request, desk.served)
+        return await desk.answer(request, kind)
+
+    work.__doc__ = means
+    return work
+
+
+def _told(desk: Desk, what: Callable[[Served], Any], means: str) -> Handler:
+    """A path that says something of what is served."""
+
+    async def told(request: Request) -> Response:
+        _check_version(request, desk.served)
+        return json_answer(what(desk.served))
+
+    told.__doc__ = means
+    return told
+
+
+def _if_ready(desk: Desk) -> Handler:
+    async def ready(request: Request) -> Response:
+        """Whether requests are answered: not while the server ends."""
+        _check_version(request, desk.served)
+        return error_answer("the server is ending", 503) if desk.draining else json_answer({"ready": True})
+
+    return ready
+
+
+def _v1(app: FastAPI, desk: Desk) -> None:
+    """TensorFlow Serving's paths."""
+    for path in ("", "/versions/{version}", f"/labels/{LABEL}"):
+        predict = _work(desk, TENSORFLOW, "Fill framed pictures from their references, in their holes or the model's.")
+        extra = openapi.predict(desk.served, path)
+        app.add_api_route(f"{MODEL}{path}:predict", predict, methods=["POST"], openapi_extra=extra)
+        status = _told(desk, tensorflow_serving.status, "The model's state.")
+        app.add_api_route(f"{MODEL}{path}", status, openapi_extra=openapi.version_of(path))
+        metadata = _told(desk, tensorflow_serving.metadata, "What requests and answers hold.")
+        app.add_api_route(f"{MODEL}{path}/metadata", metadata, openapi_extra=openapi.version_of(path))
+
+
+def _v2(app: FastAPI, desk: Desk) -> None:
+    """The Open Inference Protocol's paths."""
+    about = {"name": "two-face", "version": __version__, "extensions": list(open_inference.EXTENSIONS)}
+    app.add_api_route("/v2", _told(desk, lambda _: about, "The server's name, version and extensions."))
+    app.add_api_route("/v2/health/ready", _if_ready(desk), responses=openapi.NOT_READY)
+    for path in ("", "/versions/{version}"):
+        infer = _work(desk, OPEN_INFERENCE, "Fill framed pictures from their references, by the generator's inputs.")
+        extra = openapi.infer(desk.served, path)
+        app.add_api_route(f"{MODEL_2}{path}/infer", infer, methods=["POST"], openapi_extra=extra)
+        extra = openapi.version_of(path)
+        metadata = _told(desk, partial(open_inference.metadata, model=MODEL_NAME), "The model's inputs and outputs.")
+        app.add_api_route(f"{MODEL_2}{path}", metadata, openapi_extra=extra)
+        app.add_api_route(f"{MODEL_2}{path}/ready", _if_ready(desk), openapi_extra=extra, responses=openapi.NOT_READY)
+
+
+def _people(app: FastAPI, desk: Desk) -> None:
+    inpaint = _work(desk, INPAINT, "Repair a photo of any size from other photos of the same person.")
+    app.add_api_route("/inpaint", inpaint, methods=["POST"], openapi_extra=openapi.INPAINT)
+    faces = _work(desk, FACES, "Find the faces of a photo; with a mask, the one that it hides.")
+    app.add_api_route("/faces", faces, methods=["POST"], openapi_extra=openapi.FACES)
+
+
+def _health(app: FastAPI, desk: Desk) -> None:
+    @app.get(LIVE)
+    async def alive() -> Response:
+        """The server lives; with what it serves and runs on."""
+        served = desk.served
+        told = {"status": "ok", "model": MODEL_NAME, "version": served.version, "provider": served.provider}
+        return json_answer(told)
+
+    @app.get("/v2/health/live")
+    async def live() -> Response:
+        """The server lives."""
+        return json_answer({"live": True})
+
+    @app.get("/v2/health")
+    async def health() -> Response:
+        """What the server does just now."""
+        served = desk.served
+        told = {"live": True, "ready": not desk.draining, "model": MODEL_NAME, "version": served.version}
+        return json_answer({**told, "provider": served.provider, "waiting": len(desk.queue)})
+
+    @app.get("/metrics", response_class=Response)
+    async def metrics() -> Response:
+        """Figures for Prometheus."""
+        return Response(desk.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _layers(app: FastAPI, desk: Desk) -> None:
+    """What a request passes before its path; the last one added comes first."""
+    options = desk.options
+    app.add_middleware(RequestLimit, free=(), metrics=desk.metrics, most=options.most_requests)
+    app.add_middleware(TokenGuard, token=options.token, free=HEALTH)
+    if options.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(options.origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=[REQUEST_ID, "x-remarks"],
+        )
+    app.add_middleware(HostGuard, names=options.names, origins=options.origins)
+    app.add_middleware(Telemetry, metrics=desk.metrics, ending=lambda: desk.draining)
+
+
+def create_app(desk: Desk, besides: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()) -> FastAPI:
+    """The application.
+
+    Args:
+        desk: what answers.
+        besides: what runs beside it, for ever.
+    """
+
+    @asynccontextmanager
+    async def queue_runs(_: FastAPI) -> AsyncIterator[None]:
+        running = [asyncio.ensure_future(run()) for run in (desk.queue.run, *besides)]
+        yield
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    # FastAPI's pages of documentation load from elsewhere.
+    app = FastAPI(
+        title="Two-Face",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=queue_runs,
+    )
+
+    @app.exception_handler(HTTPException)
+    async def refuse(_: Request, error: HTTPException) -> Response:
+        answer = json_answer({"error": error.detail}, error.status_code)
+        answer.headers.update(error.headers or {})
+        return answer
+
+    for paths in (_v1, _v2, _people, _health):
+        paths(app, desk)
+    _layers(app, desk)
+    return app

@@ -1,0 +1,137 @@
+"""A process for the work: it opens the model, and what goes wrong in it, a crash or a hang, is not the server's end."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.serving.http.task import Reply, Served, Task
+
+START_SECONDS = 180  # for opening a model, on a slow disk
+PROCESS = "twoface-core"
+
+
+class CoreLost(Exception):
+    """The process died, or took too long and was ended."""
+
+
+@dataclass(frozen=True)
+class CoreOptions:
+    """How the work is done.
+
+    Args:
+        model: the generator's file.
+        device: cpu, cuda or auto.
+        batch: pictures that are filled at once.
+        most_bytes: of an inflated body.
+        most_pixels: of a picture that people send.
+        seconds: that one answer, or a batch of them, may take.
+    """
+
+    model: Path
+    device: str = "auto"
+    batch: int = 8
+    most_bytes: int = 80_000_000
+    most_pixels: int = 50_000_000
+    seconds: float = 60
+
+
+def _work(pipe: Connection, options: CoreOptions) -> None:
+    """Answer until the other end of the pipe is closed, by whatever end of the server."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # from a terminal they come here too; the server ends this process
+        signal.signal(number, signal.SIG_IGN)
+    from twoface_pl.serving.http.opening import open_worker
+
+    try:
+        worker = open_worker(options)
+    except TwoFaceError as error:
+        pipe.send(str(error))
+        return
+    pipe.send(worker.served)
+    gc.freeze()
+    try:
+        while True:
+            pipe.send(worker.answer(pipe.recv()))
+    except (EOFError, OSError):
+        return
+
+
+class CoreProcess:
+    """The work in a process of its own. One thread at a time may ask it.
+
+    Args:
+        options: how it is done.
+    """
+
+    def __init__(self, options: CoreOptions) -> None:
+        self.options = options
+        self.process: BaseProcess | None = None
+        self._pipe: Connection | None = None
+
+    def start(self) -> Served:
+        """Start the process, and wait until it is warm.
+
+        Raises:
+            TwoFaceError: the model cannot be opened.
+            CoreLost: the process died, or was not ready in time.
+        """
+        self.close()
+        context = multiprocessing.get_context("spawn")  # a fork would take the server's sockets with it
+        self._pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_work, args=(theirs, self.options), name=PROCESS, daemon=True)
+        self.process.start()
+        theirs.close()  # so that its end is seen here
+        said = self._receive(START_SECONDS)
+        if isinstance(said, str):
+            self.close()
+            raise TwoFaceError(said)
+        return said
+
+    @property
+    def alive(self) -> bool:
+        return self.process is not None and self.process.is_alive()
+
+    def answer(self, tasks: Sequence[Task]) -> list[Reply]:
+        """See :class:`~twoface_pl.serving.http.work.Core`.
+
+        Raises:
+            CoreLost: the process died or took too long; the next call starts another.
+        """
+        if not self.alive:
+            self.start()
+        assert self._pipe is not None
+        try:
+            self._pipe.send(list(tasks))
+        except OSError:
+            self.close()
+            raise CoreLost("the process that does the work died") from None
+        return self._receive(self.options.seconds)
+
+    def _receive(self, seconds: float) -> Any:
+        assert self._pipe is not None
+        try:
+            if self._pipe.poll(seconds):
+                return self._pipe.recv()
+            lost = f"the process that does the work took over {seconds:g} seconds and was ended"
+        except (EOFError, OSError):
+            lost = "the process that does the work died"
+        self.close()
+        raise CoreLost(lost)
+
+    def close(self) -> None:
+        """End the process, busy or not."""
+        process, pipe = self.process, self._pipe
+        self.process = self._pipe = None
+        if process is not None:
+            process.kill()
+            process.join()
+        if pipe is not None:
+            pipe.close()

@@ -1,0 +1,105 @@
+"""Who comes first is served first: a bounded queue before the one process that does the work."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from time import monotonic
+
+from twoface_pl.serving.http.core import CoreLost
+from twoface_pl.serving.http.task import Reply, Task
+from twoface_pl.serving.http.work import BATCHED, FAILED, Core
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Place:
+    """A request in the queue."""
+
+    task: Task
+    answered: asyncio.Future[Reply]
+    since: float = field(default_factory=monotonic)
+    waited: float = 0.0  # seconds until the work on it began
+    together: int = 1  # requests that it was answered with
+
+
+class Queue:
+    """Gives requests to the core in the order of their arrival, one or a batch at a time.
+
+    A batch is what waits already: nobody waits for it to grow.
+
+    Args:
+        core: what answers.
+        batch: requests of one kind that are given together.
+    """
+
+    def __init__(self, core: Core, batch: int) -> None:
+        self.core = core
+        self.batch = batch
+        self._waiting: deque[Place] = deque()
+        self._some = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, "twoface-core")
+
+    def __len__(self) -> int:
+        """Requests that wait; not those in work."""
+        return len(self._waiting)
+
+    def put(self, task: Task) -> Place:
+        """A place at the queue's end. To leave it, cancel its future."""
+        place = Place(task, asyncio.get_running_loop().create_future())
+        place.answered.add_done_callback(lambda _: self._leave(place))
+        self._waiting.append(place)
+        self._some.set()
+        return place
+
+    def _leave(self, place: Place) -> None:
+        if place in self._waiting:
+            self._waiting.remove(place)
+
+    def _next(self) -> list[Place]:
+        """Who comes next; those directly behind come with it if they can be answered together."""
+        places = [self._waiting.popleft()]
+        kind = places[0].task.kind
+        while kind in BATCHED and self._waiting and self._waiting[0].task.kind == kind and len(places) < self.batch:
+            places.append(self._waiting.popleft())
+        for place in places:
+            place.waited, place.together = monotonic() - place.since, len(places)
+        return places
+
+    async def run(self) -> None:
+        """Serve for ever."""
+        while True:
+            self._some.clear()
+            while self._waiting:
+                await self._serve(self._next())
+            await self._some.wait()
+
+    async def _serve(self, places: list[Place]) -> None:
+        replies = await self._ask([place.task for place in places])
+        for place, reply in zip(places, replies, strict=True):
+            if not place.answered.done():  # else nobody waits any more
+                place.answered.set_result(reply)
+
+    async def _ask(self, tasks: Sequence[Task]) -> list[Reply]:
+        """Replies; where one request of several ends the process, the others are asked for again."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self.core.answer, tasks)
+        except CoreLost as error:
+            if len(tasks) > 1:
+                log.error("%s; the requests of its batch are answered one by one", error)
+                return [reply for task in tasks for reply in await self._ask([task])]
+            return [Reply.error(FAILED, 500, str(error))]
+        except Exception as error:
+            return [Reply.error(FAILED, 500, f"{type(error).__name__}: {error}") for _ in tasks]
+
+    async def exchange(self, core: Core) -> Core:
+        """Another core from the next request on; returns the old one, which nobody asks any more."""
+        old = self.core
+        self.core = core
+        await asyncio.get_running_loop().run_in_executor(self._thread, lambda: None)  # after what is in work
+        return old
