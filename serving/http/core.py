@@ -5,17 +5,19 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import signal
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.serving.http.task import Reply, Served, Task
 
 START_SECONDS = 180  # for opening a model, on a slow disk
+MOST_SECONDS = 120  # for an answer, or a batch of them; the largest photos take ten on a slow core
 PROCESS = "twoface-core"
 
 
@@ -41,7 +43,7 @@ class CoreOptions:
     batch: int = 8
     most_bytes: int = 80_000_000
     most_pixels: int = 50_000_000
-    seconds: float = 60
+    seconds: float = MOST_SECONDS
 
 
 def _work(pipe: Connection, options: CoreOptions) -> None:
@@ -89,7 +91,8 @@ class CoreProcess:
         self.process = context.Process(target=_work, args=(theirs, self.options), name=PROCESS, daemon=True)
         self.process.start()
         theirs.close()  # so that its end is seen here
-        said = self._receive(START_SECONDS)
+        with self._watched(START_SECONDS) as pipe:
+            said = pipe.recv()
         if isinstance(said, str):
             self.close()
             raise TwoFaceError(said)
@@ -107,24 +110,31 @@ class CoreProcess:
         """
         if not self.alive:
             self.start()
-        assert self._pipe is not None
-        try:
-            self._pipe.send(list(tasks))
-        except OSError:
-            self.close()
-            raise CoreLost("the process that does the work died") from None
-        return self._receive(self.options.seconds)
+        with self._watched(self.options.seconds) as pipe:
+            pipe.send(list(tasks))
+            return pipe.recv()
 
-    def _receive(self, seconds: float) -> Any:
-        assert self._pipe is not None
+    @contextmanager
+    def _watched(self, seconds: float) -> Iterator[Connection]:
+        """The pipe to the process, which is ended if it takes longer: then, as after its death, the pipe breaks."""
+        process, pipe, late = self.process, self._pipe, threading.Event()
+        assert process is not None
+        assert pipe is not None
+
+        def end() -> None:
+            late.set()
+            process.kill()
+
+        watch = threading.Timer(seconds, end)
+        watch.start()
         try:
-            if self._pipe.poll(seconds):
-                return self._pipe.recv()
-            lost = f"the process that does the work took over {seconds:g} seconds and was ended"
+            yield pipe
         except (EOFError, OSError):
-            lost = "the process that does the work died"
-        self.close()
-        raise CoreLost(lost)
+            self.close()
+            how = f"took over {seconds:g} seconds and was ended" if late.is_set() else "died"
+            raise CoreLost(f"the process that does the work {how}") from None
+        finally:
+            watch.cancel()
 
     def close(self) -> None:
         """End the process, busy or not."""

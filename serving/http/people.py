@@ -20,6 +20,7 @@ from twoface_pl.faces.frame import Frame
 from twoface_pl.faces.image import Photo, decode_image, decode_mask, read_photo
 from twoface_pl.faces.jpeg import can_rewrite
 from twoface_pl.faces.writing import JPEG_SUFFIXES, KINDS, check_keeps_pixels, photo_content
+from twoface_pl.serving.credentials import has_credentials
 from twoface_pl.serving.http.forms import Form, read_form, sorted_form
 from twoface_pl.serving.http.task import JSON, Refusal, Reply, Task
 from twoface_pl.serving.inpaint import fill, place_references
@@ -157,6 +158,10 @@ class People:
     def _inpaint(self, form: Form, as_json: bool, remarks: list[str]) -> Reply:
         texts = form.texts
         photo = read_photo(form.files["photo"][0], "photo", keep=True)
+        if has_credentials(form.files["photo"][0]):
+            log.warning(
+                "the photo carries Content Credentials, which do not hold for a changed one: the answer has none"
+            )
         seen = photo.seen()
         suffix = self._suffix(texts, photo)
         mask = self._mask(form, seen)

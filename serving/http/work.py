@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from twoface_pl.errors import TwoFaceError
+from twoface_pl.faces.formats import TooLargeError
 from twoface_pl.serving.fill import FillError, FillSession
 from twoface_pl.serving.http import open_inference, tensorflow_serving
 from twoface_pl.serving.http.people import People, as_fields
@@ -82,6 +83,8 @@ def guarded(do: Callable[[], Reply]) -> Reply:
         return Reply.error(FAILED, 500, str(error))
     except Refusal as error:
         return Reply.error(str(error), error.status)
+    except TooLargeError as error:
+        return Reply.error(str(error), 413)
     except TwoFaceError as error:
         return Reply.error(as_fields(str(error)), 400)
     except MemoryError:

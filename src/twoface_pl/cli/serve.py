@@ -119,9 +119,7 @@ def run(arguments: argparse.Namespace) -> int:
     token = _read_token(arguments.token_file) if arguments.token_file is not None else None
     most_bytes, seconds = arguments.max_body * 10**6, arguments.deadline
     most_pixels = arguments.max_megapixels * 10**6
-    options = CoreOptions(
-        find_model(arguments.model), arguments.device, arguments.batch, most_bytes, most_pixels, seconds
-    )
+    options = CoreOptions(find_model(arguments.model), arguments.device, arguments.batch, most_bytes, most_pixels)
     names = [arguments.host, *arguments.allow_host]
     asked = AppOptions(names, arguments.allow_origin, token, arguments.queue, most_bytes, arguments.batch, seconds)
     core = CoreProcess(options)

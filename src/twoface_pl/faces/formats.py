@@ -28,6 +28,10 @@ START_OF_SCAN = b"\xff\xda"
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
+class TooLargeError(TwoFaceError):
+    """A picture of too many pixels."""
+
+
 @cache
 def _heif_plugin() -> bool:
     """Whether HEIC can be read: by a package that is not among ours."""
@@ -62,7 +66,7 @@ def check_size(width: int, height: int, name: str) -> None:
         TwoFaceError: says so.
     """
     if width * height > MAX_PIXELS:
-        raise TwoFaceError(f"{name}: {width}x{height} is more than {MAX_PIXELS // 10**6} megapixels; make it smaller")
+        raise TooLargeError(f"{name}: {width}x{height} is more than {MAX_PIXELS // 10**6} megapixels; make it smaller")
     if min(width, height) < MIN_SIDE:
         raise TwoFaceError(f"{name}: {width}x{height} is too small; a picture needs {MIN_SIDE} pixels a side")
 
@@ -104,7 +108,7 @@ def open_picture(source: Path | bytes, name: str) -> Image.Image:
     try:
         opened = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=formats)
     except Image.DecompressionBombError:  # beyond twice Pillow's own limit, which is above ours
-        raise TwoFaceError(f"{name}: more than {MAX_PIXELS // 10**6} megapixels; make it smaller") from None
+        raise TooLargeError(f"{name}: more than {MAX_PIXELS // 10**6} megapixels; make it smaller") from None
     except UnidentifiedImageError:
         known = (
             "a TIFF of a kind that is not read; save it as 8 or 16 bits"
