@@ -10,7 +10,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo prepare train evaluate export-onnx export-detector placement export-placement serve doctor test runtimes test-slow bench bench-data
-.PHONY: bench-train bench-infer bench-likeness mask-picture full-size-picture lint clean
+.PHONY: bench-train bench-infer bench-serve bench-likeness soak mask-picture full-size-picture lint clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -36,7 +36,7 @@ evaluate: $(STAMP) ## figures of a checkpoint: ARGS="checkpoint=runs/<run>/best.
 export-onnx: $(STAMP) ## a checkpoint to ONNX: ARGS="checkpoint=runs/<run>/best.ckpt"
 	$(BIN)/twoface export $(ARGS)
 
-serve: $(STAMP) ## answer over HTTP, with the package's model or ARGS="--model models/two_face_model"
+serve: $(STAMP) ## repair photos over HTTP, with the package's model or ARGS="--model models/two_face_model"
 	$(BIN)/twoface serve $(ARGS)
 
 doctor: $(STAMP) ## versions, devices, packages, weights
@@ -51,6 +51,12 @@ runtimes: $(STAMP) ## what the tests of other runtimes need: OpenVINO, and onnxr
 
 test-slow: $(STAMP) ## the slow tests
 	$(BIN)/pytest -m slow $(ARGS)
+
+soak: $(STAMP) ## ten minutes of full load on the server, and its memory
+	$(BIN)/pytest -m slow tests/test_server_soak.py $(ARGS)
+
+bench-serve: $(STAMP) ## speed of the server, against none and against LitServe, in one run
+	$(BIN)/python benchmarks/serve.py $(ARGS)
 
 bench-data: $(STAMP) ## speed of feeding against a plain loader, in one run
 	$(BIN)/python benchmarks/data.py $(ARGS)

@@ -59,7 +59,7 @@ class AppOptions:
     token: str | None = None
     most_requests: int = MOST_REQUESTS
     most_bytes: int = 80_000_000
-    batch: int = 8
+    batch: int = 4
     seconds: float = 60
 
 

@@ -40,7 +40,7 @@ class CoreOptions:
 
     model: Path
     device: str = "auto"
-    batch: int = 8
+    batch: int = 4
     most_bytes: int = 80_000_000
     most_pixels: int = 50_000_000
     seconds: float = MOST_SECONDS

@@ -1,0 +1,87 @@
+"""Full load for a while: memory and open files stay where they are. `make soak` takes ten minutes, the tests one."""
+
+import itertools
+import os
+import statistics
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from drawn_faces import CLEAR
+from served import INFER, PREDICT, Served, serving
+from test_people import _file
+from test_server_ends import _binary, _core_of
+
+from twoface_pl.data.synthetic import synthetic_photo
+
+LIKE = 1.02  # memory at the end, of what it was once warm
+SIDE = 160
+SECONDS = [60, pytest.param(600, marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
+
+
+def _resident(process: int) -> int:
+    """Bytes that a process alone holds: pages of libraries come and go with the rest of the machine."""
+    for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Private_Dirty:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError("no Private_Dirty")
+
+
+def _handles(process: int) -> int:
+    return len(os.listdir(f"/proc/{process}/fd"))
+
+
+def _load(served: Served, stop: threading.Event, statuses: set[int]) -> None:
+    """Good and bad requests of every kind, one after the other."""
+    hole = np.zeros((SIDE, SIDE), np.uint8)
+    hole[70:95, 60:100] = 255
+    photo, other = (_file(synthetic_photo(CLEAR[0], number, SIDE)) for number in (0, 1))
+    content, headers = _binary()
+    with httpx.Client(base_url=f"http://{served.url}", timeout=60) as client:
+        asks = [
+            lambda: client.post(INFER, content=content, headers=headers),
+            lambda: client.post(INFER, content=content, headers=headers),
+            lambda: client.post("/inpaint", files={"photo": photo, "reference": other, "mask": _file(hole)}),
+            lambda: client.post(PREDICT, content=b"{"),
+            lambda: client.post("/inpaint", files={"photo": photo[:500], "reference": other}),
+            lambda: client.get("/metrics"),
+            lambda: client.get("/nowhere"),
+        ]
+        for ask in itertools.cycle(asks):
+            if stop.is_set():
+                return
+            statuses.add(ask().status_code)
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="memory is looked up in /proc")
+@pytest.mark.parametrize("seconds", SECONDS)
+def test_memory_and_files_stay(tmp_path: Path, seconds: int) -> None:
+    with serving(tmp_path / "log") as served:
+        processes = {"server": served.process.pid, "core": _core_of(served)}
+        stop, statuses = threading.Event(), set[int]()
+        clients = [threading.Thread(target=_load, args=(served, stop, statuses)) for _ in range(4)]
+        for client in clients:
+            client.start()
+        memory: dict[str, list[int]] = {name: [] for name in processes}
+        files: dict[str, list[int]] = {name: [] for name in processes}
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            time.sleep(0.5)
+            for name, process in processes.items():
+                memory[name].append(_resident(process))
+                files[name].append(_handles(process))
+        stop.set()
+        for client in clients:
+            client.join()
+        assert _core_of(served) == processes["core"]
+    assert statuses == {200, 400, 404}
+    for name in processes:
+        third = len(memory[name]) // 3
+        # what one request takes comes and goes; the least of a while is what stays
+        warm, late = min(memory[name][third : 2 * third]), min(memory[name][2 * third :])
+        assert late <= LIKE * warm, (name, memory[name])
+        middle = [statistics.median(part) for part in (files[name][third : 2 * third], files[name][2 * third :])]
+        assert middle[1] <= middle[0] + 2, (name, files[name])
