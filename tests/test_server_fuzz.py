@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -136,25 +137,31 @@ def test_pictures_in_base64_may_be_anything(worker: Worker) -> None:
     ask()
 
 
-@pytest.fixture(scope="module")
-def schema(worker: Worker) -> object:
-    """Of the whole application; its work is done in the test's own process."""
-    desk = Desk(worker, SERVED, AppOptions(names=["testserver"], most_bytes=MOST_BYTES))
-    return schemathesis.openapi.from_asgi("/openapi.json", create_app(desk))
-
-
 # Not: that what the description allows is done. A file of random bytes is in it, and no picture.
+schemathesis.checks.load_all_checks()
 CHECKS = [
     schemathesis.checks.CHECKS.get_one(f"{name}_conformance")
     for name in ("status_code", "content_type", "response_schema", "response_headers")
 ] + [schemathesis.checks.CHECKS.get_one("not_a_server_error")]
-api = schemathesis.pytest.from_fixture("schema")
 
 
-@api.parametrize()
-@settings(max_examples=30, **QUIET)
-def test_requests_by_the_description_are_answered_as_it_says(case: object) -> None:
-    case.call_and_validate(checks=CHECKS)  # type: ignore[attr-defined]
+@pytest.mark.parametrize("count", [30, pytest.param(3000, marks=[pytest.mark.slow, pytest.mark.timeout(7200)])])
+def test_requests_by_the_description_are_answered_as_it_says(worker: Worker, count: int) -> None:
+    """The work is done in the test's own process."""
+    desk = Desk(worker, SERVED, AppOptions(names=["testserver"], most_bytes=MOST_BYTES))
+    schema = schemathesis.openapi.from_asgi("/openapi.json", create_app(desk))
+    asked: list[str] = []
+    for found in schema.get_all_operations():
+        operation = found.ok()
+
+        @settings(max_examples=count if operation.method == "post" else 5, phases=[Phase.generate], **QUIET)
+        @given(operation.as_strategy())
+        def ask(case: Any) -> None:
+            case.call_and_validate(checks=CHECKS)
+
+        ask()
+        asked.append(operation.label)
+    assert len(asked) == len(set(asked)) > 20
 
 
 def test_the_description_has_every_path_and_its_example_works(worker: Worker) -> None:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from twoface_pl.errors import require
 from twoface_pl.serving.http import connections, limits
 from twoface_pl.serving.http.answers import InPieces
 from twoface_pl.serving.http.app import PREDICT, AppOptions, Desk, create_app
@@ -37,6 +39,7 @@ class Copier:
 
     image_size = SIZE
     default_mask = np.zeros((SIZE, SIZE), bool)
+    facts = SimpleNamespace(any_size=False, largest_size=SIZE)
 
     def __init__(self) -> None:
         self.may = threading.Event()
@@ -47,7 +50,10 @@ class Copier:
         return self.default_mask
 
     def check_references(self, count: int) -> None:
-        assert count == 1
+        require(count == 1, "one reference")
+
+    def check_mask(self, mask: np.ndarray) -> None:
+        assert mask.any()
 
     def fill(self, images: np.ndarray, masks: np.ndarray, references: np.ndarray) -> np.ndarray:
         assert self.may.wait(60)

@@ -185,6 +185,7 @@ def _bad_bodies() -> dict[str, tuple[object, str]]:
             {"instances": [{**row, "mask": {"b64": "aGVsbG8="}}]},
             "mask: not a picture",
         ),
+        "no letters of base64": ({"instances": [{**row, "mask": {"b64": "é\U00012345"}}]}, "holds a picture's file"),
         "no base64": ({"instances": [{**row, "mask": {"b64": "?"}}]}, 'instances[0].mask: {"b64": ...}'),
         "a large file": (
             {"instances": [{**row, "mask": _file(np.zeros((99, 99), np.uint8))}]},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Sequence
 from typing import Any
 
@@ -88,7 +87,7 @@ def _decoded(text: Any, name: str) -> bytes:
     try:
         if isinstance(text, str):
             return base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:  # letters that base64 has not
         pass
     raise Refusal(f'{name}: {{"b64": ...}} holds a picture\'s file (JPEG, PNG, ...) in base64')
 
