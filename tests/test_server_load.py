@@ -179,7 +179,7 @@ def test_a_body_has_its_time(limit: str, framing: str, port: int, monkeypatch: p
 
 def test_an_answer_that_nobody_reads_frees_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "ANSWER_SECONDS", 0.5)
-    limit = RequestLimit(InPieces(b"1" * 30_000_000), (), Metrics(), most=1)  # more than the system's buffers take
+    limit = RequestLimit(InPieces(b"1" * 30_000_000), Metrics(), most=1)  # more than the system's buffers take
     with _served(limit) as (_, port):
         unread = _connect(port, f"{HEAD}Content-Length: 0\r\n\r\n")
         _until(lambda: limit.taken == 1)

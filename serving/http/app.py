@@ -244,7 +244,7 @@ def _health(app: FastAPI, desk: Desk) -> None:
 def _layers(app: FastAPI, desk: Desk) -> None:
     """What a request passes before its path; the last one added comes first."""
     options = desk.options
-    app.add_middleware(RequestLimit, free=(), metrics=desk.metrics, most=options.most_requests)
+    app.add_middleware(RequestLimit, metrics=desk.metrics, most=options.most_requests)
     app.add_middleware(TokenGuard, token=options.token, free=HEALTH)
     if options.origins:
         app.add_middleware(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from starlette.requests import Request
@@ -26,17 +26,16 @@ class RequestLimit:
 
     Args:
         app: what is limited.
-        free: paths that are answered whatever else is: of liveness and the like.
         metrics: where they are counted.
         most: how many at once; one more gets status 503.
     """
 
-    def __init__(self, app: ASGIApp, free: Collection[str], metrics: Metrics, most: int = MOST_REQUESTS) -> None:
-        self.app, self.free, self.metrics, self.most = app, frozenset(free), metrics, most
+    def __init__(self, app: ASGIApp, metrics: Metrics, most: int = MOST_REQUESTS) -> None:
+        self.app, self.metrics, self.most = app, metrics, most
         self.taken = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] in self.free:
+        if scope["type"] != "http" or scope["method"] != "POST":
             await self.app(scope, receive, send)
             return
         if self.taken >= self.most:

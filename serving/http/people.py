@@ -104,8 +104,8 @@ class People:
     def _likeness(self) -> Likeness:
         try:
             return Likeness(find_recogniser(None), self.session)
-        except TwoFaceError as error:
-            raise Refusal(f"this server cannot check whom a fill looks like: {error}", 501) from None
+        except TwoFaceError:
+            raise Refusal("this server cannot check whom a fill looks like: it lacks twoface-pl[check]", 501) from None
 
     def _check_pixels(self, form: Form) -> None:
         """Refuse pictures by their headers, before any is decoded."""
@@ -178,7 +178,7 @@ class People:
         media = MEDIA[KINDS[suffix]]
         if not as_json:
             remarks += [verdict.words, *([verdict.remark] if verdict.remark else [])] if verdict else []
-            said = "; ".join(remarks).encode("ascii", "replace").decode()
+            said = " ".join("; ".join(remarks).split()).encode("ascii", "replace").decode()
             return Reply(content, media=media, headers={REMARKS: said} if said else {}, pictures=1)
         answer = {
             "picture": base64.b64encode(content).decode(),
