@@ -130,6 +130,11 @@ def _check_credentials(job: Job, output: Path, content: bytes, photo: Photo, sig
         )  # fmt: skip
 
 
+def _title(path: Path, otherwise: str) -> str:
+    """How credentials call a file: by its name, where it has one."""
+    return path.name if path != STANDARD else otherwise
+
+
 def run_job(session: RepairSession, job: Job, options: JobOptions) -> Done:
     """Fill one photo, from files to a file.
 
@@ -153,8 +158,8 @@ def run_job(session: RepairSession, job: Job, options: JobOptions) -> Done:
     content = photo_content(suffix_of(output), result, options.reencode)
     if options.signer is not None:
         assert photo.origin is not None
-        about = original, photo.origin.kind, job.photo.name
-        content = options.signer.sign(content, KINDS[suffix_of(output)], output.name, *about)
+        about = original, photo.origin.kind, _title(job.photo, "photo")
+        content = options.signer.sign(content, KINDS[suffix_of(output)], _title(output, "filled photo"), *about)
     _write(output, content)
     if comparison is not None:
         assert result.hole is not None

@@ -165,12 +165,17 @@ def test_keys_of_every_kind_sign(kind: str, session: RepairSession, tmp_path: Pa
     assert _manifests(job.output)[2] == "Valid"
 
 
-def test_a_photo_from_standard_input_is_named_by_its_content(signer: Signer) -> None:
-    streams = [io.BytesIO(), io.BytesIO()]
-    for stream, number in zip(streams, (0, 1), strict=True):
-        Image.fromarray(synthetic_photo(1, number, 40)).save(stream, "PNG")
-    signed = signer.sign(streams[1].getvalue(), "PNG", "out.png", streams[0].getvalue(), "PNG", "-")
-    assert has_credentials(signed)
+def test_what_has_no_name_is_called_what_it_is(
+    session: RepairSession, signer: Signer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:  # fmt: skip
+    job = _job(tmp_path, ".png", ".png")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(job.photo.read_bytes())))
+    run_job(session, Job(Path("-"), job.references, Path("-")), JobOptions(signer=signer))
+    job.output.write_bytes(capsysbinary.readouterr().out)
+    active, _, state = _manifests(job.output)
+    assert state == "Valid"
+    assert (active["title"], active["ingredients"][0]["title"]) == ("filled photo", "photo")
 
 
 def test_what_cannot_be_signed_is_refused_before_it_is_filled(
