@@ -21,7 +21,8 @@ from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.faces.image import decode_image, write_image
 
 ROOT = Path(__file__).parents[1]
-DOCKER = ROOT / "serving" / "docker"
+SERVING = ROOT / "serving"
+SCRIPTS = SERVING / "scripts"
 PROBED = {"/v2/health/ready", "/v2/health/live", "/metrics"}
 
 
@@ -36,7 +37,7 @@ def _found(value: object, name: str) -> list[object]:
 
 
 def test_examples_name_options_and_paths_that_there_are() -> None:
-    documents = [each for file in DOCKER.glob("*.yaml") for each in yaml.safe_load_all(file.read_text())]
+    documents = [each for file in SERVING.glob("*.yaml") for each in yaml.safe_load_all(file.read_text())]
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     for arguments in _found(documents, "args") + _found(documents, "command"):
@@ -45,19 +46,19 @@ def test_examples_name_options_and_paths_that_there_are() -> None:
             parser.parse_args([re.sub(r"\$\{.*\}", "localhost", each) for each in arguments])
     paths = {probe["path"] for probe in _found(documents, "httpGet")} | set(_found(documents, "prometheus.io/path"))
     assert paths == PROBED
-    assert set(_found(documents, "dockerfile")) == {(DOCKER / "Dockerfile").relative_to(ROOT).as_posix()}
+    assert set(_found(documents, "dockerfile")) == {(SERVING / "Dockerfile").relative_to(ROOT).as_posix()}
 
 
 @pytest.mark.skipif(shutil.which("sh") is None, reason="there is no sh")
 @pytest.mark.parametrize("script", ["start.sh", "stop.sh", "sample_request.sh"])
 def test_scripts_are_scripts(script: str) -> None:
-    assert os.access(DOCKER / script, os.X_OK)
-    subprocess.run(["sh", "-n", DOCKER / script], check=True)
+    assert os.access(SCRIPTS / script, os.X_OK)
+    subprocess.run(["sh", "-n", SCRIPTS / script], check=True)
 
 
 def _steps() -> list[str]:
     """What the image's first stage runs."""
-    text = (DOCKER / "Dockerfile").read_text().replace("\\\n", " ").partition("FROM python:3.12-slim\n")[0]
+    text = (SERVING / "Dockerfile").read_text().replace("\\\n", " ").partition("FROM python:3.12-slim\n")[0]
     return [line.removeprefix("RUN ") for line in text.splitlines() if line.startswith("RUN ")]
 
 
@@ -66,7 +67,7 @@ def _steps() -> list[str]:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
 def test_the_images_steps_make_a_server_that_answers_the_sample_request(tmp_path: Path) -> None:
     source, target = tmp_path / "build", tmp_path / "opt"
-    names = (DOCKER.parents[1] / ".dockerignore").read_text().splitlines()
+    names = (ROOT / ".dockerignore").read_text().splitlines()
     for name in (line[1:] for line in names if line.startswith("!")):
         given = ROOT / name
         copy = shutil.copytree if given.is_dir() else shutil.copy
@@ -92,7 +93,7 @@ def test_the_images_steps_make_a_server_that_answers_the_sample_request(tmp_path
             except httpx.TransportError:
                 assert server.poll() is None
                 time.sleep(0.1)
-        ask = [DOCKER / "sample_request.sh", "photo.jpg", "other.jpg"]
+        ask = [SCRIPTS / "sample_request.sh", "photo.jpg", "other.jpg"]
         asked = {**os.environ, "PORT": str(port)}
         done = subprocess.run(ask, cwd=tmp_path, env=asked, capture_output=True, text=True, check=True)
         assert done.stdout == "photo-filled.jpg\n"

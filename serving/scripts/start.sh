@@ -4,7 +4,7 @@
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 port=${PORT:-8501}
-docker image inspect twoface > /dev/null 2>&1 || docker build -t twoface -f "$root/serving/docker/Dockerfile" "$root"
+docker image inspect twoface > /dev/null 2>&1 || docker build -t twoface -f "$root/serving/Dockerfile" "$root"
 docker run --detach --rm --name twoface --read-only --tmpfs /tmp --cap-drop ALL \
     --publish "127.0.0.1:$port:8501" twoface "$@" > /dev/null
 for _ in $(seq 60); do
