@@ -8,7 +8,7 @@ import logging
 import signal
 import socket
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 import h11
@@ -22,6 +22,7 @@ from twoface_pl.serving.http.telemetry import tell
 HEADER_SECONDS = 10  # for a whole header, from the connection's start or the last answer
 ANSWER_SECONDS = 30  # for reading an answer, from when it is first waited for: as long as a body may take
 NOTICE_SECONDS = 0.5  # after SIGTERM, in which it is not ready and still takes what comes: balancers and clients see it
+LINGER_SECONDS = 0.3  # then, for a request that is on its way over a connection which is there
 DRAIN_SECONDS = 8  # after a signal, for what is being answered; container runtimes kill after 10
 MOST_CONNECTIONS = 200  # with BACKLOG well under the 1,024 files that a process may have open
 BACKLOG = 128  # connections that the system accepts before the server does
@@ -112,6 +113,13 @@ class TimedProtocol(H11Protocol):
         self.transport.close()
 
     def shutdown(self) -> None:
+        """End the connection after what it asks; one that asks nothing has a moment for what is on its way."""
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(LINGER_SECONDS, self._end)
+        else:
+            self._end()
+
+    def _end(self) -> None:
         try:
             super().shutdown()
         except h11.LocalProtocolError:  # a connection in trouble must not stop the others' end
@@ -174,7 +182,28 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         asyncio.get_running_loop().call_later(DRAIN_SECONDS, self._drop_all)
-        await super().shutdown(sockets)
+        late = [asyncio.ensure_future(self._attach(connection)) for connection in self._accepted()]
+        await super().shutdown(sockets)  # closes what listens before anything else: who connects now is refused
+        await asyncio.gather(*late, return_exceptions=True)
+
+    def _accepted(self) -> Iterator[socket.socket]:
+        """Connections that the system has accepted and the server has not: closing what listens would cut them off."""
+        for listener in (each for server in self.servers for each in server.sockets):
+            with listener.dup() as own, contextlib.suppress(OSError):  # when there are no more
+                own.setblocking(False)
+                while True:
+                    connection, _ = own.accept()
+                    connection.setblocking(False)
+                    yield connection
+
+    async def _attach(self, connection: socket.socket) -> None:
+        """Serve one of these, and end it as the others."""
+
+        def protocol() -> TimedProtocol:
+            return TimedProtocol(self.config, self.server_state, self.lifespan.state)
+
+        _, attached = await asyncio.get_running_loop().connect_accepted_socket(protocol, connection)
+        attached.shutdown()
 
     def _drop_all(self) -> None:
         for connection in list(self.server_state.connections):
