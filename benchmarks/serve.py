@@ -22,18 +22,15 @@ import socket
 import statistics
 import subprocess
 import sys
-import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from clients import Asked, in_process
 
 from twoface_pl.data.synthetic import synthetic_photo
-from twoface_pl.faces.detector import usable_cores
 from twoface_pl.faces.image import encode_jpeg
 from twoface_pl.model_file import SHIPPED
 from twoface_pl.serving.fill import FillSession
@@ -42,17 +39,8 @@ from twoface_pl.serving.http.task import Task
 
 CLIENTS, BATCHES = (1, 8, 32), (1, 2, 4, 8, 16)
 OURS, OURS_JSON, LITSERVE = "twoface serve, binary", "twoface serve, 2018's JSON", "LitServe"
+SERVE = ("-m", "twoface_pl.cli", "serve", "--device", "cpu")
 PERSON = 12  # a drawn face that the detector is sure of
-
-
-@dataclass(frozen=True)
-class Asked:
-    """How a server is asked."""
-
-    port: int
-    path: str
-    body: bytes
-    headers: dict[str, str]
 
 
 def _pictures(count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -97,7 +85,10 @@ def _server(command: list[str], port: int, path: str) -> Iterator[subprocess.Pop
                 if connection.getresponse().status == 200:
                     break
             except OSError:
-                time.sleep(0.1)
+                pass  # not yet
+            time.sleep(0.1)
+        else:
+            sys.exit(f"{' '.join(command)}: not ready within a minute")
         yield process
     finally:
         os.killpg(process.pid, signal.SIGTERM)
@@ -132,56 +123,6 @@ def _litserve_request(port: int) -> Asked:
     return Asked(port, "/predict", json.dumps({"images": images}).encode(), {"Content-Type": "application/json"})
 
 
-def ask_for(asked: Asked, clients: int, seconds: float) -> dict[str, float]:
-    """Requests a second, latencies, and the processor's time that the clients took."""
-    times: list[float] = []
-    failures: list[int] = []
-    end = time.perf_counter() + seconds
-
-    def ask_on() -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", asked.port, timeout=120)
-        while time.perf_counter() < end:
-            start = time.perf_counter()
-            connection.request("POST", asked.path, asked.body, asked.headers)
-            answer = connection.getresponse()
-            answer.read()
-            if answer.status == 200:
-                times.append(time.perf_counter() - start)
-            else:
-                failures.append(answer.status)
-                time.sleep(0.1)
-
-    start, used = time.perf_counter(), time.process_time()
-    threads = [threading.Thread(target=ask_on) for _ in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    took = time.perf_counter() - start
-    ordered = sorted(times)
-    return {
-        "rate": len(times) / took,
-        "p50": statistics.median(ordered) if ordered else float("nan"),
-        "p99": ordered[int(0.99 * (len(ordered) - 1))] if ordered else float("nan"),
-        "clients": (time.process_time() - used) / took / usable_cores(),
-        "failed": len(failures),
-    }
-
-
-def _in_process(asked: Asked, clients: int, seconds: float) -> dict[str, float]:
-    """As :func:`ask_for`, from a process of its own."""
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(asked.body)
-        file.flush()
-        what = json.dumps([asked.port, asked.path, asked.headers, clients, seconds])
-        done = subprocess.run(
-            [sys.executable, __file__, "--ask", what, file.name], capture_output=True, text=True, check=False
-        )
-    if done.returncode:
-        sys.exit(done.stderr)
-    return json.loads(done.stdout)  # type: ignore[no-any-return]
-
-
 def _memory(process: int) -> float:
     """Megabytes at most, of a process and its children."""
     most = 0.0
@@ -196,8 +137,8 @@ def print_tensors(counts: list[int], seconds: float, rounds: int) -> None:
     session = FillSession(SHIPPED, "cpu")
     best = limit_of(session, seconds)[1]
     servers: dict[str, tuple[list[str], Callable[[int], Asked], str]] = {
-        OURS: (["-m", "twoface_pl.cli", "serve", "--port"], binary_request, "/healthz"),
-        OURS_JSON: (["-m", "twoface_pl.cli", "serve", "--port"], json_request, "/healthz"),
+        OURS: ([*SERVE, "--port"], binary_request, "/healthz"),
+        OURS_JSON: ([*SERVE, "--port"], json_request, "/healthz"),
     }
     if importlib.util.find_spec("litserve") is not None:
         rival = str(Path(__file__).with_name("litserve_server.py"))
@@ -212,8 +153,8 @@ def print_tensors(counts: list[int], seconds: float, rounds: int) -> None:
             for name, (command, request, path) in servers.items():
                 port = _free_port()
                 with _server([sys.executable, *command, str(port)], port, path):
-                    _in_process(request(port), clients, 2)
-                    found[name].append(_in_process(request(port), clients, seconds))
+                    in_process(request(port), clients, 2)
+                    found[name].append(in_process(request(port), clients, seconds))
         limit = statistics.median(limits)
         print(f"{clients} clients; without a server {limit:.1f} pictures a second, {best} at once", flush=True)
         print(f"  {'':28}{'a second':>9}{'of it':>7}{'p50 ms':>9}{'p99 ms':>9}{'clients':>9}{'failed':>8}")
@@ -268,10 +209,8 @@ def print_photos(seconds: float) -> None:
             photo[top : top + side, left : left + side] = synthetic_photo(PERSON, number, side)
             files.append(encode_jpeg(photo))
         port = _free_port()
-        with _server(
-            [sys.executable, "-m", "twoface_pl.cli", "serve", "--port", str(port)], port, "/healthz"
-        ) as server:
-            found = _in_process(Asked(port, "/inpaint", *_form(*files)), 2, seconds)
+        with _server([sys.executable, *SERVE, "--port", str(port)], port, "/healthz") as server:
+            found = in_process(Asked(port, "/inpaint", *_form(*files)), 2, seconds)
             memory = _memory(server.pid)
         print(
             f"/inpaint, {megapixels} megapixels: {found['rate']:.2f} photos a second, p50 {found['p50']:.2f} s, "
@@ -286,17 +225,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2, help="turns of each (%(default)s)")
     parser.add_argument("--clients", type=int, nargs="+", default=CLIENTS, help="at once (%(default)s)")
     parser.add_argument("--photos", action=argparse.BooleanOptionalAction, default=True, help="whole repairs too")
-    parser.add_argument("--ask", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.ask is not None:
-        port, path, headers, clients, seconds = json.loads(given.ask[0])
-        asked = Asked(port, path, Path(given.ask[1]).read_bytes(), headers)
-        print(json.dumps(ask_for(asked, clients, seconds)))
-    else:
-        print_json(30)
-        print_tensors(given.clients, given.seconds, given.rounds)
-        if given.photos:
-            print_photos(given.seconds)
+    print_json(30)
+    print_tensors(given.clients, given.seconds, given.rounds)
+    if given.photos:
+        print_photos(given.seconds)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.evaluation.metrics import psnr_in_hole
 from twoface_pl.faces.image import decode_image, write_image
-from twoface_pl.serving.mask_input import MaskOptions, read_mask
+from twoface_pl.serving.mask_input import MaskOptions, _grown, read_mask
 from twoface_pl.serving.plan import Job
 
 SIDE = 96
@@ -101,3 +101,25 @@ def test_the_command_takes_what_was_painted_over_and_compares(twoface: Run, mode
         assert refused.returncode != 0
         assert says in refused.stderr
     assert not (tmp_path / "c.png").exists()
+
+
+@pytest.mark.parametrize("by", [1, 4, 20])
+def test_a_grown_mask_is_what_a_disc_dilates_softness_kept(by: int) -> None:
+    mask = np.zeros((120, 150), np.uint8)
+    mask[50:60, 40:90] = 255
+    soft = cv2.GaussianBlur(mask, (0, 0), 3)
+    away = np.hypot(*np.mgrid[-by : by + 1, -by : by + 1])
+    disc = (away < by + 0.5).astype(np.uint8)
+    assert np.array_equal(_grown(mask, by), cv2.dilate(mask, disc))
+    wanted, found = cv2.dilate(soft, disc).astype(int), _grown(soft, by).astype(int)
+    assert (found <= wanted).all()
+    assert (found >= wanted - 255 // 15 - 1).all()  # in steps
+    assert (found >= soft).all()
+
+
+def test_a_hole_may_grow_over_the_whole_of_a_large_photo() -> None:
+    mask = np.zeros((1500, 2000), np.uint8)
+    mask[700:720, 900:930] = 255
+    grown = _grown(mask, 1000)
+    assert grown[700, 1929] == 255
+    assert grown[0, 0] == 0

@@ -145,7 +145,9 @@ def _bad() -> dict[str, tuple[dict[str, Any], str]]:
     output = {"name": "filled_image"}
     return {
         "negative shape": (_changed(0, shape=[-1, SIZE, SIZE, 3]), "whole numbers"),
-        "huge shape": (_changed(0, shape=[2**62, 2**62, 2**62, 3]), "values, but its shape"),
+        "huge shape": (_changed(0, shape=[2**62, 2**62, 2**62, 3]), "whole numbers"),
+        "huge shape of nothing": (_changed(0, shape=[0, 2**62, 4], data=[]), "whole numbers"),
+        "large shape": (_changed(0, shape=[2**20, 2**20, 2**20, 3]), "values, but its shape"),
         "shape of text": (_changed(0, shape="1,128"), "whole numbers"),
         "deep shape": (_changed(0, shape=[1] * 40), "whole numbers"),
         "no shape": ({"inputs": [{"name": "mask", "datatype": "FP32"}]}, "shape is missing"),

@@ -134,6 +134,8 @@ def test_faces_are_found(client: httpx.Client, hole: np.ndarray, photo: np.ndarr
     hidden = client.post("/faces", files={"photo": _file(photo), "mask": _file(hole)}).json()
     assert len(hidden["faces"]) == 1
     assert client.post("/faces", files={"photo": _file(np.zeros((64, 64, 3), np.uint8))}).json()["faces"] == []
+    small = client.post("/faces", files={"photo": _file(photo), "mask": _file(hole[::2, ::2])}).json()
+    assert small["remarks"] == ["mask is 120x120, the photo 240x240; it is stretched to that"]
 
 
 def _huge_png() -> bytes:

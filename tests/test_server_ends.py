@@ -233,7 +233,8 @@ def test_a_new_version_is_taken_and_a_broken_one_refused(model: Path, monkeypatc
     async def ask_all_the_time() -> None:
         options = CoreOptions(model / "1" / "model.onnx", "cpu", 1)
         core = CoreProcess(options)
-        desk = Desk(core, core.start(), AppOptions())
+        core.start()
+        desk = Desk(core, AppOptions())
         beside = [asyncio.ensure_future(run()) for run in (desk.queue.run, Watcher(model, options, desk).run)]
 
         async def ask_until(wanted: str, least: float) -> None:
@@ -260,6 +261,22 @@ def test_a_new_version_is_taken_and_a_broken_one_refused(model: Path, monkeypatc
     asyncio.run(ask_all_the_time())
     assert b'"model_version":"1"' in versions[0]
     assert b'"model_version":"3"' in versions[-1]
+
+
+def test_a_server_that_took_a_new_version_ends(model: Path, tmp_path: Path) -> None:
+    with serving(tmp_path / "log", "--model", model, "--watch") as served:
+        shutil.copytree(model / "1", model / "new")
+        (model / "new").rename(model / "2")
+        end = time.monotonic() + 60
+        while served.client.get("/healthz").json()["version"] != "2":
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        pinned = served.client.post("/v1/models/two_face_model/versions/1:predict", json={})
+        assert (pinned.status_code, pinned.json()) == (404, {"error": "version 1 is not served; 2 is"})
+        core = _core_of(served)
+        served.process.send_signal(signal.SIGHUP)  # as a terminal that closes
+        assert served.process.wait(15) in (143, -15)
+        assert not Path(f"/proc/{core}").exists()
 
 
 def test_a_model_that_cannot_be_opened_is_said_at_once(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ CHECKS = [
 @pytest.mark.parametrize("count", [30, pytest.param(3000, marks=[pytest.mark.slow, pytest.mark.timeout(7200)])])
 def test_requests_by_the_description_are_answered_as_it_says(worker: Worker, count: int) -> None:
     """The work is done in the test's own process."""
-    desk = Desk(worker, SERVED, AppOptions(names=["testserver"], most_bytes=MOST_BYTES))
+    desk = Desk(worker, AppOptions(names=["testserver"], most_bytes=MOST_BYTES))
     schema = schemathesis.openapi.from_asgi("/openapi.json", create_app(desk))
     asked: list[str] = []
     for found in schema.get_all_operations():
@@ -165,7 +165,7 @@ def test_requests_by_the_description_are_answered_as_it_says(worker: Worker, cou
 
 
 def test_the_description_has_every_path_and_its_example_works(worker: Worker) -> None:
-    desk = Desk(worker, SERVED, AppOptions(names=["testserver"]))
+    desk = Desk(worker, AppOptions(names=["testserver"]))
     with TestClient(create_app(desk)) as client:
         told = client.get("/openapi.json").json()
         path = "/v1/models/two_face_model:predict"

@@ -63,7 +63,7 @@ class Copier:
 
 def _desk(session: Copier, **options: Any) -> Desk:
     asked = AppOptions(most_requests=16, batch=4, most_bytes=10_000_000, **options)
-    return Desk(Worker(session, SERVED, None, asked.most_bytes, 4), SERVED, asked)
+    return Desk(Worker(session, SERVED, None, asked.most_bytes, 4), asked)
 
 
 @contextlib.contextmanager
@@ -242,6 +242,19 @@ def test_large_bodies_wait_for_a_place_and_small_ones_do_not(
         assert client.post(PREDICT, content=BODY).status_code == 200
         assert not waiting.done()
         assert waiting.result().status_code == 200  # as soon as the others' time is over
+    assert all(_read_all(connection).startswith(b"HTTP/1.1 408 ") for connection in half)
+
+
+def test_a_large_body_that_finds_no_place_is_asked_to_come_again(
+    port: int, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SILENT_SECONDS", 1)
+    monkeypatch.setattr(limits, "PLACE_SECONDS", 0.3)
+    monkeypatch.setattr(limits, "SMALL_BYTES", 150_000)
+    half = [_connect(port, f"{HEAD}Content-Length: 300000\r\n\r\n" + " " * 200_000) for _ in range(limits.LARGE_BODIES)]
+    time.sleep(0.2)
+    refused = client.post(PREDICT, content=BODY.encode() + b" " * 200_000)
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
     assert all(_read_all(connection).startswith(b"HTTP/1.1 408 ") for connection in half)
 
 

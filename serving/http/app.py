@@ -21,6 +21,7 @@ from twoface_pl.serving.http import open_inference, openapi, tensorflow_serving
 from twoface_pl.serving.http.answers import as_answer, error_answer, json_answer
 from twoface_pl.serving.http.guard import HostGuard, TokenGuard
 from twoface_pl.serving.http.limits import MOST_REQUESTS, RETRY_AFTER, Inbox, RequestLimit
+from twoface_pl.serving.http.people import REMARKS
 from twoface_pl.serving.http.queue import Place, Queue
 from twoface_pl.serving.http.task import Refusal, Reply, Served, Task
 from twoface_pl.serving.http.telemetry import REQUEST_ID, Metrics, Telemetry, tell
@@ -68,23 +69,21 @@ class Desk:
 
     Args:
         core: what does the work.
-        served: what it serves.
         options: limits.
     """
 
-    def __init__(self, core: Core, served: Served, options: AppOptions) -> None:
+    def __init__(self, core: Core, options: AppOptions) -> None:
         self.metrics = Metrics()
         self.queue = Queue(core, options.batch)
         self.inbox = Inbox(options.most_bytes)
         self.options = options
         self.draining = False  # it ends soon: not ready for more
         self.metrics.depth.set_function(lambda: len(self.queue))
-        self.serve(served)
 
-    def serve(self, served: Served) -> None:
-        """Say so of what is served from now on."""
-        self.served = served
-        self.metrics.serves(served)
+    @property
+    def served(self) -> Served:
+        """What is served just now."""
+        return self.queue.core.served
 
     async def answer(self, request: Request, kind: str) -> Response:
         """The answer to a request, whatever is wrong with it."""
@@ -94,11 +93,11 @@ class Desk:
         try:
             async with self.inbox.body(request) as body:
                 kept = {name: request.headers[name] for name in KEPT_HEADERS if name in request.headers}
-                reply = await self._reply(request, Task(kind, body, kept))
+                reply = await self._reply(request, Task(kind, body, kept, request.path_params.get("version", "")))
         except Refusal as error:
             self.metrics.refused.labels("body").inc()
-            closing = {"connection": "close"} if error.status == 408 else {}
-            return error_answer(str(error), error.status, **closing)
+            more = {408: {"connection": "close"}, 503: {"retry_after": str(RETRY_AFTER)}}.get(error.status, {})
+            return error_answer(str(error), error.status, **more)
         except ClientDisconnect:
             return Response(status_code=499)  # nobody reads it
         if reply is None:
@@ -172,11 +171,11 @@ def _told(desk: Desk, what: Callable[[Served], Any], means: str) -> Handler:
     return told
 
 
-def _if_ready(desk: Desk) -> Handler:
+def _if_ready(desk: Desk, **about: str) -> Handler:
     async def ready(request: Request) -> Response:
         """Whether requests are answered: not while the server ends."""
         _check_version(request, desk.served)
-        return error_answer("the server is ending", 503) if desk.draining else json_answer({"ready": True})
+        return error_answer("the server is ending", 503) if desk.draining else json_answer({**about, "ready": True})
 
     return ready
 
@@ -203,9 +202,12 @@ def _v2(app: FastAPI, desk: Desk) -> None:
         extra = openapi.infer(desk.served, path)
         app.add_api_route(f"{MODEL_2}{path}/infer", infer, methods=["POST"], openapi_extra=extra)
         extra = openapi.version_of(path)
-        metadata = _told(desk, partial(open_inference.metadata, model=MODEL_NAME), "The model's inputs and outputs.")
+        about_model = partial(open_inference.metadata, model=MODEL_NAME)
+        metadata = _told(desk, about_model, "The model's inputs and outputs.")
         app.add_api_route(f"{MODEL_2}{path}", metadata, openapi_extra=extra)
-        app.add_api_route(f"{MODEL_2}{path}/ready", _if_ready(desk), openapi_extra=extra, responses=openapi.NOT_READY)
+        app.add_api_route(
+            f"{MODEL_2}{path}/ready", _if_ready(desk, name=MODEL_NAME), openapi_extra=extra, responses=openapi.NOT_READY
+        )
 
 
 def _people(app: FastAPI, desk: Desk) -> None:
@@ -238,6 +240,7 @@ def _health(app: FastAPI, desk: Desk) -> None:
     @app.get("/metrics", response_class=Response)
     async def metrics() -> Response:
         """Figures for Prometheus."""
+        desk.metrics.serves(desk.served)
         return Response(desk.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -252,7 +255,7 @@ def _layers(app: FastAPI, desk: Desk) -> None:
             allow_origins=list(options.origins),
             allow_methods=["GET", "POST"],
             allow_headers=["*"],
-            expose_headers=[REQUEST_ID, "x-remarks"],
+            expose_headers=[REQUEST_ID, REMARKS, "Inference-Header-Content-Length", "Retry-After"],
         )
     app.add_middleware(HostGuard, names=options.names, origins=options.origins)
     app.add_middleware(Telemetry, metrics=desk.metrics, ending=lambda: desk.draining)

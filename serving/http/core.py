@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import logging
 import multiprocessing
+import shutil
 import signal
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +20,7 @@ from twoface_pl.errors import TwoFaceError
 from twoface_pl.serving.http.task import Reply, Served, Task
 
 START_SECONDS = 180  # for opening a model, on a slow disk
-MOST_SECONDS = 120  # for an answer, or a batch of them; the largest photos take ten on a slow core
+MOST_SECONDS = 45  # for an answer, or a batch of them; the largest photos take ten on a slow core
 PROCESS = "twoface-core"
 
 
@@ -46,8 +49,10 @@ class CoreOptions:
     seconds: float = MOST_SECONDS
 
 
-def _work(pipe: Connection, options: CoreOptions) -> None:
+def _work(pipe: Connection, options: CoreOptions, folder: str) -> None:
     """Answer until the other end of the pipe is closed, by whatever end of the server."""
+    tempfile.tempdir = folder
+    logging.getLogger("twoface_pl").addHandler(logging.NullHandler())  # what is said of a photo is for who sent it
     for number in (signal.SIGINT, signal.SIGTERM):  # from a terminal they come here too; the server ends this process
         signal.signal(number, signal.SIG_IGN)
     from twoface_pl.serving.http.opening import open_worker
@@ -77,6 +82,8 @@ class CoreProcess:
         self.options = options
         self.process: BaseProcess | None = None
         self._pipe: Connection | None = None
+        self._folder: str | None = None  # of files that it works on, which its end leaves behind
+        self._served: Served | None = None
 
     def start(self) -> Served:
         """Start the process, and wait until it is warm.
@@ -86,9 +93,11 @@ class CoreProcess:
             CoreLost: the process died, or was not ready in time.
         """
         self.close()
+        self._folder = tempfile.mkdtemp(prefix="twoface-")
         context = multiprocessing.get_context("spawn")  # a fork would take the server's sockets with it
         self._pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_work, args=(theirs, self.options), name=PROCESS, daemon=True)
+        given = theirs, self.options, self._folder
+        self.process = context.Process(target=_work, args=given, name=PROCESS, daemon=True)
         self.process.start()
         theirs.close()  # so that its end is seen here
         with self._watched(START_SECONDS) as pipe:
@@ -96,7 +105,14 @@ class CoreProcess:
         if isinstance(said, str):
             self.close()
             raise TwoFaceError(said)
+        self._served = said
         return said
+
+    @property
+    def served(self) -> Served:
+        """What it serves, by its last start."""
+        assert self._served is not None
+        return self._served
 
     @property
     def alive(self) -> bool:
@@ -138,10 +154,12 @@ class CoreProcess:
 
     def close(self) -> None:
         """End the process, busy or not."""
-        process, pipe = self.process, self._pipe
-        self.process = self._pipe = None
+        process, pipe, folder = self.process, self._pipe, self._folder
+        self.process = self._pipe = self._folder = None
         if process is not None:
             process.kill()
             process.join()
         if pipe is not None:
             pipe.close()
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -70,7 +70,7 @@ def read_form(body: bytes | bytearray, content_type: str) -> list[Field]:
     Raises:
         Refusal: no form, a cut-off or broken one, or too many fields.
     """
-    kind, options = parse_options_header(content_type)
+    kind, options = parse_options_header(content_type.encode("latin-1", "replace"))
     if kind.decode("latin-1").lower() != FORM:
         raise Refusal(f"the body must be a form, {FORM}: curl -F photo=@photo.jpg -F reference=@other.jpg ...", 415)
     boundary = options.get(b"boundary")

@@ -18,6 +18,7 @@ RETRY_AFTER = 2  # seconds; a request of one picture takes a tenth of that
 BODY_SECONDS = 30  # for the whole body: 75 MB, the longest of 128 px, at 20 Mbit/s
 SILENT_SECONDS = 10  # for its next piece
 SMALL_BYTES = 5_000_000  # a body up to so many may lie in memory while others do: two pictures in JSON
+PLACE_SECONDS = 20  # that a large body waits for a place
 LARGE_BODIES = 2  # larger ones: one in work, one on its way
 
 
@@ -73,23 +74,32 @@ class Inbox:
 
         Raises:
             Refusal: longer than the limit (413); or it took longer than :data:`BODY_SECONDS`, not counting the wait
-                for a place, or a piece of it longer than :data:`SILENT_SECONDS` (408).
+                for a place, or a piece of it longer than :data:`SILENT_SECONDS` (408); or there was no place for
+                :data:`PLACE_SECONDS` (503).
             ClientDisconnect: the client went away.
         """
         if int(request.headers.get("content-length", 0)) > self.limit:
             raise self._too_large()
-        body = bytearray()
-        chunks = request.stream()
+        body, now = bytearray(), asyncio.get_running_loop().time
+        chunks, start = request.stream(), now()
         async with AsyncExitStack() as held:
-            if not await self._read(chunks, body, SMALL_BYTES):
-                await held.enter_async_context(self._large)
-                await self._read(chunks, body, self.limit)
+            if not await self._read(chunks, body, SMALL_BYTES, start + BODY_SECONDS):
+                left = start + BODY_SECONDS - now()
+                await self._enter(held)
+                await self._read(chunks, body, self.limit, now() + left)
             yield body
 
-    async def _read(self, chunks: AsyncIterator[bytes], body: bytearray, pause: int) -> bool:
-        """Read until the end (True), or until the body is longer than ``pause`` bytes."""
+    async def _enter(self, held: AsyncExitStack) -> None:
+        """Wait for a place of a large body."""
+        try:
+            async with asyncio.timeout(PLACE_SECONDS):
+                await held.enter_async_context(self._large)
+        except TimeoutError:
+            raise Refusal("other large bodies are on their way; send this one again", 503) from None
+
+    async def _read(self, chunks: AsyncIterator[bytes], body: bytearray, pause: int, end: float) -> bool:
+        """Read until the end (True), until the body is longer than ``pause`` bytes, or until a time."""
         now = asyncio.get_running_loop().time
-        end = now() + BODY_SECONDS
         try:
             async with asyncio.timeout(SILENT_SECONDS) as clock:
                 async for chunk in chunks:

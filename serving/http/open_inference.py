@@ -30,6 +30,7 @@ EXTENSIONS = ("binary_tensor_data",)
 HEADER_LENGTH = "inference-header-content-length"
 BINARY, BYTES = "application/octet-stream", 4  # of a float32
 DATATYPE = "FP32"
+LONGEST = 2**20  # of a side: none is nearly so long, and numpy takes the product of six
 INPUTS = {MASKED_IMAGE: True, MASK: False, REFERENCE_IMAGES: True}  # and whether it must be there
 TENSOR = {"name": True, "shape": True, "datatype": True, "parameters": False, "data": False}
 WANTED = {"float32": DATATYPE}  # numpy's names and the protocol's
@@ -73,8 +74,8 @@ def _truth(parameters: Any, name: str, what: str, otherwise: bool) -> bool:
 
 
 def _shape(value: Any, name: str) -> tuple[int, ...]:
-    if not is_list(value) or len(value) > 6 or not all(type(side) is int and side >= 0 for side in value):
-        raise Refusal(f"{name}: its shape must be a list of whole numbers from 0 on")
+    if not is_list(value) or len(value) > 6 or not all(type(side) is int and 0 <= side <= LONGEST for side in value):
+        raise Refusal(f"{name}: its shape must be a list of whole numbers from 0 to {LONGEST}")
     return tuple(value)
 
 

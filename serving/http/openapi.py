@@ -179,9 +179,9 @@ INPAINT: Schema = {
             "box": {**_BOX, "description": "x,y,width,height of the face, brow to chin, and perhaps its angle"},
             "reference_box": {**_BOX, "description": "of the face in the one reference"},
             "invert": {**_TRUTH, "description": "black in the mask is the hole"},
-            "grow": {"type": "string", "pattern": "^[0-9]{1,3}$", "description": f"pixels, 0 to {MOST_GROWN}"},
+            "grow": {"type": "string", "pattern": "^([0-9]{1,3}|1000)$", "description": f"pixels, 0 to {MOST_GROWN}"},
             "mask_colour": {
-                "type": "string", "pattern": "^#?[0-9a-fA-F]{6}$",
+                "type": "string", "pattern": "^(#?[0-9a-fA-F]{6}|white|black)$",
                 "description": "the hole is what was painted over in the photo itself with this colour",
             },
             "format": {

@@ -66,7 +66,7 @@ def _heard() -> Iterator[list[str]]:
 
 def as_fields(text: str) -> str:
     """What is said of the command line's options, said of a form's fields of the same names."""
-    text = text.replace(" (--dry-run draws it)", "")
+    text = text.replace(" (--dry-run draws it)", "").replace("--output with .png", "format=png")
     return re.sub(r"--([a-z][a-z-]*)", lambda found: found[1].replace("-", "_"), text)
 
 
@@ -102,6 +102,8 @@ class People:
 
     @cached_property
     def _likeness(self) -> Likeness:
+        if not self.session.frame.aligned:
+            raise Refusal("this model does not say where faces are, and a fill cannot be compared with anybody", 501)
         try:
             return Likeness(find_recogniser(None), self.session)
         except TwoFaceError:
@@ -128,20 +130,22 @@ class People:
         return form
 
     def faces(self, task: Task, body: bytes | bytearray) -> Reply:
-        """The faces of a photo; with a mask, the one that the hole is meant for.
+        """The faces of a photo; with a mask, the one that the hole is meant for; and what there is to say.
 
         Raises:
             TwoFaceError: unreadable, or no face under the mask.
         """
         form = self._form(task, body, FACES_FILES, FACES_TEXTS)
-        seen = decode_image(form.files["photo"][0], "photo")
-        mask = self._mask(form, seen)
-        if mask is None:
-            found = self.session.finder.detector.detect(seen)
-        else:
-            found = [self.session.finder.find(Sought(seen, hole=mask > 0))]
+        with _heard() as remarks:
+            seen = decode_image(form.files["photo"][0], "photo")
+            mask = self._mask(form, seen)
+            if mask is None:
+                found = self.session.finder.detector.detect(seen)
+            else:
+                found = [self.session.finder.find(Sought(seen, hole=mask > 0))]
         height, width = seen.shape[:2]
-        return Reply.json({"width": width, "height": height, "faces": [_described(face) for face in found]})
+        faces = [_described(face) for face in found]
+        return Reply.json({"width": width, "height": height, "faces": faces, "remarks": remarks})
 
     def inpaint(self, task: Task, body: bytes | bytearray) -> Reply:
         """The repaired photo, as its file or within JSON.

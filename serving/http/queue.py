@@ -17,7 +17,7 @@ from twoface_pl.serving.http.work import BATCHED, FAILED, Core
 log = logging.getLogger(__name__)
 
 
-@dataclass
+@dataclass(eq=False)  # each is itself: bodies are long to compare
 class Place:
     """A request in the queue."""
 
@@ -79,23 +79,26 @@ class Queue:
                 await self._serve(self._next())
             await self._some.wait()
 
-    async def _serve(self, places: list[Place]) -> None:
-        replies = await self._ask([place.task for place in places])
-        for place, reply in zip(places, replies, strict=True):
-            if not place.answered.done():  # else nobody waits any more
-                place.answered.set_result(reply)
-
-    async def _ask(self, tasks: Sequence[Task]) -> list[Reply]:
-        """Replies; where one request of several ends the process, the others are asked for again."""
+    async def _serve(self, places: Sequence[Place]) -> None:
+        """Answer those that still wait; where one request of several ends the process, each by itself."""
+        waiting = [place for place in places if not place.answered.done()]
+        if not waiting:
+            return
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self.core.answer, tasks)
+            loop, tasks = asyncio.get_running_loop(), [place.task for place in waiting]
+            replies = await loop.run_in_executor(self._thread, self.core.answer, tasks)
         except CoreLost as error:
-            if len(tasks) > 1:
+            if len(waiting) > 1:
                 log.error("%s; the requests of its batch are answered one by one", error)
-                return [reply for task in tasks for reply in await self._ask([task])]
-            return [Reply.error(FAILED, 500, str(error))]
-        except Exception as error:
-            return [Reply.error(FAILED, 500, f"{type(error).__name__}: {error}") for _ in tasks]
+                for place in waiting:
+                    await self._serve([place])
+                return
+            replies = [Reply.error(FAILED, 500, str(error))]
+        except Exception as error:  # the process could not be started, say: the next request tries again
+            replies = [Reply.error(FAILED, 500, f"{type(error).__name__}: {error}") for _ in waiting]
+        for place, reply in zip(waiting, replies, strict=True):
+            if not place.answered.done():  # else it left in the meantime
+                place.answered.set_result(reply)
 
     async def exchange(self, core: Core) -> Core:
         """Another core from the next request on; returns the old one, which nobody asks any more."""

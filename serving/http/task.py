@@ -33,11 +33,13 @@ class Task:
         kind: what it asks for: a name of :data:`~twoface_pl.serving.http.work.KINDS`.
         body: its bytes as they came.
         headers: of the request, names in lower case.
+        version: of the model that is asked for; empty: any.
     """
 
     kind: str
     body: bytes | bytearray
     headers: dict[str, str] = field(default_factory=dict)
+    version: str = ""
 
 
 @dataclass(frozen=True)

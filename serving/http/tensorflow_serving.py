@@ -85,11 +85,9 @@ class _Reader:
 
 def _decoded(text: Any, name: str) -> bytes:
     try:
-        if isinstance(text, str):
-            return base64.b64decode(text, validate=True)
-    except ValueError:  # letters that base64 has not
-        pass
-    raise Refusal(f'{name}: {{"b64": ...}} holds a picture\'s file (JPEG, PNG, ...) in base64')
+        return base64.b64decode(text, validate=True)
+    except (TypeError, ValueError):  # no text, or letters that base64 has not
+        raise Refusal(f'{name}: {{"b64": ...}} holds a picture\'s file (JPEG, PNG, ...) in base64') from None
 
 
 def _columns(reader: _Reader, value: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:

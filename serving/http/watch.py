@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from dataclasses import replace
 from pathlib import Path
 
 from twoface_pl.errors import TwoFaceError
+from twoface_pl.model_file import FILES
 from twoface_pl.serving.http.app import Desk
 from twoface_pl.serving.http.core import CoreLost, CoreOptions, CoreProcess
 from twoface_pl.serving.http.telemetry import tell
 from twoface_pl.serving.versions import find_model
 
 LOOK_SECONDS = 2.0
-Found = tuple[Path, int, int]  # a file, when it changed last, and its bytes
+Found = tuple[Path, list[tuple[str, int, int]]]  # the generator's file; of all of its version, when they changed, bytes
 
 
 class Watcher:
@@ -35,10 +35,10 @@ class Watcher:
         """The version that counts; None where there is none just now."""
         try:
             file = find_model(self.path)
-            about = os.stat(file)
+            beside = [each for name in FILES.values() if (each := file.with_name(name)).exists()] or [file]
+            return file, [(each.name, each.stat().st_mtime_ns, each.stat().st_size) for each in beside]
         except (TwoFaceError, OSError):
             return None
-        return file, about.st_mtime_ns, about.st_size
 
     async def run(self) -> None:
         """Look for ever."""
@@ -54,11 +54,12 @@ class Watcher:
         core = CoreProcess(replace(self.options, model=file))
         try:
             served = await asyncio.to_thread(core.start)
-        except (TwoFaceError, CoreLost) as error:
+        except asyncio.CancelledError:  # the server ends
+            core.close()
+            raise
+        except (TwoFaceError, CoreLost, OSError) as error:
             tell(logging.ERROR, "a new version is refused; the old one stays", failure=str(error))
             return
         old = await self.desk.queue.exchange(core)
-        self.desk.serve(served)
         tell(logging.INFO, "a new version is served", version=served.version, provider=served.provider)
-        if isinstance(old, CoreProcess):
-            await asyncio.to_thread(old.close)
+        await asyncio.to_thread(old.close)

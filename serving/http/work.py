@@ -28,8 +28,17 @@ FAILED = "the server failed; its log says why"
 class Core(Protocol):
     """What answers requests."""
 
+    @property
+    def served(self) -> Served:
+        """What it serves."""
+        ...
+
     def answer(self, tasks: Sequence[Task]) -> list[Reply]:
         """A reply to each of some requests, all of one kind where they are several."""
+        ...
+
+    def close(self) -> None:
+        """It is not asked any more."""
         ...
 
 
@@ -115,6 +124,9 @@ class Worker:
             return self._predictions(tasks)
         return [guarded(lambda task=task: self._alone(task)) for task in tasks]  # type: ignore[misc]
 
+    def close(self) -> None:
+        """See :class:`Core`; nothing is to be ended."""
+
     def _alone(self, task: Task) -> Reply:
         if self.people is None:
             raise Refusal("this model has no repair.onnx: it fills framed faces alone; export it again", 501)
@@ -122,6 +134,8 @@ class Worker:
         return do(task, plain_body(task, self.most_bytes))
 
     def _read(self, task: Task) -> _Asked:
+        if task.version not in ("", self.served.version):  # another came while it waited
+            raise Refusal(f"version {task.version[:20]} is not served; {self.served.version} is", 404)
         body = plain_body(task, self.most_bytes)
         if task.kind == TENSORFLOW:
             pictures, name = tensorflow_serving.parse(task, body, self.session)
@@ -153,13 +167,13 @@ class Worker:
 
     def _filled(self, group: dict[int, _Asked]) -> dict[int, Reply]:
         """Requests whose pictures are of one shape, filled together; where that fails, each by itself."""
-        try:
-            filled = self._fill(joined([asked.pictures for asked in group.values()]))
-        except Exception:
-            if len(group) > 1:
-                return {number: reply for one in group.items() for number, reply in self._filled(dict([one])).items()}
+        if len(group) == 1:
             ((number, asked),) = group.items()
             return {number: guarded(lambda: asked.write(self._fill(asked.pictures)))}
+        try:
+            filled = self._fill(joined([asked.pictures for asked in group.values()]))
+        except Exception:  # said of the one whose fault it is
+            return {number: reply for one in group.items() for number, reply in self._filled(dict([one])).items()}
         ends = np.cumsum([len(asked.pictures) for asked in group.values()])
         parts = np.split(filled, ends[:-1])
         return {

@@ -6,19 +6,23 @@ if [ $# -lt 2 ] || [ $# -gt 3 ]; then
     exit 2
 fi
 photo=$1 reference=$2 mask=${3:-}
-output="${photo%.*}-filled.${photo##*.}"
+part="${photo%.*}-filled.part"
+told=$(curl -sS -o "$part" -w '%{http_code} %{content_type}' ${TOKEN:+-H "Authorization: Bearer $TOKEN"} \
+    -F "photo=@$photo" -F "reference=@$reference" ${mask:+-F "mask=@$mask"} \
+    "http://127.0.0.1:${PORT:-8501}/inpaint")
+if [ "${told%% *}" != 200 ]; then
+    cat "$part" >&2
+    echo >&2
+    rm -f "$part"
+    exit 1
+fi
+suffix=${told##*/} # a HEIC photo, say, comes back as PNG
+[ "$suffix" = jpeg ] && suffix=jpg
+output="${photo%.*}-filled.$suffix"
 if [ -e "$output" ]; then
+    rm -f "$part"
     echo "$output exists and is kept" >&2
     exit 1
 fi
-status=$(curl -sS -o "$output.part" -w '%{http_code}' ${TOKEN:+-H "Authorization: Bearer $TOKEN"} \
-    -F "photo=@$photo" -F "reference=@$reference" ${mask:+-F "mask=@$mask"} \
-    "http://127.0.0.1:${PORT:-8501}/inpaint")
-if [ "$status" != 200 ]; then
-    cat "$output.part" >&2
-    echo >&2
-    rm -f "$output.part"
-    exit 1
-fi
-mv "$output.part" "$output"
+mv "$part" "$output"
 echo "$output"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
+import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 from twoface_pl.cli.inpaint_options import add_model
@@ -44,11 +47,15 @@ def parse_origin(text: str) -> str:
     return text
 
 
-def parse_number(text: str) -> int:
+def parse_number(text: str, most: int = 99_999) -> int:
     """A whole number from 1 on."""
-    if not (text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 1 to 99999")
+    if not (text.isascii() and text.isdecimal() and len(text) <= 5 and 0 < int(text) <= most):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 1 to {most}")
     return int(text)
+
+
+parse_queue = partial(parse_number, most=150)  # of 200 connections: some wait and ask nothing
+parse_megapixels = partial(parse_number, most=64)  # no larger picture is read
 
 
 def url_of(host: str, port: int) -> str:
@@ -87,11 +94,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ORIGIN",
         help="a web page elsewhere that may ask, as https://faces.example; may be given again",
     )
-    add("--queue", type=parse_number, default=64, help="requests at once; more are asked to wait (%(default)s)")
+    add("--queue", type=parse_queue, default=64, help="requests at once; more are asked to wait (%(default)s)")
     add("--batch", type=parse_number, default=BATCH, help="waiting pictures filled at once (%(default)s)")
     add("--deadline", type=parse_number, default=60, metavar="SECONDS", help="for an answer (%(default)s)")
     add("--max-body", type=parse_number, default=80, metavar="MB", help="of a request (%(default)s)")
-    add("--max-megapixels", type=parse_number, default=50, help="of a photo (%(default)s)")
+    add("--max-megapixels", type=parse_megapixels, default=50, help="of a photo (%(default)s; 64 at most)")
 
 
 def _read_token(path: Path) -> str:
@@ -104,6 +111,13 @@ def _read_token(path: Path) -> str:
     require(len(token) >= LEAST_TOKEN, f"--token-file {path}: a token has at least {LEAST_TOKEN} characters")
     require(token.isprintable() and " " not in token, f"--token-file {path}: a token is one word")
     return token
+
+
+def _end_on_hangup() -> None:
+    """A terminal that closes ends the server as SIGTERM does, unless it was told to stay (nohup)."""
+    number = getattr(signal, "SIGHUP", None)  # Windows has none
+    if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+        signal.signal(number, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -123,7 +137,7 @@ def run(arguments: argparse.Namespace) -> int:
     core = CoreProcess(options)
     try:
         served = core.start()
-        desk = Desk(core, served, asked)
+        desk = Desk(core, asked)
         besides = [Watcher(arguments.model, options, desk).run] if arguments.watch else []
         url = url_of(arguments.host, arguments.port) + PREDICT
 
@@ -134,7 +148,11 @@ def run(arguments: argparse.Namespace) -> int:
             desk.draining = True
 
         log_as_json(sys.stderr)
-        Server(create_app(desk, besides), arguments.host, arguments.port, say, end).run()
+        _end_on_hangup()
+        try:
+            Server(create_app(desk, besides), arguments.host, arguments.port, say, end).run()
+        finally:
+            desk.queue.core.close()  # of the version that is served by then
     except CoreLost as error:
         raise TwoFaceError(f"{options.model}: {error}") from None
     finally:

@@ -229,8 +229,8 @@ def rewrite(content: bytes, pixels: np.ndarray, hole: np.ndarray, exif: bytes, x
     frame = _frame(segments)
     try:
         recoded = _recoded(content, pixels, hole)
-    except (OSError, ValueError) as error:  # libjpeg's: a file that is damaged, or no room for a temporary one
-        raise TwoFaceError(f"the JPEG cannot be changed in its hole alone ({error}); {ADVICE}") from None
+    except (OSError, ValueError):  # libjpeg's: a file that is damaged, or no room for a temporary one
+        raise TwoFaceError(f"the JPEG cannot be changed in its hole alone; {ADVICE}") from None
     tables, rest = _named(*_split(recoded), frame)
     tables = [segment for segment in tables if segment[0] != COM and not APP0 <= segment[0] <= LAST_APP]
     return _joined([*_kept(segments, exif, xmp), *tables], rest)
