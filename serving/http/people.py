@@ -181,9 +181,7 @@ class People:
         content = photo_content(suffix, result, self._reencode(texts))
         media = MEDIA[KINDS[suffix]]
         if not as_json:
-            remarks += [verdict.words, *([verdict.remark] if verdict.remark else [])] if verdict else []
-            said = " ".join("; ".join(remarks).split()).encode("ascii", "replace").decode()
-            return Reply(content, media=media, headers={REMARKS: said} if said else {}, pictures=1)
+            return self._as_picture(content, media, verdict, remarks)
         answer = {
             "picture": base64.b64encode(content).decode(),
             "media": media,
@@ -193,6 +191,12 @@ class People:
             "remarks": remarks,
         }
         return Reply.json(answer, pictures=1)
+
+    @staticmethod
+    def _as_picture(content: bytes, media: str, verdict: Verdict | None, remarks: list[str]) -> Reply:
+        said = [*remarks, verdict.words, verdict.remark] if verdict else remarks
+        line = " ".join("; ".join(filter(None, said)).split()).encode("ascii", "replace").decode()
+        return Reply(content, media=media, headers={REMARKS: line} if line else {}, pictures=1)
 
     @staticmethod
     def _verdict(verdict: Verdict | None) -> dict[str, Any] | None:
