@@ -5,12 +5,15 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Passed on to the command: make train ARGS="experiment=smoke"
 ARGS ?=
+# What the web page needs to fill in a browser.
+VENDOR := serving/page/site/vendor
+RUNTIME := ort.wasm.min.mjs ort-wasm-simd-threaded.mjs ort-wasm-simd-threaded.wasm
 # Processes that share the tests, a thread each.
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo prepare train evaluate export-onnx export-detector placement export-placement serve doctor test runtimes test-slow bench bench-data
-.PHONY: bench-train bench-infer bench-serve bench-likeness soak mask-picture full-size-picture lint clean
+.PHONY: bench-train bench-infer bench-serve bench-page bench-likeness soak browser page page-samples screenshots mask-picture full-size-picture lint clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -36,13 +39,28 @@ evaluate: $(STAMP) ## figures of a checkpoint: ARGS="checkpoint=runs/<run>/best.
 export-onnx: $(STAMP) ## a checkpoint to ONNX: ARGS="checkpoint=runs/<run>/best.ckpt"
 	$(BIN)/twoface export $(ARGS)
 
+page: $(STAMP) ## let browsers fill by themselves: onnxruntime's WebAssembly beside the web page, from npm
+	npm ci --prefix serving/page
+	mkdir -p $(VENDOR)
+	cd serving/page/node_modules/onnxruntime-web/dist && cp $(RUNTIME) $(abspath $(VENDOR))
+
+page-samples: $(STAMP) ## draw the web page's sample faces
+	$(BIN)/python benchmarks/page_samples.py
+
+screenshots: $(STAMP) ## the web page's states, as pictures in results/page
+	$(BIN)/python benchmarks/screenshots.py $(ARGS)
+
 serve: $(STAMP) ## repair photos over HTTP, with the package's model or ARGS="--model models/two_face_model"
 	$(BIN)/twoface serve $(ARGS)
 
 doctor: $(STAMP) ## versions, devices, packages, weights
 	$(BIN)/twoface doctor
 
-test: $(STAMP) ## tests, without the slow ones
+browser: ## Chromium for the tests of the web page, from Debian where it can be
+	command -v chromium > /dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium > /dev/null; } \
+		|| echo 'without chromium the tests of the web page are skipped'
+
+test: $(STAMP) browser ## tests, without the slow ones
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" -n $(WORKERS) --dist worksteal $(ARGS)
 
 runtimes: $(STAMP) ## what the tests of other runtimes need: OpenVINO, and onnxruntime for Node
@@ -53,7 +71,7 @@ test-slow: $(STAMP) ## the slow tests
 	$(BIN)/pytest -m slow $(ARGS)
 
 soak: $(STAMP) ## ten minutes of full load on the server, and its memory
-	$(BIN)/pytest -m slow tests/test_server_soak.py $(ARGS)
+	$(BIN)/pytest -s -m slow tests/test_server_soak.py $(ARGS)
 
 bench-serve: $(STAMP) ## speed of the server, against none and against LitServe, in one run
 	$(BIN)/python benchmarks/serve.py $(ARGS)
@@ -88,10 +106,11 @@ bench-infer: $(STAMP) ## speed and memory of what is exported: runtimes, and who
 bench-likeness: $(STAMP) ## thresholds of --check and worth of --references-from: ARGS="<photos by person>"
 	$(BIN)/python benchmarks/likeness.py $(ARGS)
 
-lint: $(STAMP) ## ruff and mypy
+lint: $(STAMP) ## ruff, mypy; and what checks the page, once it is there (make page)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	[ ! -d serving/page/node_modules ] || npm run --prefix serving/page --silent check
 
 clean: ## remove .venv and what tests and demo leave; never data, runs or models
 	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache

@@ -8,7 +8,7 @@ from typing import overload
 
 import numpy as np
 
-from twoface_pl.errors import TwoFaceError
+from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.faces.face import HandBox
 from twoface_pl.faces.finder import Sought
 from twoface_pl.faces.frame import Frame
@@ -22,13 +22,21 @@ log = logging.getLogger(__name__)
 References = np.ndarray | Sequence[np.ndarray] | None
 
 
-def place_references(session: RepairSession, references: Sequence[np.ndarray], box: HandBox | None) -> list[Frame]:
-    """The frames of all references' faces.
+def place_references(
+    session: RepairSession,
+    references: Sequence[np.ndarray],
+    box: HandBox | None = None,
+    frames: Sequence[Frame] | None = None,
+) -> list[Frame]:
+    """The frames of all references' faces; with frames by hand nothing is looked for.
 
     Raises:
-        TwoFaceError: as :func:`place`; more of them than the model takes, or one box for several.
+        TwoFaceError: as :func:`place`; more of them than the model takes, one box or too few frames for several.
     """
     session.check_references(len(references))
+    if frames is not None:
+        require(len(frames) == len(references), f"{len(frames)} frames by hand for {len(references)} references")
+        return list(frames)
     if box is not None and len(references) > 1:
         raise TwoFaceError("--reference-box is for one reference; several must show one clear face each")
     names = ["reference"] if len(references) == 1 else [f"reference {n}" for n in range(1, len(references) + 1)]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 
+from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.face import split_box
 from twoface_pl.faces.finder import Sought
 from twoface_pl.faces.frame import Frame
+from twoface_pl.serving.parsing import LARGEST
 from twoface_pl.serving.repair import RepairSession
 
 log = logging.getLogger(__name__)
@@ -21,6 +23,8 @@ def place(session: RepairSession, sought: Sought) -> Frame:
     Raises:
         TwoFaceError: as :meth:`FaceFinder.find`.
     """
+    if sought.frame is not None:
+        return sought.frame
     if not session.frame.aligned:
         if sought.box is None:
             return Frame.centred(*sought.pixels.shape[:2])
@@ -43,3 +47,18 @@ def place_photo(session: RepairSession, sought: Sought) -> Frame:
             frame.side / filled_at, filled_at,
         )  # fmt: skip
     return frame
+
+
+def parse_frame(text: str) -> Frame:
+    """``x,y,side,angle``: a frame's middle and side in pixels, and the degrees that it is turned by, clockwise.
+
+    Raises:
+        TwoFaceError: something else.
+    """
+    try:
+        x, y, side, angle = (float(part) for part in text.split(","))
+        if not (max(abs(x), abs(y), abs(angle)) <= LARGEST and 1 <= side <= LARGEST):
+            raise ValueError
+    except ValueError:
+        raise TwoFaceError(f"'{text[:80]}' is not x,y,side,angle: a frame's middle, side and turn") from None
+    return Frame.about(x, y, side, angle)

@@ -92,12 +92,19 @@ def find_hole(session: RepairSession, frame: Frame, given: np.ndarray | None, he
 
 
 def find_target(
-    session: RepairSession, photo: Photo, mask: np.ndarray | None = None, box: HandBox | None = None
+    session: RepairSession,
+    photo: Photo,
+    mask: np.ndarray | None = None,
+    box: HandBox | None = None,
+    frame: Frame | None = None,
 ) -> Target:
-    """Find the face and the hole of a photo; arguments and errors are those of :func:`inpaint`."""
+    """Find the face and the hole of a photo; arguments and errors are those of :func:`inpaint`.
+
+    With a frame nothing is looked for.
+    """
     seen = photo.painted()
     photo, mask = given_hole(photo, mask)
     given = mask > 0 if mask is not None else None
-    frame = place_photo(session, Sought(seen, box=box, hole=given))
+    frame = place_photo(session, Sought(seen, box=box, hole=given, frame=frame))
     hole = find_hole(session, frame, given, *seen.shape[:2])
     return Target(photo, seen, as_levels(hole) if mask is None else mask, frame)

@@ -38,9 +38,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(log: Path, *options: object) -> Iterator[Served]:
+def serving(log: Path, *options: object, port: int | None = None) -> Iterator[Served]:
     """``twoface serve`` with options, until it listens; ended afterwards, if it has not."""
-    port = free_port()
+    port = port or free_port()
     command = [sys.executable, "-m", "twoface_pl.cli", "serve", "--port", str(port), *map(str, options)]
     with log.open("wb") as stream, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
         process = subprocess.Popen(command, stdout=stream, stderr=stream)

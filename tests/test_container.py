@@ -56,6 +56,19 @@ def test_scripts_are_scripts(script: str) -> None:
     subprocess.run(["sh", "-n", SCRIPTS / script], check=True)
 
 
+def _checked_by(tool: str, *files: Path) -> None:
+    program = Path(sys.executable).with_name(tool)
+    if not program.exists():
+        pytest.skip(f"there is no {tool} for this machine")
+    done = subprocess.run([program, *files], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_the_containers_files_pass_their_linters() -> None:
+    _checked_by("hadolint", SERVING / "Dockerfile")
+    _checked_by("shellcheck", *SCRIPTS.glob("*.sh"))
+
+
 def _steps() -> list[str]:
     """What the image's first stage runs."""
     text = (SERVING / "Dockerfile").read_text().replace("\\\n", " ").partition("FROM python:3.12-slim\n")[0]

@@ -171,7 +171,7 @@ def test_what_is_wrong_is_said(client: httpx.Client, photo: np.ndarray, other: b
         (_ask(client, content, b"hello"), "reference: not a picture"),
         (_ask(client, content, other, bx="1"), "unknown field 'bx'; there are photo, reference, mask"),
         (_ask(client, content, other, box="1,2"), "is not x,y,width,height"),
-        (_ask(client, content, other, box="x" * 300), "box: a text of 300 bytes"),
+        (_ask(client, content, other, box="x" * 600), "box: a text of 600 bytes"),
         (_ask(client, content, other, grow="4"), "invert and grow need a mask"),
         (_ask(client, content, other, invert="yes"), "neither true nor false"),
         (_ask(client, content, other, format="gif"), "format: 'gif' is not written"),
@@ -232,3 +232,39 @@ def test_figures_are_told(client: httpx.Client, photo: np.ndarray, other: bytes)
                  'twoface_refused_total{kind="request"}', 'route="other",status="404"'):  # fmt: skip
         assert line in text
     assert "nowhere" not in text
+
+
+def test_frames_that_faces_gives_are_taken_as_they_are(client: httpx.Client, hole: np.ndarray, other: bytes) -> None:
+    photo, mask = _file(synthetic_photo(PERSON, 0, SIDE)), _file(hole)
+    frames = [
+        ",".join(map(str, client.post("/faces", files={"photo": each}).json()["faces"][0]["frame"]))
+        for each in (photo, other)
+    ]
+    given = _ask(
+        client, photo, other, mask=mask, accept="application/json", frame=frames[0], reference_frames=frames[1]
+    )
+    assert given.status_code == 200, given.text
+    found = _ask(client, photo, other, mask=mask, accept="application/json").json()
+    assert np.allclose(given.json()["reference_frames"], found["reference_frames"], atol=0.02)
+    x, y, side, angle = (float(number) for number in frames[0].split(","))
+    turned = f"{x},{y},{side},{angle + 90}"
+    moved = _ask(client, photo, other, mask=mask, accept="application/json", frame=turned).json()
+    assert np.allclose(moved["frame"], given.json()["frame"][1:] + given.json()["frame"][:1], atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("texts", "says"),
+    [
+        ({"frame": "1,2,3"}, "x,y,side,angle"),
+        ({"frame": "1,2,nan,0"}, "x,y,side,angle"),
+        ({"frame": "1,2,0,0"}, "x,y,side,angle"),
+        ({"frame": "-9000,2,100,0"}, "reaches out of the face's frame"),
+        ({"frame": "100,100,100,0", "reference_frames": "1,2,3,4;1,2,3,4"}, "2 for 1 references"),
+    ],
+)
+def test_frames_that_are_none_are_refused(
+    client: httpx.Client, hole: np.ndarray, other: bytes, texts: dict[str, str], says: str
+) -> None:
+    answer = _ask(client, _file(synthetic_photo(PERSON, 0, SIDE)), other, mask=_file(hole), **texts)
+    assert answer.status_code == 400
+    assert says in answer.json()["error"]

@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -173,3 +174,13 @@ def test_the_description_has_every_path_and_its_example_works(worker: Worker) ->
         assert client.post(path, json=example).status_code == 200
         form = told["paths"]["/inpaint"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
         assert set(form["properties"]) == {*INPAINT_FILES, *INPAINT_TEXTS}
+
+
+def test_the_description_is_of_the_version_that_is_served_by_then(worker: Worker) -> None:
+    desk = Desk(worker, AppOptions(names=["testserver"]))
+    with TestClient(create_app(desk)) as client:
+        sizes = []
+        for size in (SIZE, 2 * SIZE):
+            desk.queue.core = Worker(Copier(), replace(SERVED, image_size=size), worker.people, MOST_BYTES, 4)
+            sizes.append(f"S is {size}" in client.get("/openapi.json").text)
+        assert sizes == [True, True]

@@ -21,7 +21,7 @@ from twoface_pl.serving.http import connections, limits
 from twoface_pl.serving.http.answers import InPieces
 from twoface_pl.serving.http.app import PREDICT, AppOptions, Desk, create_app
 from twoface_pl.serving.http.connections import Server
-from twoface_pl.serving.http.json_input import check_extent
+from twoface_pl.serving.http.json_input import Skeleton
 from twoface_pl.serving.http.limits import RequestLimit
 from twoface_pl.serving.http.task import Refusal, Served
 from twoface_pl.serving.http.telemetry import Metrics
@@ -30,7 +30,7 @@ from twoface_pl.serving.http.work import Worker
 SIZE = 16
 IMAGES = ("masked_image", "reference_image")
 BODY = json.dumps({"inputs": {name: [[[[0.5] * 3] * SIZE] * SIZE] for name in IMAGES}})
-SERVED = Served("1/model.onnx", "1", "none", SIZE, False, 1, False, {}, {})
+SERVED = Served("1/model.onnx", "1", "none", SIZE, False, 1, None, {}, {})
 HEAD = f"POST {PREDICT} HTTP/1.1\r\nHost: localhost\r\n"
 
 
@@ -224,9 +224,9 @@ def test_bodies_that_no_request_has_are_never_parsed(body: bytes, client: httpx.
 def test_the_largest_request_is_within_the_limits() -> None:
     picture = [[[0.123456789] * 3] * SIZE] * SIZE
     body = json.dumps({"inputs": {name: [picture] * 32 for name in IMAGES}}).encode()
-    check_extent(body, SIZE)
+    Skeleton(body).check_extent(SIZE)
     with pytest.raises(Refusal, match="more lists or values"):
-        check_extent(body * 6, SIZE)
+        Skeleton(body * 6).check_extent(SIZE)
 
 
 def test_large_bodies_wait_for_a_place_and_small_ones_do_not(

@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -17,7 +17,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 
 from twoface_pl import __version__
-from twoface_pl.serving.http import open_inference, openapi, tensorflow_serving
+from twoface_pl.serving.http import open_inference, openapi, page, tensorflow_serving
 from twoface_pl.serving.http.answers import as_answer, error_answer, json_answer
 from twoface_pl.serving.http.guard import HostGuard, TokenGuard
 from twoface_pl.serving.http.limits import MOST_REQUESTS, RETRY_AFTER, Inbox, RequestLimit
@@ -51,6 +51,7 @@ class AppOptions:
         token: the secret that requests must bring; None: none.
         most_requests: at once.
         most_bytes: of a body.
+        most_pixels: of a photo.
         batch: requests that are answered together.
         seconds: from a body's end until its answer; the rest of a queue that is longer is refused.
     """
@@ -60,6 +61,7 @@ class AppOptions:
     token: str | None = None
     most_requests: int = MOST_REQUESTS
     most_bytes: int = 80_000_000
+    most_pixels: int = 50_000_000
     batch: int = 4
     seconds: float = 60
 
@@ -244,11 +246,28 @@ def _health(app: FastAPI, desk: Desk) -> None:
         return Response(desk.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
+def _page(app: FastAPI, desk: Desk) -> None:
+    @app.get(page.ABOUT, include_in_schema=False)
+    async def about() -> Response:
+        """What the web page needs to know: the model's version, its files, and what is taken."""
+        options = desk.options
+        limits = {"body": options.most_bytes, "pixels": options.most_pixels}
+        return json_answer(page.about(desk.served, limits, options.token is not None))
+
+    @app.get(page.MODELS + "/{checksum}/{name}", include_in_schema=False)
+    async def model_file(checksum: str, name: str) -> Response:
+        """A file of the model, for a browser that fills by itself."""
+        return page.model_file(desk.served, checksum, name)
+
+    page.mount(app)
+
+
 def _layers(app: FastAPI, desk: Desk) -> None:
     """What a request passes before its path; the last one added comes first."""
     options = desk.options
     app.add_middleware(RequestLimit, metrics=desk.metrics, most=options.most_requests)
-    app.add_middleware(TokenGuard, token=options.token, free=HEALTH)
+    app.add_middleware(TokenGuard, token=options.token, is_free=lambda path: path in HEALTH or page.is_free(path))
+    app.add_middleware(page.PageHeaders)
     if options.origins:
         app.add_middleware(
             CORSMiddleware,
@@ -259,6 +278,17 @@ def _layers(app: FastAPI, desk: Desk) -> None:
         )
     app.add_middleware(HostGuard, names=options.names, origins=options.origins)
     app.add_middleware(Telemetry, metrics=desk.metrics, ending=lambda: desk.draining)
+
+
+def _describe(app: FastAPI, desk: Desk) -> None:
+    """Let the app's description be of the version that is served by then, whose sizes may differ."""
+    first = desk.queue.core
+
+    @lru_cache(maxsize=1)
+    def described(core: Core) -> dict[str, Any]:
+        return FastAPI.openapi(app if core is first else create_app(desk))
+
+    app.openapi = lambda: described(desk.queue.core)  # type: ignore[method-assign, arg-type]
 
 
 def create_app(desk: Desk, besides: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()) -> FastAPI:
@@ -293,7 +323,8 @@ def create_app(desk: Desk, besides: Sequence[Callable[[], Coroutine[Any, Any, No
         answer.headers.update(error.headers or {})
         return answer
 
-    for paths in (_v1, _v2, _people, _health):
+    for paths in (_v1, _v2, _people, _health, _page):
         paths(app, desk)
     _layers(app, desk)
+    _describe(app, desk)
     return app

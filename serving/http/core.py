@@ -17,6 +17,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from twoface_pl.errors import TwoFaceError
+from twoface_pl.serving.http.memory import IDLE_SECONDS, give_back
 from twoface_pl.serving.http.task import Reply, Served, Task
 
 START_SECONDS = 180  # for opening a model, on a slow disk
@@ -66,6 +67,8 @@ def _work(pipe: Connection, options: CoreOptions, folder: str) -> None:
     gc.freeze()
     try:
         while True:
+            if not pipe.poll(IDLE_SECONDS):
+                give_back()
             pipe.send(worker.answer(pipe.recv()))
     except (EOFError, OSError):
         return

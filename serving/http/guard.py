@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from ipaddress import ip_address
 
 from starlette.datastructures import Headers
@@ -72,15 +72,15 @@ class TokenGuard:
     Args:
         app: what is guarded.
         token: the secret; None: everybody is answered.
-        free: paths that need none: of liveness and readiness.
+        is_free: whether a path needs none, as that of readiness.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None, free: Collection[str]) -> None:
-        self.app, self.free = app, frozenset(free)
+    def __init__(self, app: ASGIApp, token: str | None, is_free: Callable[[str], bool]) -> None:
+        self.app, self.is_free = app, is_free
         self._wanted = None if token is None else token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        known = scope["type"] != "http" or self._wanted is None or scope["path"] in self.free
+        known = scope["type"] != "http" or self._wanted is None or self.is_free(scope["path"])
         if known or self._is_right(Headers(scope=scope).get("authorization", "")):
             await self.app(scope, receive, send)
             return

@@ -167,7 +167,7 @@ def parse(task: Task, body: bytes | bytearray, session: FillSession) -> tuple[Pi
     """
     text, binary = _split(task, body)
     document = members(
-        read_json(bytes(text), session.image_size), "the body",
+        read_json(bytes(text), session.image_size)[0], "the body",
         {"inputs": True, "id": False, "outputs": False, "parameters": False},
     )  # fmt: skip
     wanted, tensors = _wanted(document), _Tensors(binary)

@@ -159,6 +159,8 @@ _HOLE: Schema = {
     **_FILE, "description": "white = hole, of the photo's shape; else what is transparent in the photo, else the "
     "model's own hole"
 }  # fmt: skip
+_NUMBER = r"-?[0-9]{1,7}(\.[0-9]{1,6})?"
+_FRAME = f"{_NUMBER},{_NUMBER},{_NUMBER},{_NUMBER}"
 _TRUTH: Schema = {"type": "string", "enum": ["true", "false"]}
 _BOX: Schema = {"type": "string", "pattern": r"^-?[0-9]{1,6}(,-?[0-9]{1,6}){3,4}$"}
 
@@ -178,6 +180,14 @@ INPAINT: Schema = {
             "mask": _HOLE,
             "box": {**_BOX, "description": "x,y,width,height of the face, brow to chin, and perhaps its angle"},
             "reference_box": {**_BOX, "description": "of the face in the one reference"},
+            "frame": {
+                "type": "string", "pattern": f"^{_FRAME}$",
+                "description": "x,y,side,angle of the square that the model sees: its middle, as /faces gives it",
+            },
+            "reference_frames": {
+                "type": "string", "pattern": f"^{_FRAME}(;{_FRAME}){{0,7}}$",
+                "description": "the same of each reference, in their order, between semicolons",
+            },
             "invert": {**_TRUTH, "description": "black in the mask is the hole"},
             "grow": {"type": "string", "pattern": "^([0-9]{1,3}|1000)$", "description": f"pixels, 0 to {MOST_GROWN}"},
             "mask_colour": {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 
 from twoface_pl.errors import TwoFaceError
@@ -9,9 +11,10 @@ from twoface_pl.model_file import GENERATOR, REPAIR, is_version
 from twoface_pl.model_signature import Values, signature
 from twoface_pl.serving.fill import FillSession
 from twoface_pl.serving.http.core import CoreOptions
-from twoface_pl.serving.http.people import People
-from twoface_pl.serving.http.task import Served
+from twoface_pl.serving.http.people import MOST_REFERENCES, People
+from twoface_pl.serving.http.task import Repairs, Served
 from twoface_pl.serving.http.work import Worker
+from twoface_pl.serving.likeness import find_recogniser
 from twoface_pl.serving.repair import RepairSession
 from twoface_pl.serving.versions import find_model
 
@@ -23,7 +26,24 @@ def _shapes(values: Values) -> dict[str, tuple[str, list[int]]]:
     }
 
 
-def describe(session: FillSession, repairs: bool) -> Served:
+def _repairs(session: RepairSession) -> Repairs:
+    rows, columns = np.nonzero(session.default_mask)
+    corners = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]) / session.image_size
+    try:
+        checks = session.frame.aligned and find_recogniser(None).is_file()
+    except TwoFaceError:
+        checks = False
+    return Repairs(
+        str(session.path),
+        hashlib.sha256(session.path.read_bytes()).hexdigest(),
+        session.facts.canonical.tolist(),
+        corners.tolist(),
+        min(session.facts.references or MOST_REFERENCES, MOST_REFERENCES),
+        checks,
+    )
+
+
+def describe(session: FillSession, repair: RepairSession | None) -> Served:
     """What a session serves; a file in no numbered folder is version 1."""
     folder = session.path.parent.name
     takes, gives = signature(GENERATOR, session.facts)
@@ -34,7 +54,7 @@ def describe(session: FillSession, repairs: bool) -> Served:
         session.image_size,
         session.facts.any_size,
         session.facts.references,
-        repairs,
+        _repairs(repair) if repair is not None else None,
         _shapes(takes),
         _shapes(gives),
     )
@@ -66,4 +86,5 @@ def open_worker(options: CoreOptions) -> Worker:
         people = People(RepairSession(repair, options.device), options.most_pixels)
         people.session.finder.detector.detect(np.zeros((64, 64, 3), np.uint8), turned=False)
     _warm(session, options.batch)
-    return Worker(session, describe(session, whole), people, options.most_bytes, options.batch)
+    served = describe(session, people.session if people else None)
+    return Worker(session, served, people, options.most_bytes, options.batch)

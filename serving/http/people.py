@@ -8,11 +8,12 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import compress
 from typing import Any
 
 import numpy as np
 
-from twoface_pl.errors import TwoFaceError
+from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.faces.face import Face
 from twoface_pl.faces.finder import Sought
 from twoface_pl.faces.formats import open_picture
@@ -27,6 +28,7 @@ from twoface_pl.serving.inpaint import fill, place_references
 from twoface_pl.serving.likeness import Likeness, Verdict, find_recogniser
 from twoface_pl.serving.mask_input import MaskOptions, adjusted, is_mostly_grey
 from twoface_pl.serving.parsing import parse_box, parse_colour, parse_pixels, parse_truth
+from twoface_pl.serving.placing import parse_frame
 from twoface_pl.serving.repair import RepairSession
 from twoface_pl.serving.target import find_target
 
@@ -34,9 +36,17 @@ log = logging.getLogger(__name__)
 
 MOST_REFERENCES = 8
 INPAINT_FILES = {"photo": 1, "reference": MOST_REFERENCES, "mask": 1}
-INPAINT_TEXTS = frozenset(
-    {"box", "reference_box", "invert", "grow", "mask_colour", "format", "reencode", "check"}
-)  # as the command line's options of these names
+FRAMES = frozenset({"frame", "reference_frames"})  # where faces are, as programs say it
+INPAINT_TEXTS = FRAMES | {
+    "box",
+    "reference_box",
+    "invert",
+    "grow",
+    "mask_colour",
+    "format",
+    "reencode",
+    "check",
+}  # as the command line's options of these names
 FACES_FILES, FACES_TEXTS = {"photo": 1, "mask": 1}, frozenset[str]()
 SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "TIFF": ".tiff", "WEBP": ".webp", "BMP": ".bmp"}
 MEDIA = {"JPEG": "image/jpeg", "PNG": "image/png", "TIFF": "image/tiff", "WEBP": "image/webp", "BMP": "image/bmp"}
@@ -74,13 +84,19 @@ def _numbers(values: Any) -> list[Any]:
     return np.round(np.asarray(values, np.float64), 2).tolist()
 
 
-def _described(face: Face) -> dict[str, Any]:
+def _described(face: Face, frame: Frame) -> dict[str, Any]:
     return {
         "box": _numbers(face.box),
         "angle": round(face.angle, 1),
         "landmarks": _numbers(face.landmarks),
         "confidence": round(float(face.confidence), 4),
+        "frame": _by_middle(frame),
     }
+
+
+def _by_middle(frame: Frame) -> list[Any]:
+    """As the form's field ``frame`` takes it."""
+    return _numbers([*frame.middle, frame.side, np.degrees(frame.angle)])
 
 
 def _corners(frame: Frame) -> list[Any]:
@@ -144,7 +160,9 @@ class People:
             else:
                 found = [self.session.finder.find(Sought(seen, hole=mask > 0))]
         height, width = seen.shape[:2]
-        faces = [_described(face) for face in found]
+        kind = self.session.frame
+        frames = [kind.place(face) if kind.aligned else Frame.around_box(face.box, height, width) for face in found]
+        faces = [_described(*each) for each in zip(found, frames, strict=True)]
         return Reply.json({"width": width, "height": height, "faces": faces, "remarks": remarks})
 
     def inpaint(self, task: Task, body: bytes | bytearray) -> Reply:
@@ -173,9 +191,10 @@ class People:
         reference_box = parse_box(texts["reference_box"]) if "reference_box" in texts else None
         check = "check" in texts and parse_truth(texts["check"])
         likeness = self._likeness if check else None
-        target = find_target(self.session, photo, mask, box)
-        references = self._references(form, seen)
-        frames = place_references(self.session, references, reference_box) if references else []
+        frame = parse_frame(texts["frame"]) if "frame" in texts else None
+        target = find_target(self.session, photo, mask, box, frame)
+        references, given = self._references(form, seen)
+        frames = place_references(self.session, references, reference_box, given) if references else []
         result = fill(self.session, target, references, frames)
         verdict = likeness.judge(target, references, frames, result.seen()) if likeness and references else None
         content = photo_content(suffix, result, self._reencode(texts))
@@ -248,15 +267,17 @@ class People:
         return adjusted(mask, seen, options, "mask")
 
     @staticmethod
-    def _references(form: Form, seen: np.ndarray) -> list[np.ndarray]:
-        """Those that are not the photo itself, whose damage would come back from it."""
-        read: list[np.ndarray] = []
-        for content in form.files["reference"]:
-            pixels = decode_image(content, "reference")
-            if np.array_equal(pixels, seen):
-                log.warning("a reference is left out: it is the photo itself")
-            else:
-                read.append(pixels)
-        if not read:
+    def _references(form: Form, seen: np.ndarray) -> tuple[list[np.ndarray], list[Frame] | None]:
+        """Those that are not the photo itself, whose damage would come back from it; and their frames by hand."""
+        pictures = [decode_image(content, "reference") for content in form.files["reference"]]
+        others = [not np.array_equal(pixels, seen) for pixels in pictures]
+        if not all(others):
+            log.warning("a reference is left out: it is the photo itself")
+        if not any(others):
             log.warning("the photo is filled from itself alone; give other photos of the person as reference")
-        return read
+        frames = None
+        if "reference_frames" in form.texts:
+            given = [parse_frame(part) for part in form.texts["reference_frames"].split(";")]
+            require(len(given) == len(pictures), f"reference_frames: {len(given)} for {len(pictures)} references")
+            frames = list(compress(given, others))
+        return list(compress(pictures, others)), frames

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from twoface_pl.serving.http.core import CoreLost
+from twoface_pl.serving.http.memory import IDLE_SECONDS, give_back
 from twoface_pl.serving.http.task import Reply, Task
 from twoface_pl.serving.http.work import BATCHED, FAILED, Core
 
@@ -77,7 +78,11 @@ class Queue:
             self._some.clear()
             while self._waiting:
                 await self._serve(self._next())
-            await self._some.wait()
+            try:
+                await asyncio.wait_for(self._some.wait(), IDLE_SECONDS)
+            except TimeoutError:
+                await asyncio.to_thread(give_back)
+                await self._some.wait()
 
     async def _serve(self, places: Sequence[Place]) -> None:
         """Answer those that still wait; where one request of several ends the process, each by itself."""

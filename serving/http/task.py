@@ -75,6 +75,18 @@ class Reply:
 
 
 @dataclass(frozen=True)
+class Repairs:
+    """How photos of any size are repaired, for those who do it themselves with the same file."""
+
+    file: str  # repair.onnx
+    sha256: str  # of all its bytes
+    landmarks: list[list[float]]  # of a mean face, in shares of the frame
+    hole: list[float]  # about the default hole: left, top, right, bottom, in shares of the frame
+    references: int  # the most that it takes
+    checks: bool  # whether it is said whom a fill looks like
+
+
+@dataclass(frozen=True)
 class Served:
     """What is served: a model's version, open."""
 
@@ -84,6 +96,6 @@ class Served:
     image_size: int
     any_size: bool
     references: int | None  # the one number that it takes; None: any from 1 on
-    repairs: bool  # whether photos of any size are repaired
+    repairs: Repairs | None  # of photos of any size; None: they are not repaired
     takes: dict[str, tuple[str, list[int]]]  # of the generator's inputs: type, and shape with -1 for any
     gives: dict[str, tuple[str, list[int]]]

@@ -35,9 +35,9 @@ ANSWERS = {COLUMNS: "outputs", ROWS: "predictions"}
 class _Reader:
     """Reads the pictures of one request, and counts them by their shape."""
 
-    def __init__(self, body: bytes | bytearray, size: int) -> None:
+    def __init__(self, skeleton: Skeleton, size: int) -> None:
         self.size = size
-        self._body = body
+        self._skeleton = skeleton
         self._read: dict[tuple[int, ...], int] = {}
 
     def _shapes(self, mask: bool) -> list[tuple[int, ...]]:
@@ -77,9 +77,8 @@ class _Reader:
 
     def check_even(self) -> None:
         """Refuse lists that differ in length where their sum is right."""
-        text = Skeleton(self._body)
         for shape, count in self._read.items():
-            if text.count(*shape) < count:
+            if self._skeleton.count(*shape) < count:
                 raise Refusal(f"not an array of numbers: lists of a picture differ in length from {[*shape]}")
 
 
@@ -122,14 +121,14 @@ def parse(task: Task, body: bytes | bytearray, session: FillSession) -> tuple[Pi
         TwoFaceError: names the field that is wrong.
     """
     size = session.image_size
-    document = read_json(body, size)
+    document, skeleton = read_json(body, size)
     if not is_object(document) or (COLUMNS in document) == (ROWS in document):
         raise Refusal(WANTED)
     given = members(document, "the body", {COLUMNS: False, ROWS: False, "signature_name": False})
     signature = given.get("signature_name", SIGNATURE)
     if signature not in (SIGNATURE, ""):
         raise Refusal(f"signature_name {shortened(signature)}: there is one signature, {SIGNATURE}")
-    reader = _Reader(body, size)
+    reader = _Reader(skeleton, size)
     layout = COLUMNS if COLUMNS in given else ROWS
     if layout == COLUMNS:
         images, references, masks = _columns(reader, given[COLUMNS])

@@ -133,7 +133,9 @@ def run(arguments: argparse.Namespace) -> int:
     most_pixels = arguments.max_megapixels * 10**6
     options = CoreOptions(find_model(arguments.model), arguments.device, arguments.batch, most_bytes, most_pixels)
     names = [arguments.host, *arguments.allow_host]
-    asked = AppOptions(names, arguments.allow_origin, token, arguments.queue, most_bytes, arguments.batch, seconds)
+    asked = AppOptions(
+        names, arguments.allow_origin, token, arguments.queue, most_bytes, most_pixels, arguments.batch, seconds
+    )
     core = CoreProcess(options)
     try:
         served = core.start()

@@ -22,6 +22,7 @@ from twoface_pl.faces.face import (
     share_in_box,
     split_box,
 )
+from twoface_pl.faces.frame import Frame
 from twoface_pl.faces.hole import outermost, spread
 from twoface_pl.faces.placer import Guess, Network, about_face, about_hole, open_network, search, settle
 from twoface_pl.faces.window import EYE_DISTANCE, Windows, window_of
@@ -55,6 +56,7 @@ class Sought:
     option: str = "--box"
     box: HandBox | None = None
     hole: np.ndarray | None = None  # bool (H, W), True = hole
+    frame: Frame | None = None  # given by hand: then nothing is looked for
 
 
 class UnsureError(TwoFaceError):

@@ -86,9 +86,15 @@ class Frame:
         upright = cls(x + (box_width - side) // 2, y + (box_height - side) // 2, side)
         if not angle:
             return upright
+        across, down = upright.middle
+        return cls.about(across, down, side, angle)
+
+    @classmethod
+    def about(cls, x: float, y: float, side: float, angle: float) -> Frame:
+        """The frame about a point, turned clockwise by ``angle`` degrees."""
         turned = cls(0, 0, side, math.radians(angle))
-        corner = upright.middle - turned.middle
-        return cls(float(corner[0]), float(corner[1]), side, turned.angle)
+        left, top = np.array([x, y]) - turned.middle
+        return cls(float(left), float(top), side, turned.angle)
 
     @property
     def linear(self) -> np.ndarray:

@@ -1,0 +1,145 @@
+"""The web page's files, and those of the model for a browser that fills by itself."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from twoface_pl import __version__
+from twoface_pl.faces.detector import FILE as DETECTOR
+from twoface_pl.serving.http.task import Served
+
+SITE = Path(__file__).parents[1] / "page" / "site"
+RUNTIME = SITE / "vendor" / "ort.wasm.min.mjs"  # put there by `make page`
+START, FILES = "/", "/page"
+ABOUT, MODELS = f"{FILES}/about", f"{FILES}/models"
+POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src 'self' 'wasm-unsafe-eval'",
+        "worker-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' blob:",
+        "connect-src 'self'",
+        "manifest-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    ]
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",  # this and the next: else a browser lends WebAssembly one thread
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Service-Worker-Allowed": START,
+}
+FRESH = "no-cache"  # kept, but asked for again: an unchanged file is not sent
+FOR_EVER = "public, max-age=31536000, immutable"  # under a name with its checksum
+
+
+def is_page(path: str) -> bool:
+    return path == START or path.startswith(FILES + "/")
+
+
+def is_free(path: str) -> bool:
+    """Whether a path is answered without a token: the page, which asks for it, but not the model."""
+    return is_page(path) and not path.startswith(MODELS + "/")
+
+
+class PageHeaders:
+    """Says to browsers what the page may do: nothing beyond this server.
+
+    Args:
+        app: what answers.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not is_page(scope["path"]):
+            await self.app(scope, receive, send)
+            return
+
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                headers.setdefault("Cache-Control", FRESH)
+            await send(message)
+
+        await self.app(scope, receive, told)
+
+
+@cache
+def _detector_sum() -> str:
+    return hashlib.sha256(DETECTOR.read_bytes()).hexdigest()
+
+
+def _model_files(served: Served) -> dict[str, tuple[Path, str]]:
+    """Files by name, with their checksums."""
+    if served.repairs is None:
+        return {}
+    repair = Path(served.repairs.file), served.repairs.sha256
+    return {"detector.onnx": (DETECTOR, _detector_sum()), "repair.onnx": repair}
+
+
+def about(served: Served, limits: dict[str, int], needs_token: bool) -> dict[str, Any]:
+    """What the page needs to know.
+
+    Args:
+        served: by this server.
+        limits: ``body`` in bytes, ``pixels`` of a photo.
+        needs_token: whether requests must bring a token.
+    """
+    files = {
+        name: {"url": f"{MODELS}/{checksum}/{name}", "bytes": path.stat().st_size, "sha256": checksum}
+        for name, (path, checksum) in _model_files(served).items()
+    }
+    told: dict[str, Any] = {
+        "software": __version__,
+        "version": served.version,
+        "provider": served.provider,
+        "token": needs_token,
+        "limits": limits,
+        "runtime": RUNTIME.is_file(),
+        "files": files,
+    }
+    if (repairs := served.repairs) is not None:
+        told["limits"] = {**limits, "references": repairs.references}
+        told |= {"landmarks": repairs.landmarks, "hole": repairs.hole, "checks": repairs.checks}
+    return told
+
+
+def model_file(served: Served, checksum: str, name: str) -> Response:
+    """A file of the model that is served.
+
+    Raises:
+        HTTPException: another name or checksum.
+    """
+    path, wanted = _model_files(served).get(name, (None, ""))
+    if path is None or checksum != wanted:
+        raise HTTPException(404, "no such file of the model that is served")
+    return FileResponse(path, media_type="application/octet-stream", headers={"Cache-Control": FOR_EVER})
+
+
+def mount(app: FastAPI) -> None:
+    """Serve the page's files."""
+
+    @app.get(START, response_class=Response, include_in_schema=False)
+    async def page() -> Response:
+        return FileResponse(SITE / "index.html")
+
+    app.mount(FILES, StaticFiles(directory=SITE))

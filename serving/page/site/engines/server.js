@@ -1,0 +1,116 @@
+// The server fills: /faces and /inpaint.
+
+import { Failure } from "../failure.js";
+import { frameText } from "../geometry.js";
+import { resized } from "../hole.js";
+import { seenFile } from "../pictures.js";
+import { encodePng } from "../png.js";
+
+/** @typedef {import("./engine.js").Engine} Engine */
+/** @typedef {import("./engine.js").Found} Found */
+/** @typedef {import("./engine.js").About} About */
+/** @typedef {import("./engine.js").Likeness} Likeness */
+
+/** @type {Record<number, string>} */
+const STATUSES = { 401: "needs_token", 413: "too_large", 429: "busy", 501: "cannot", 503: "busy", 504: "late" };
+
+/**
+ * Ask this server.
+ * @param {string} path
+ * @param {RequestInit} options
+ * @param {string} token
+ */
+export async function ask(path, options, token) {
+  const headers = new Headers(options.headers);
+  if (token) headers.set("Authorization", `Bearer ${token}`);
+  let answer;
+  try {
+    answer = await fetch(path, { ...options, headers });
+  } catch (error) {
+    if (options.signal?.aborted) throw error;
+    throw new Failure("offline");
+  }
+  if (answer.ok) return answer;
+  const said = await answer.json().then((body) => String(body.error), () => answer.statusText);
+  throw new Failure(STATUSES[answer.status] ?? (answer.status < 500 ? "refused" : "server_failed"), { said });
+}
+
+/**
+ * @param {any[]} faces
+ * @param {number} factor from the full size to that of what was asked.
+ * @returns {Found[]}
+ */
+function found(faces, factor) {
+  return faces.map(({ frame: [x, y, side, angle], confidence }) => ({
+    frame: { x: x / factor, y: y / factor, side: side / factor, angle },
+    confidence,
+  }));
+}
+
+/**
+ * @param {any} told
+ * @returns {Likeness | null}
+ */
+function likenessOf(told) {
+  if (!told) return null;
+  const words = /^looks like/.test(told.words) ? "same" : /^perhaps/.test(told.words) ? "perhaps" : "other";
+  return { cosine: told.cosine, words, remark: told.remark };
+}
+
+/**
+ * @param {string} text base64
+ * @param {string} type
+ */
+function fileOf(text, type) {
+  return new Blob([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))], { type });
+}
+
+/**
+ * @param {About} about
+ * @param {() => string} token
+ * @returns {Engine}
+ */
+export function serverEngine(about, token) {
+  return {
+    place: "server",
+    runsOn: () => about.provider.replace("ExecutionProvider", ""),
+
+    async faces(picture, signal) {
+      const form = new FormData();
+      form.append("photo", await seenFile(picture), "photo");
+      const answer = await ask("/faces", { method: "POST", body: form, signal }, token());
+      return found((await answer.json()).faces, picture.factor);
+    },
+
+    async underHole(photo, mask, signal) {
+      const { width, height } = photo.seen;
+      const form = new FormData();
+      form.append("photo", await seenFile(photo), "photo");
+      form.append("mask", await encodePng(width, height, mask.map((value) => 255 * value)), "mask.png");
+      const answer = await ask("/faces", { method: "POST", body: form, signal }, token());
+      return found((await answer.json()).faces, photo.factor);
+    },
+
+    async fill({ photo, frame, mask, references }, signal, tell) {
+      tell({ word: "sending" });
+      const form = new FormData();
+      const { width, height } = photo;
+      form.append("photo", photo.file, "photo");
+      for (const { picture } of references) form.append("reference", picture.file, "reference");
+      const whole = resized(mask, photo.seen.width, width, height, 255);
+      form.append("mask", await encodePng(width, height, whole), "mask.png");
+      form.append("frame", frameText(frame));
+      form.append("reference_frames", references.map((each) => frameText(each.frame)).join(";"));
+      if (about.checks) form.append("check", "true");
+      tell({ word: "filling" });
+      const headers = { Accept: "application/json" };
+      const answer = await (await ask("/inpaint", { method: "POST", body: form, headers, signal }, token())).json();
+      return {
+        file: fileOf(answer.picture, answer.media),
+        likeness: likenessOf(answer.likeness),
+        remarks: answer.remarks,
+        notes: [],
+      };
+    },
+  };
+}

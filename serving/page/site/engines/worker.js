@@ -1,0 +1,223 @@
+// The work in the browser: onnxruntime on WebAssembly, the model's own graphs, and pictures as bytes.
+
+import { Failure } from "../failure.js";
+import { fitFrame, fromUnit, surroundings } from "../geometry.js";
+import { boundingBox } from "../hole.js";
+import { encodePng, xmpChunk } from "../png.js";
+
+/** @typedef {import("../geometry.js").Box} Box */
+/** @typedef {import("../geometry.js").Frame} Frame */
+/** @typedef {import("../geometry.js").Point} Point */
+
+const PROVIDER = "wasm"; // one, by name: there is nothing to fall back on unnoticed
+const SURE = 0.998; // of a face, else the picture may lie on its side
+const MARK =
+  '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">' +
+  '<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" Iptc4xmpExt:' +
+  'DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"/>' +
+  "</rdf:RDF></x:xmpmeta>";
+
+const VENDOR = new URL("../vendor/", import.meta.url).href; // put there by `make page`
+const MOST_THREADS = 8;
+
+/** @typedef {typeof import("onnxruntime-web")} Runtime */
+/** @type {Runtime} */
+let ort;
+/** @type {Record<string, import("onnxruntime-web").InferenceSession>} */
+const sessions = {};
+
+/** @param {import("./engine.js").Progress} progress */
+const tell = (progress) => self.postMessage({ tell: progress });
+
+/**
+ * @param {string} name
+ * @param {Uint8Array} content
+ */
+async function open(name, content) {
+  if (!ort) {
+    ort = /** @type {Runtime} */ (await import(`${VENDOR}ort.wasm.min.mjs`));
+    ort.env.wasm.wasmPaths = VENDOR;
+    ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency || 1, MOST_THREADS) : 1;
+  }
+  sessions[name] ??= await ort.InferenceSession.create(content, { executionProviders: [PROVIDER], enableMemPattern: false });
+}
+
+const provider = () => (ort ? `WebAssembly × ${ort.env.wasm.numThreads}` : "WebAssembly");
+
+/**
+ * A part of a picture: red, green and blue, 8 bits.
+ * @param {ImageBitmap} bitmap
+ * @param {Box} box
+ */
+function pixelsOf(bitmap, { left, top, right, bottom }) {
+  const [width, height] = [right - left, bottom - top];
+  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (
+    new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true })
+  );
+  context.drawImage(bitmap, -left, -top);
+  const { data } = context.getImageData(0, 0, width, height);
+  const pixels = new Uint8Array(3 * width * height);
+  for (let at = 0, from = 0; at < pixels.length; at += 3, from += 4) {
+    pixels[at] = data[from];
+    pixels[at + 1] = data[from + 1];
+    pixels[at + 2] = data[from + 2];
+  }
+  return { pixels, width, height };
+}
+
+const whole = (/** @type {ImageBitmap} */ { width, height }) => ({ left: 0, top: 0, right: width, bottom: height });
+const upright = (/** @type {Blob} */ file) => createImageBitmap(file, { imageOrientation: "from-image" });
+const sizes = (/** @type {number[]} */ numbers, /** @type {number[]} */ shape) =>
+  new ort.Tensor("int64", BigInt64Array.from(numbers, BigInt), shape);
+
+/**
+ * What a hole shows does not count: it gets the mean colour of what is about it.
+ * @param {Uint8Array} pixels
+ * @param {Uint8Array} mask
+ * @param {number} width
+ */
+function flattened(pixels, mask, width) {
+  const mean = [0, 0, 0];
+  let count = 0;
+  for (let at = 0; at < mask.length; at += 1) {
+    const isRim = !mask[at] && (mask[at - 1] || mask[at + 1] || mask[at - width] || mask[at + width]);
+    if (!isRim) continue;
+    count += 1;
+    for (let colour = 0; colour < 3; colour += 1) mean[colour] += pixels[3 * at + colour];
+  }
+  if (!count) return;
+  for (let at = 0; at < mask.length; at += 1) if (mask[at]) pixels.set(mean.map((sum) => sum / count), 3 * at);
+}
+
+/**
+ * @param {Blob} file
+ * @param {Uint8Array | null} mask
+ * @param {Point[]} canonical
+ */
+async function faces(file, mask, canonical) {
+  const bitmap = await upright(file);
+  const { pixels, width, height } = pixelsOf(bitmap, whole(bitmap));
+  bitmap.close();
+  if (mask) flattened(pixels, mask, width);
+  const photo = new ort.Tensor("uint8", pixels, [height, width, 3]);
+  /** @type {{confidence: number, points: Point[]}[]} */
+  let found = [];
+  for (const turns of [0, 1, 2, 3]) {
+    const told = await sessions["detector.onnx"].run({ photo, quarter_turns: sizes([turns], []) });
+    const points = /** @type {Float32Array} */ (told.landmarks.data);
+    const each = Array.from(/** @type {Float32Array} */ (told.confidences.data), (confidence, number) => ({
+      confidence,
+      points: Array.from({ length: 5 }, (_, point) => {
+        const at = 10 * number + 2 * point;
+        return /** @type {Point} */ ([points[at], points[at + 1]]);
+      }),
+    }));
+    const surest = (/** @type {{confidence: number}[]} */ some) => Math.max(0, ...some.map(({ confidence }) => confidence));
+    if (surest(each) > surest(found)) found = each;
+    if (turns === 0 && surest(found) > SURE) break;
+  }
+  return found.map(({ confidence, points }) => ({ confidence, frame: fitFrame(canonical, points) }));
+}
+
+/**
+ * The landmarks of a frame's face, in a part of its picture.
+ * @param {Frame} frame
+ * @param {Point[]} canonical
+ * @param {Box} part
+ */
+function landmarksOf(frame, canonical, { left, top }) {
+  return canonical.flatMap((share) => {
+    const [x, y] = fromUnit(frame, share);
+    return [x - left, y - top];
+  });
+}
+
+/**
+ * Pictures of any sizes in one: each in the first rows and columns of its own.
+ * @param {{pixels: Uint8Array, width: number, height: number}[]} pictures
+ */
+function together(pictures) {
+  const [width, height] = [Math.max(...pictures.map((each) => each.width)), Math.max(...pictures.map((each) => each.height))];
+  const all = new Uint8Array(3 * width * height * pictures.length);
+  pictures.forEach((each, number) => {
+    for (let row = 0; row < each.height; row += 1) {
+      const from = each.pixels.subarray(3 * row * each.width, 3 * (row + 1) * each.width);
+      all.set(from, 3 * width * (number * height + row));
+    }
+  });
+  return new ort.Tensor("uint8", all, [pictures.length, height, width, 3]);
+}
+
+/**
+ * @param {Uint8Array} mask of a whole picture
+ * @param {number} width
+ * @param {Box} box
+ */
+function maskPart(mask, width, { left, top, right, bottom }) {
+  const part = new Uint8Array((right - left) * (bottom - top));
+  for (let row = top; row < bottom; row += 1) {
+    part.set(mask.subarray(row * width + left, row * width + right), (row - top) * (right - left));
+  }
+  return part;
+}
+
+/**
+ * @param {{file: Blob, frame: Frame}} photo
+ * @param {Uint8Array} mask of the whole photo, 1 = hole.
+ * @param {{file: Blob, frame: Frame}[]} references
+ * @param {Point[]} canonical
+ */
+async function fill({ file, frame }, mask, references, canonical) {
+  tell({ word: "decoding" });
+  const bitmap = await upright(file);
+  const { width, height } = bitmap;
+  const hole = boundingBox(mask, width);
+  if (!hole) throw new Failure("needs_hole");
+  const box = surroundings(frame, width, height, hole);
+  const [photo, part] = [pixelsOf(bitmap, box), maskPart(mask, width, box)];
+  const others = [];
+  const marks = [];
+  for (const each of references) {
+    const other = await upright(each.file);
+    const cut = surroundings(each.frame, other.width, other.height);
+    others.push(pixelsOf(other, cut));
+    marks.push(...landmarksOf(each.frame, canonical, cut));
+    other.close();
+  }
+  tell({ word: "filling" });
+  const { filled_photo: filled } = await sessions["repair.onnx"].run({
+    photo: new ort.Tensor("uint8", photo.pixels, [photo.height, photo.width, 3]),
+    mask: new ort.Tensor("uint8", part.map((value) => 255 * value), [photo.height, photo.width]),
+    landmarks: new ort.Tensor("float32", Float32Array.from(landmarksOf(frame, canonical, box)), [5, 2]),
+    references: together(others),
+    reference_sizes: sizes(others.flatMap((each) => [each.height, each.width]), [others.length, 2]),
+    reference_landmarks: new ort.Tensor("float32", Float32Array.from(marks), [others.length, 5, 2]),
+  });
+  const content = /** @type {Uint8Array} */ (filled.data);
+  tell({ word: "writing" });
+  const result = pixelsOf(bitmap, whole(bitmap));
+  bitmap.close();
+  for (let at = 0; at < part.length; at += 1) {
+    if (!part[at]) continue;
+    const row = Math.floor(at / photo.width);
+    const to = 3 * ((box.top + row) * width + box.left + at - row * photo.width);
+    for (let colour = 0; colour < 3; colour += 1) result.pixels[to + colour] = content[3 * at + colour];
+  }
+  return { file: await encodePng(width, height, result.pixels, [xmpChunk(MARK)]), notes: [] };
+}
+
+/** @param {any} order */
+async function answer(order) {
+  if (order.open) return open(order.open, order.content);
+  if (order.faces) return faces(order.faces, order.mask, order.landmarks);
+  return fill(order.fill, order.mask, order.references, order.landmarks);
+}
+
+self.addEventListener("message", async ({ data }) => {
+  try {
+    self.postMessage({ answer: await answer(data), provider: provider() });
+  } catch (error) {
+    const failure = error instanceof Failure ? error : new Failure("browser_failed", { said: String(error).slice(0, 200) });
+    self.postMessage({ failure: { word: failure.word, values: failure.values } });
+  }
+});

@@ -1,0 +1,246 @@
+// What stands beside the picture: shown by what the page knows.
+
+import { TOOLS } from "./tools.js";
+import { PARTS } from "./parts.js";
+import { say, spoken } from "./words.js";
+
+/** @typedef {import("./state.js").State} State */
+/** @typedef {import("./pictures.js").Picture} Picture */
+/** @typedef {import("./tools.js").ToolName} ToolName */
+
+/** @type {Record<ToolName, string>} lines of an icon of 24 x 24 */
+const ICONS = {
+  brush: "M4 20c3 0 5-1 5-3.500a2.500 2.500 0 0 0-5 0C4 18 3.500 19 4 20ZM9 15 19 4l1.500 1.500L11 17",
+  eraser: "M8 20 3.500 15.500 14 5l6 6-9 9H8Zm0 0h12M9 10l6 6",
+  rectangle: "M4 6h16v12H4Z",
+  lasso: "M7 15c-3-1-4-3-4-5 0-3 4-5 9-5s9 2 9 5-4 5-9 5c-1 0-2 0-3-.3M8 14a2 2 0 1 1-2 3c1 2 1 3-1 4",
+  frame: "M4 8V4h4M16 4h4v4M20 16v4h-4M8 20H4v-4M9 10v.5M15 10v.5M9 15c2 1.500 4 1.500 6 0",
+  hand: "M12 3v18M3 12h18M12 3 9.500 5.500M12 3l2.500 2.500M12 21l-2.500-2.500M12 21l2.500-2.500M3 12l2.500-2.500M3 12l2.500 2.500M21 12l-2.500-2.500M21 12l-2.500 2.500",
+};
+const SVG = "http://www.w3.org/2000/svg";
+
+/**
+ * An element of the page, which is there.
+ * @param {string} id
+ */
+export const by = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+/** @param {string} id */
+export const inputBy = (id) => /** @type {HTMLInputElement} */ (document.getElementById(id));
+/** @param {string} id */
+export const buttonBy = (id) => /** @type {HTMLButtonElement} */ (document.getElementById(id));
+
+/**
+ * @param {string} label
+ * @param {() => void} press
+ * @param {Partial<HTMLButtonElement>} [more]
+ */
+function button(label, press, more = {}) {
+  const made = Object.assign(document.createElement("button"), { type: "button", ...more });
+  if (!made.textContent) made.setAttribute("aria-label", label);
+  made.title = label;
+  made.addEventListener("click", press);
+  return made;
+}
+
+/**
+ * What is done about the panel's lists.
+ * @typedef {object} Acts
+ * @property {(picture: Picture) => void} show
+ * @property {(picture: Picture) => void} remove
+ * @property {(picture: Picture, number: number) => void} choose
+ * @property {(tool: ToolName) => void} tool
+ * @property {(part: import("./parts.js").Part) => void} part
+ * @property {(files: File[]) => void} addReferences
+ * @property {(files: File[]) => void} changePhoto
+ */
+
+export class Panel {
+  /**
+   * @param {State} state
+   * @param {Acts} acts
+   */
+  constructor(state, acts) {
+    this.state = state;
+    this.acts = acts;
+    this.#makeTools();
+    state.watch(() => this.show());
+  }
+
+  #makeTools() {
+    for (const name of TOOLS) {
+      const made = button(name, () => this.acts.tool(name), { id: `tool-${name}` });
+      const icon = document.createElementNS(SVG, "svg");
+      icon.setAttribute("viewBox", "0 0 24 24");
+      icon.setAttribute("aria-hidden", "true");
+      icon.append(document.createElementNS(SVG, "path"));
+      icon.firstElementChild?.setAttribute("d", ICONS[name]);
+      made.setAttribute("role", "radio");
+      made.dataset.sayLabel = name;
+      made.append(icon);
+      by("tools").append(made);
+    }
+    by("tools").addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+      if (!step) return;
+      event.preventDefault();
+      const next = TOOLS[(TOOLS.indexOf(this.state.tool) + step + TOOLS.length) % TOOLS.length];
+      this.acts.tool(next);
+      by(`tool-${next}`).focus();
+    });
+    for (const part of PARTS) {
+      const made = button(part, () => this.acts.part(part), { id: `part-${part}`, className: "small" });
+      made.dataset.say = part;
+      by("parts").append(made);
+    }
+  }
+
+  show() {
+    const { state } = this;
+    document.body.dataset.view = state.result ? "result" : state.photo ? "edit" : "start";
+    document.body.classList.toggle("busy", state.busy !== null);
+    this.#showFailure();
+    this.#showPictures();
+    this.#showHole();
+    this.#showResult();
+    this.#showAct();
+  }
+
+  #showFailure() {
+    const { failure } = this.state;
+    by("failure").hidden = !failure;
+    const [text, again] = by("failure").children;
+    text.textContent = failure ? say(failure.word, failure.values) : "";
+    /** @type {HTMLElement} */ (again).hidden = !failure?.values.again;
+  }
+
+  /**
+   * @param {Picture} picture
+   * @param {string} name
+   * @param {boolean} removable
+   */
+  #thumbnail(picture, name, removable) {
+    const item = document.createElement("div");
+    item.className = "picture";
+    const small = Object.assign(document.createElement("canvas"), { width: 156, height: 156 });
+    const side = Math.min(picture.seen.width, picture.seen.height);
+    const [left, top] = [(picture.seen.width - side) / 2, (picture.seen.height - side) / 2];
+    small.getContext("2d")?.drawImage(picture.seen, left, top, side, side, 0, 0, 156, 156);
+    const look = button(say("edit_frame_of", { name }), () => this.acts.show(picture));
+    look.setAttribute("aria-pressed", String(this.state.shown === picture));
+    look.append(small);
+    item.append(look);
+    if (removable) {
+      item.append(button(say("remove", { name }), () => this.acts.remove(picture), { className: "remove", textContent: "×" }));
+      item.lastElementChild?.setAttribute("aria-label", say("remove", { name }));
+    }
+    return item;
+  }
+
+  /**
+   * @param {string} word
+   * @param {boolean} several
+   * @param {(files: File[]) => void} take
+   */
+  #chooser(word, several, take) {
+    const label = Object.assign(document.createElement("label"), { className: "button" });
+    const input = Object.assign(document.createElement("input"), { type: "file", accept: "image/*", multiple: several });
+    input.addEventListener("change", () => take([...(input.files ?? [])]));
+    label.append(Object.assign(document.createElement("span"), { textContent: say(word) }), input);
+    return label;
+  }
+
+  #showPictures() {
+    const { photo, references, about } = this.state;
+    const focused = document.activeElement?.closest(".picture, .pictures label") ? document.activeElement : null;
+    const place = focused && [...(focused.closest(".pictures")?.querySelectorAll("button, input") ?? [])].indexOf(focused);
+    const list = focused?.closest(".pictures")?.id;
+    const change = this.#chooser("change_photo", false, this.acts.changePhoto);
+    change.querySelector("input")?.setAttribute("id", "change-photo");
+    by("photo-list").replaceChildren(...(photo ? [this.#thumbnail(photo, say("photo"), false)] : []), change);
+    const most = about?.limits.references ?? 1;
+    const add = this.#chooser("add_reference", true, this.acts.addReferences);
+    add.querySelector("input")?.setAttribute("id", "add-reference");
+    add.hidden = references.length >= most;
+    const each = references.map((one, number) => this.#thumbnail(one, `${say("references")} ${number + 1}`, true));
+    by("reference-list").replaceChildren(...each, add);
+    if (list && place !== null && place >= 0) {
+      const now = /** @type {HTMLElement[]} */ ([...by(list).querySelectorAll("button, input")]);
+      (now[place] ?? now.at(-1))?.focus({ preventScroll: true });
+    }
+    this.#showFaces("photo", photo);
+    this.#showFaces("reference", references.find((one) => one === this.state.shown) ?? references.at(-1) ?? null);
+  }
+
+  /**
+   * @param {"photo" | "reference"} where
+   * @param {Picture | null} picture
+   */
+  #showFaces(where, picture) {
+    const count = picture?.faces.length ?? 0;
+    const word = count > 1 ? "faces_found" : count ? "one_face" : "no_face_yet";
+    const looking = this.state.busy?.word === "looking";
+    by(`${where}-says`).textContent = picture ? say(looking && !picture.frame ? "looking" : word, { count }) : "";
+    const chosen = picture?.faces.findIndex(({ frame }) => frame === picture.frame);
+    const buttons = (picture && count > 1 ? picture.faces : []).map((_, number) => {
+      const label = say("face_number", { number: number + 1 });
+      const press = () => picture && this.acts.choose(picture, number);
+      const made = button(label, press, { className: "small", textContent: label });
+      made.setAttribute("aria-pressed", String(number === chosen));
+      return made;
+    });
+    by(`${where}-faces`).replaceChildren(...buttons);
+  }
+
+  #showHole() {
+    const { hole, tool, brush, about, photo } = this.state;
+    for (const name of TOOLS) {
+      const made = by(`tool-${name}`);
+      made.setAttribute("aria-checked", String(name === tool));
+      made.tabIndex = name === tool ? 0 : -1;
+    }
+    by("brush").hidden = tool !== "brush" && tool !== "eraser";
+    /** @type {HTMLInputElement} */ (by("brush").querySelector("input")).valueAsNumber = Math.round(brush * 1000);
+    buttonBy("undo").disabled = !hole?.canUndo;
+    buttonBy("redo").disabled = !hole?.canRedo;
+    buttonBy("clear").disabled = buttonBy("save-mask").disabled = !hole || hole.isEmpty;
+    for (const part of PARTS) buttonBy(`part-${part}`).disabled = !photo?.frame || !about?.landmarks;
+    const share = hole ? hole.share * 100 : 0;
+    const shown = share.toLocaleString(spoken(), { maximumSignificantDigits: 2 });
+    by("hole-says").textContent = share ? say("hole_share", { share: shown }) : say("hole_none");
+  }
+
+  #showResult() {
+    const { result, about } = this.state;
+    by("result").hidden = !result;
+    if (!result) return;
+    const { likeness, remarks, notes } = result.filled;
+    const [words, figure] = by("likeness").children;
+    const cosine = likeness?.cosine.toLocaleString(spoken(), { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+    words.textContent = likeness ? say(`looks_${likeness.words}`) : "";
+    figure.textContent = likeness ? say("likeness_figure", { cosine }) : "";
+    const unknown = result.place === "browser" ? "likeness_browser" : "likeness_unknown";
+    by("likeness-help").textContent = say(likeness ? "likeness_help" : about?.checks ? unknown : "likeness_unknown");
+    const said = [...notes.map((note) => say(note)), ...remarks, ...(likeness?.remark ? [likeness.remark] : [])];
+    by("remarks").replaceChildren(...said.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+    const download = /** @type {HTMLAnchorElement} */ (by("download"));
+    Object.assign(download, { href: result.address, download: result.name });
+    by("marked").textContent = say(result.place === "browser" ? "marked_browser" : "marked");
+  }
+
+  #showAct() {
+    const { state } = this;
+    const { busy, missing } = state;
+    by("busy").hidden = !busy;
+    buttonBy("fill").hidden = Boolean(busy);
+    buttonBy("fill").disabled = missing !== null;
+    by("missing").textContent = !busy && missing ? say(missing) : "";
+    if (busy) {
+      const share = busy.share === undefined ? "" : Math.round(100 * busy.share);
+      by("busy-says").textContent = say(busy.word, { share });
+      const bar = /** @type {HTMLProgressElement} */ (by("progress"));
+      bar.setAttribute("aria-label", say(busy.word, { share }));
+      if (busy.share === undefined) bar.removeAttribute("value");
+      else bar.value = busy.share;
+    }
+  }
+}
