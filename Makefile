@@ -76,6 +76,9 @@ soak: $(STAMP) ## ten minutes of full load on the server, and its memory
 bench-serve: $(STAMP) ## speed of the server, against none and against LitServe, in one run
 	$(BIN)/python benchmarks/serve.py $(ARGS)
 
+bench-page: $(STAMP) ## the web page: weight, start, fills on the server and in the browser, memory, in one run
+	$(BIN)/python benchmarks/page.py $(ARGS)
+
 bench-data: $(STAMP) ## speed of feeding against a plain loader, in one run
 	$(BIN)/python benchmarks/data.py $(ARGS)
 

@@ -83,7 +83,8 @@ class Page:
 
     def fill(self) -> None:
         self.page.click("#fill")
-        self.page.wait_for_selector("#result:not([hidden])", timeout=MOST)
+        self.page.wait_for_selector("#result:not([hidden]), #failure:not([hidden])", timeout=MOST)
+        assert self.page.locator("#failure").is_hidden(), self.failure
 
     def saved(self, button: str) -> bytes:
         with self.page.expect_download() as download:

@@ -1,5 +1,6 @@
 """The web page: the whole way in a real browser, on the server and in the browser."""
 
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,9 +23,11 @@ from browser import (
     visiting,
 )  # fmt: skip
 from drawn_faces import CLEAR, drawn
+from PIL import Image
 from served import Served, serving
 
 from twoface_pl.data.synthetic import synthetic_photo
+from twoface_pl.faces.image import decode_image
 from twoface_pl.serving.http.people import FACES_FILES, INPAINT_FILES, INPAINT_TEXTS
 
 pytestmark = needs_browser
@@ -102,6 +105,84 @@ def test_in_the_browser_no_request_carries_a_photo_and_a_second_visit_needs_no_s
         _prepared(page, BROWSER)
         page.fill()
         assert np.array_equal(page.pixels(), first)
+
+
+def _turned_jpeg(upright: np.ndarray) -> bytes:
+    """A phone's photo: its pixels lie on their side, EXIF says so, and who made it."""
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "A phone"
+    stream = io.BytesIO()
+    Image.fromarray(np.rot90(upright)).save(stream, "JPEG", quality=92, exif=exif)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("place", [SERVER, pytest.param(BROWSER, marks=needs_runtime)])
+def test_a_phones_photo_stands_upright_and_keeps_what_its_file_says(visit: Page, place: str) -> None:
+    content, high = _turned_jpeg(np.pad(PHOTO, ((0, 80), (0, 0), (0, 0)), mode="edge")), np.pad(MASK, ((0, 80), (0, 0)))
+    visit.place(place)
+    visit.photo(content, "photo.jpg", "image/jpeg")
+    visit.reference(as_png(OTHER))
+    visit.mask(as_png(high))
+    visit.fill()
+    filled = visit.saved("#download")
+    name = visit.page.locator("#download").get_attribute("download")
+    with Image.open(io.BytesIO(filled)) as opened:
+        kind, suffix = ("JPEG", "jpg") if place == SERVER else ("PNG", "png")
+        assert (opened.format, name) == (kind, f"photo-filled.{suffix}")
+        assert opened.getexif()[0x010F] == "A phone"
+    seen, given_photo = decode_image(filled), decode_image(content)
+    assert seen.shape == given_photo.shape == (SIDE + 80, SIDE, 3)
+    outside = high == 0
+    if place == SERVER:  # a JPEG: blocks of 16 pixels that the hole touches, and colours that reach out of them
+        outside[HOLE[0].start - 18 : HOLE[0].stop + 18, HOLE[1].start - 18 : HOLE[1].stop + 18] = False
+    assert np.array_equal(seen[outside], given_photo[outside])
+    assert np.abs(seen.astype(int) - given_photo)[high > 0].mean() > 1
+    boxes = visit.page.evaluate("document.querySelector('photo-stage').scene")
+    assert (boxes["width"], boxes["height"]) == (SIDE, SIDE + 80)
+
+
+@pytest.mark.parametrize("place", [SERVER, pytest.param(BROWSER, marks=needs_runtime)])
+def test_what_is_transparent_is_the_hole(visit: Page, place: str) -> None:
+    clear = np.dstack([PHOTO, 255 - MASK])
+    visit.place(place)
+    visit.photo(as_png(clear))
+    visit.reference(as_png(OTHER))
+    assert np.array_equal(visit.hole(), MASK > 0)
+    visit.fill()
+    with Image.open(io.BytesIO(visit.saved("#download"))) as opened:
+        filled = np.asarray(opened.convert("RGBA"))
+    assert (filled[..., 3] == 255).all()
+    assert np.array_equal(filled[MASK == 0][:, :3], PHOTO[MASK == 0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", [SERVER, pytest.param(BROWSER, marks=needs_runtime)])
+def test_a_photo_of_48_megapixels_is_filled_at_its_full_size(visit: Page, place: str) -> None:
+    large = np.asarray(Image.fromarray(PHOTO).resize((6900, 6900)))
+    stream = io.BytesIO()
+    Image.fromarray(large).save(stream, "JPEG", quality=80)
+    visit.place(place)
+    visit.photo(stream.getvalue(), "photo.jpg", "image/jpeg")
+    visit.reference(as_png(OTHER))
+    visit.page.click("#part-mouth")
+    visit.fill()
+    assert visit.pixels().shape == large.shape
+
+
+@pytest.mark.parametrize("place", [SERVER, pytest.param(BROWSER, marks=needs_runtime)])
+def test_a_face_that_a_hole_hides_in_part_is_found_by_the_rest(visit: Page, place: str) -> None:
+    frames = {}
+    for name, hidden in (("whole", PHOTO), ("hidden", np.where(MASK[..., None] > 0, np.uint8(235), PHOTO))):
+        visit.place(place)
+        visit.photo(as_png(hidden))
+        if name == "hidden":
+            visit.mask(as_png(MASK))
+            visit.wait()
+        frames[name] = visit.page.evaluate("document.querySelector('photo-stage').scene.frame")
+        assert frames[name] is not None, name
+    apart = np.hypot(frames["whole"]["x"] - frames["hidden"]["x"], frames["whole"]["y"] - frames["hidden"]["y"])
+    assert apart < 0.1 * frames["whole"]["side"]
+    assert 0.85 < frames["whole"]["side"] / frames["hidden"]["side"] < 1.18
 
 
 def test_each_tool_paints_and_each_step_can_be_undone(visit: Page) -> None:

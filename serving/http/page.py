@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from twoface_pl import __version__
 from twoface_pl.faces.detector import FILE as DETECTOR
+from twoface_pl.faces.placer import FILE as PLACEMENT
 from twoface_pl.serving.http.task import Served
 
 SITE = Path(__file__).parents[1] / "page" / "site"
@@ -84,8 +85,8 @@ class PageHeaders:
 
 
 @cache
-def _detector_sum() -> str:
-    return hashlib.sha256(DETECTOR.read_bytes()).hexdigest()
+def _of_the_package() -> dict[str, tuple[Path, str]]:
+    return {path.name: (path, hashlib.sha256(path.read_bytes()).hexdigest()) for path in (DETECTOR, PLACEMENT)}
 
 
 def _model_files(served: Served) -> dict[str, tuple[Path, str]]:
@@ -93,7 +94,7 @@ def _model_files(served: Served) -> dict[str, tuple[Path, str]]:
     if served.repairs is None:
         return {}
     repair = Path(served.repairs.file), served.repairs.sha256
-    return {"detector.onnx": (DETECTOR, _detector_sum()), "repair.onnx": repair}
+    return {**_of_the_package(), "repair.onnx": repair}
 
 
 def about(served: Served, limits: dict[str, int], needs_token: bool) -> dict[str, Any]:

@@ -45,25 +45,26 @@ function engine() {
   return /** @type {Engine} */ (engines[place]);
 }
 
+/** @type {Promise<void>} */
+let last = Promise.resolve();
+
 /**
- * Do something that may take a while or fail, and say so.
+ * Do something that may take a while or fail, after what is being done, and say so.
  * @param {string} word what it is.
  * @param {(signal: AbortSignal) => Promise<unknown>} act
  */
-async function attempt(word, act) {
-  running?.abort();
-  const mine = (running = new AbortController());
-  state.change({ busy: { word }, failure: null });
-  try {
-    await act(mine.signal);
-  } catch (error) {
-    if (!mine.signal.aborted) await fail(error, () => attempt(word, act));
-  } finally {
-    if (running === mine) {
-      running = null;
-      state.change({ busy: null });
+function attempt(word, act) {
+  return (last = last.then(async () => {
+    const mine = (running = new AbortController());
+    state.change({ busy: { word }, failure: null });
+    try {
+      await act(mine.signal);
+    } catch (error) {
+      if (!mine.signal.aborted) void fail(error, () => attempt(word, act));
     }
-  }
+    running = null;
+    state.change({ busy: null });
+  }));
 }
 
 /**
@@ -109,10 +110,10 @@ async function look(picture) {
     faces.sort((one, other) => other.frame.side - one.frame.side);
     picture.faces = faces;
     picture.frame ??= faces[0]?.frame ?? null;
+    if (picture === state.photo || picture.frame) return;
+    picture.frame = middleFrame(picture.width, picture.height); // a hint: its user is asked to move it
+    show(picture);
   });
-  if (!picture.frame && picture !== state.photo) picture.frame = middleFrame(picture.width, picture.height);
-  if (!picture.faces.length && picture !== state.photo && state.shown === picture) state.tool = "frame";
-  state.change();
 }
 
 /** @param {File | undefined} file */
@@ -122,9 +123,11 @@ async function takePhoto(file) {
   await attempt("decoding", async () => {
     photo = await openPicture(file, limits());
     state.take(photo);
-    state.tool = "brush";
+    state.change({ tool: "brush" });
+    stage.canvas.focus({ preventScroll: true });
   });
   if (photo) await look(photo);
+  holeChanged(); // what is transparent is one
 }
 
 /**
@@ -152,7 +155,6 @@ async function takeReferences(files) {
     if (!reference) return;
     await look(reference);
     if (state.failure) return;
-    if (!reference.faces.length) show(reference);
   }
 }
 
@@ -246,11 +248,17 @@ async function findHidden(photo, mask, signal) {
   photo.frame = faces[0]?.frame ?? null;
 }
 
-/** The hole is another one: it may tell where a face is that nobody saw. */
+/** The hole is another one: it may say which face is meant, or where one is that nobody saw. */
 function holeChanged() {
   const { photo, hole } = state;
+  const box = photo && hole && boundingBox(hole.mask, hole.width);
+  if (photo && box && !photo.byHand) {
+    const middle = /** @type {Point} */ ([(box.left + box.right) / 2 / photo.factor, (box.top + box.bottom) / 2 / photo.factor]);
+    const held = photo.faces.filter(({ frame }) => holds(frame, middle));
+    if (held.length && !held.some(({ frame }) => frame === photo.frame)) photo.frame = held[0].frame;
+  }
   state.change();
-  if (!photo || photo.frame || !hole || hole.isEmpty || running) return;
+  if (!photo || photo.frame || !box || running) return;
   void attempt("looking", (signal) => findHidden(photo, hole.mask, signal));
 }
 
@@ -283,6 +291,7 @@ async function showFilled(photo, frame, filled) {
     },
   });
   by("download").focus({ preventScroll: true });
+  by("result").scrollIntoView({ block: "nearest" });
 }
 
 /* The picture */
@@ -293,6 +302,7 @@ function setFrame(frame) {
   if (!shown || !touches(frame, shown.seen.width, shown.seen.height)) return;
   const most = 2 * Math.max(shown.seen.width, shown.seen.height);
   shown.frame = scaled({ ...frame, side: Math.min(frame.side, most) }, 1 / shown.factor);
+  shown.byHand = true;
   drawStage();
 }
 
@@ -306,7 +316,7 @@ function seenFrame() {
 function choose(point) {
   const { shown } = state;
   const face = shown?.faces.find(({ frame }) => holds(scaled(frame, shown.factor), point));
-  if (shown && face) shown.frame = face.frame;
+  if (shown && face) Object.assign(shown, { frame: face.frame, byHand: true });
   state.change();
 }
 
@@ -442,7 +452,8 @@ function showPlace() {
   }
   const provider = about ? engine().runsOn() : "";
   const why = about && !about.runtime ? ` ${say("no_runtime")}` : "";
-  by("place-says").textContent = about ? say(`place_${place}`, { provider }) + why : "";
+  const text = about ? say(`place_${place}`, { provider }) + why : "";
+  for (const element of document.querySelectorAll(".place-says")) element.textContent = text;
 }
 
 /** @param {DragEvent} event */
@@ -529,7 +540,7 @@ async function start() {
       state.change({ references, shown: state.shown === picture ? state.photo : state.shown });
     },
     choose: (picture, number) => {
-      picture.frame = picture.faces[number].frame;
+      Object.assign(picture, { frame: picture.faces[number].frame, byHand: true });
       show(picture);
     },
     tool: pick,

@@ -157,6 +157,7 @@ export class Panel {
     const change = this.#chooser("change_photo", false, this.acts.changePhoto);
     change.querySelector("input")?.setAttribute("id", "change-photo");
     by("photo-list").replaceChildren(...(photo ? [this.#thumbnail(photo, say("photo"), false)] : []), change);
+    by("reference-help").hidden = references.length > 0;
     const most = about?.limits.references ?? 1;
     const add = this.#chooser("add_reference", true, this.acts.addReferences);
     add.querySelector("input")?.setAttribute("id", "add-reference");

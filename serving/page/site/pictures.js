@@ -21,6 +21,7 @@ const NAMES = /** @type {const} */ ({ jpeg: "image/jpeg", png: "image/png", webp
  * @property {Uint8Array | null} clear of the seen one, 1 where it is transparent; null where it is nowhere.
  * @property {import("./engines/engine.js").Found[]} faces
  * @property {Frame | null} frame at full size, of the face that is meant.
+ * @property {boolean} byHand whether somebody chose it.
  */
 
 /**
@@ -146,7 +147,7 @@ export async function openPicture(file, limits) {
   context.drawImage(bitmap, 0, 0, seen.width, seen.height);
   bitmap.close();
   const clear = kind === "jpeg" ? null : clearPart(context, seen);
-  return { name: file.name, file, width, height, seen, factor, clear, faces: [], frame: null };
+  return { name: file.name, file, width, height, seen, factor, clear, faces: [], frame: null, byHand: false };
 }
 
 /**

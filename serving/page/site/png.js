@@ -66,6 +66,14 @@ export function xmpChunk(xmp) {
 }
 
 /**
+ * @param {Uint8Array} exif
+ * @returns {[string, Uint8Array]}
+ */
+export function exifChunk(exif) {
+  return ["eXIf", exif];
+}
+
+/**
  * A PNG file.
  * @param {number} width
  * @param {number} height

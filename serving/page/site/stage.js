@@ -30,15 +30,16 @@ import { corners, fromUnit } from "./geometry.js";
  * @property {() => void} up
  * @property {() => void} cancel
  * @property {(context: CanvasRenderingContext2D, scale: number) => void} [draw]
+ * @property {(context: CanvasRenderingContext2D, scale: number, point: Point) => void} [hover] what shows under a mouse.
  */
 
 const [LEAST, MOST, STEP] = [0.5, 40, 1.25]; // zoom, of the whole picture's
 const NEAR = 22; // screen pixels: a finger
-const LEVER = 0.14; // of a frame's side, how far the handle that turns it stands off
+const LEVER = 0.1; // of a frame's side, how far inside the handle is that turns it
 const TINTED = 0.55;
 
 /** Where the handle is that turns a frame. */
-export const leverOf = (/** @type {Frame} */ frame) => fromUnit(frame, [0.5, -LEVER]);
+export const leverOf = (/** @type {Frame} */ frame) => fromUnit(frame, [0.5, LEVER]);
 
 export class PhotoStage extends HTMLElement {
   /** @type {Scene | null} */
@@ -47,6 +48,8 @@ export class PhotoStage extends HTMLElement {
   tool = null;
   /** @type {Point | null} */
   point = null; // of the keyboard, in the picture
+  /** @type {Point | null} */
+  #over = null; // where a mouse is on it
   #zoom = 1;
   #middle = /** @type {Point} */ ([0, 0]); // of the view, in the picture
   #pointers = /** @type {Map<number, Point>} */ (new Map());
@@ -63,6 +66,10 @@ export class PhotoStage extends HTMLElement {
     this.canvas.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
     this.canvas.addEventListener("pointerdown", (event) => this.#down(event));
     this.canvas.addEventListener("pointermove", (event) => this.#move(event));
+    this.canvas.addEventListener("pointerleave", () => {
+      this.#over = null;
+      this.draw();
+    });
     for (const end of ["pointerup", "pointercancel"]) {
       this.canvas.addEventListener(end, (event) => this.#up(/** @type {PointerEvent} */ (event), end === "pointerup"));
     }
@@ -172,6 +179,8 @@ export class PhotoStage extends HTMLElement {
 
   /** @param {PointerEvent} event */
   #move(event) {
+    this.#over = event.pointerType === "mouse" ? this.#at([event.clientX, event.clientY]) : null;
+    if (this.tool?.hover) this.draw();
     const old = this.#pointers.get(event.pointerId);
     if (!old) return;
     const now = /** @type {Point} */ ([event.clientX, event.clientY]);
@@ -249,6 +258,7 @@ export class PhotoStage extends HTMLElement {
     for (const other of scene.others) outline(context, corners(other), scale, [6, 5]);
     if (scene.frame) this.#paintFrame(context, scene.frame, scale, scene.handles);
     this.tool?.draw?.(context, scale);
+    if (this.#over) this.tool?.hover?.(context, scale, this.#over);
     if (this.point) cross(context, this.point, scale);
   }
 
@@ -311,6 +321,17 @@ export function outline(context, points, scale, dashes) {
     context.stroke();
   }
   context.setLineDash([]);
+}
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {Point} middle
+ * @param {number} radius
+ * @param {number} scale
+ */
+export function ring(context, [x, y], radius, scale) {
+  const turns = Array.from({ length: 48 }, (_, step) => (2 * Math.PI * step) / 48);
+  outline(context, turns.map((turn) => [x + radius * Math.cos(turn), y + radius * Math.sin(turn)]), scale, []);
 }
 
 /**

@@ -1,7 +1,7 @@
 // What a pointer does on the picture: it paints the hole, or moves the face's frame. Lengths in pixels of what is seen.
 
 import { corners, toUnit } from "./geometry.js";
-import { leverOf, outline } from "./stage.js";
+import { leverOf, outline, ring } from "./stage.js";
 
 /** @typedef {import("./geometry.js").Point} Point */
 /** @typedef {import("./geometry.js").Frame} Frame */
@@ -41,6 +41,7 @@ function brush(hole, width, erase, changed) {
       last = null;
       hole.forget();
     },
+    hover: (context, scale, point) => ring(context, point, width() / 2, scale),
   };
 }
 

@@ -121,9 +121,10 @@ def _end_on_hangup() -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from twoface_pl.serving.http.app import PREDICT, AppOptions, Desk, create_app
+    from twoface_pl.serving.http.app import AppOptions, Desk, create_app
     from twoface_pl.serving.http.connections import Server
     from twoface_pl.serving.http.core import CoreLost, CoreOptions, CoreProcess
+    from twoface_pl.serving.http.page import START
     from twoface_pl.serving.http.telemetry import log_as_json
     from twoface_pl.serving.http.watch import Watcher
     from twoface_pl.serving.versions import find_model
@@ -141,7 +142,7 @@ def run(arguments: argparse.Namespace) -> int:
         served = core.start()
         desk = Desk(core, asked)
         besides = [Watcher(arguments.model, options, desk).run] if arguments.watch else []
-        url = url_of(arguments.host, arguments.port) + PREDICT
+        url = url_of(arguments.host, arguments.port) + START
 
         def say() -> None:
             print(f"serving {served.path} on {served.provider}: {url}", flush=True)

@@ -98,6 +98,7 @@ export function browserEngine(about, token) {
    */
   async function faces(picture, mask, signal, tell) {
     await open("detector.onnx", signal, tell);
+    if (mask) await open("placement.onnx", signal, tell);
     tell({ word: "looking" });
     const order = { faces: await seenFile(picture), mask, landmarks: about.landmarks };
     const found = await desk.ask(order, signal, tell);

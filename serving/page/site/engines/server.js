@@ -97,8 +97,11 @@ export function serverEngine(about, token) {
       const { width, height } = photo;
       form.append("photo", photo.file, "photo");
       for (const { picture } of references) form.append("reference", picture.file, "reference");
-      const whole = resized(mask, photo.seen.width, width, height, 255);
-      form.append("mask", await encodePng(width, height, whole), "mask.png");
+      // What is transparent is the hole where there is no mask; with one it would stay transparent.
+      if (!photo.clear?.every((value, at) => value === mask[at])) {
+        const whole = resized(mask, photo.seen.width, width, height, 255);
+        form.append("mask", await encodePng(width, height, whole), "mask.png");
+      }
       form.append("frame", frameText(frame));
       form.append("reference_frames", references.map((each) => frameText(each.frame)).join(";"));
       if (about.checks) form.append("check", "true");

@@ -1,9 +1,11 @@
 // The work in the browser: onnxruntime on WebAssembly, the model's own graphs, and pictures as bytes.
 
+import { Windows, placeUnderHole, SIZE as WINDOW } from "./placement.js";
 import { Failure } from "../failure.js";
 import { fitFrame, fromUnit, surroundings } from "../geometry.js";
 import { boundingBox } from "../hole.js";
-import { encodePng, xmpChunk } from "../png.js";
+import { exifOf } from "../metadata.js";
+import { encodePng, exifChunk, xmpChunk } from "../png.js";
 
 /** @typedef {import("../geometry.js").Box} Box */
 /** @typedef {import("../geometry.js").Frame} Frame */
@@ -44,25 +46,44 @@ async function open(name, content) {
 
 const provider = () => (ort ? `WebAssembly × ${ort.env.wasm.numThreads}` : "WebAssembly");
 
+/** @param {Uint8ClampedArray} colours */
+function isOpaque(colours) {
+  for (let at = 3; at < colours.length; at += 4) if (colours[at] < 255) return false;
+  return true;
+}
+
+/** @param {Uint8ClampedArray} colours red, green, blue and alpha. */
+function withoutAlpha(colours) {
+  const pixels = new Uint8Array((colours.length / 4) * 3);
+  for (let at = 0, from = 0; at < pixels.length; at += 3, from += 4) {
+    pixels[at] = colours[from];
+    pixels[at + 1] = colours[from + 1];
+    pixels[at + 2] = colours[from + 2];
+  }
+  return pixels;
+}
+
 /**
- * A part of a picture: red, green and blue, 8 bits.
+ * A part of a picture: red, green, blue and alpha, 8 bits.
  * @param {ImageBitmap} bitmap
  * @param {Box} box
  */
-function pixelsOf(bitmap, { left, top, right, bottom }) {
+function coloursOf(bitmap, { left, top, right, bottom }) {
   const [width, height] = [right - left, bottom - top];
   const context = /** @type {OffscreenCanvasRenderingContext2D} */ (
     new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true })
   );
   context.drawImage(bitmap, -left, -top);
-  const { data } = context.getImageData(0, 0, width, height);
-  const pixels = new Uint8Array(3 * width * height);
-  for (let at = 0, from = 0; at < pixels.length; at += 3, from += 4) {
-    pixels[at] = data[from];
-    pixels[at + 1] = data[from + 1];
-    pixels[at + 2] = data[from + 2];
-  }
-  return { pixels, width, height };
+  return context.getImageData(0, 0, width, height).data;
+}
+
+/**
+ * The same, red, green and blue alone.
+ * @param {ImageBitmap} bitmap
+ * @param {Box} box
+ */
+function pixelsOf(bitmap, box) {
+  return { pixels: withoutAlpha(coloursOf(bitmap, box)), width: box.right - box.left, height: box.bottom - box.top };
 }
 
 const whole = (/** @type {ImageBitmap} */ { width, height }) => ({ left: 0, top: 0, right: width, bottom: height });
@@ -117,6 +138,29 @@ async function faces(file, mask, canonical) {
     if (turns === 0 && surest(found) > SURE) break;
   }
   return found.map(({ confidence, points }) => ({ confidence, frame: fitFrame(canonical, points) }));
+}
+
+/**
+ * The face that a hole hides in part.
+ * @param {Blob} file
+ * @param {Uint8Array} mask of its size, 1 = hole.
+ * @param {Point[]} canonical
+ */
+async function underHole(file, mask, canonical) {
+  const bitmap = await upright(file);
+  const hole = boundingBox(mask, bitmap.width);
+  const landmarks = hole && (await placeUnderHole(placing, new Windows(bitmap, mask), hole));
+  bitmap.close();
+  if (landmarks) return [{ confidence: 1, frame: fitFrame(canonical, landmarks) }];
+  return faces(file, mask, canonical);
+}
+
+/** @type {import("./placement.js").Network} */
+async function placing(looks, count) {
+  const windows = new ort.Tensor("uint8", looks, [count, WINDOW, WINDOW, 4]);
+  const told = await sessions["placement.onnx"].run({ windows });
+  const numbers = (/** @type {string} */ name) => /** @type {Float32Array} */ (told[name].data);
+  return { points: numbers("landmarks"), scales: numbers("log_scales"), there: numbers("face") };
 }
 
 /**
@@ -195,21 +239,26 @@ async function fill({ file, frame }, mask, references, canonical) {
   });
   const content = /** @type {Uint8Array} */ (filled.data);
   tell({ word: "writing" });
-  const result = pixelsOf(bitmap, whole(bitmap));
+  const result = coloursOf(bitmap, whole(bitmap));
   bitmap.close();
   for (let at = 0; at < part.length; at += 1) {
     if (!part[at]) continue;
     const row = Math.floor(at / photo.width);
-    const to = 3 * ((box.top + row) * width + box.left + at - row * photo.width);
-    for (let colour = 0; colour < 3; colour += 1) result.pixels[to + colour] = content[3 * at + colour];
+    const to = 4 * ((box.top + row) * width + box.left + at - row * photo.width);
+    for (let colour = 0; colour < 3; colour += 1) result[to + colour] = content[3 * at + colour];
+    result[to + 3] = 255;
   }
-  return { file: await encodePng(width, height, result.pixels, [xmpChunk(MARK)]), notes: [] };
+  const pixels = isOpaque(result) ? withoutAlpha(result) : result;
+  const exif = exifOf(new Uint8Array(await file.arrayBuffer()));
+  const beside = exif ? [exifChunk(exif), xmpChunk(MARK)] : [xmpChunk(MARK)];
+  return { file: await encodePng(width, height, pixels, beside), notes: [] };
 }
 
 /** @param {any} order */
 async function answer(order) {
   if (order.open) return open(order.open, order.content);
-  if (order.faces) return faces(order.faces, order.mask, order.landmarks);
+  if (order.faces && order.mask) return underHole(order.faces, order.mask, order.landmarks);
+  if (order.faces) return faces(order.faces, null, order.landmarks);
   return fill(order.fill, order.mask, order.references, order.landmarks);
 }
 

@@ -83,7 +83,7 @@ export default {
   edit_again: "Change the hole or the reference",
   download: "Download",
   marked: "The file says that a model completed it (IPTC digital source type), and keeps the photo’s metadata.",
-  marked_browser: "The file says that a model completed it (IPTC digital source type). It is a PNG without the photo’s other metadata.",
+  marked_browser: "The file says that a model completed it (IPTC digital source type). It is a PNG, and keeps the photo’s EXIF.",
   looks_same: "Looks like the same person",
   looks_perhaps: "Perhaps the same person",
   looks_other: "Does not look like the same person",

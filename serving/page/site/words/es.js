@@ -83,7 +83,7 @@ export default {
   edit_again: "Cambiar el hueco o la referencia",
   download: "Descargar",
   marked: "El archivo dice que lo ha completado un modelo (IPTC digital source type) y conserva los metadatos de la foto.",
-  marked_browser: "El archivo dice que lo ha completado un modelo (IPTC digital source type). Es un PNG sin los demás metadatos.",
+  marked_browser: "El archivo dice que lo ha completado un modelo (IPTC digital source type). Es un PNG y conserva el EXIF de la foto.",
   looks_same: "Parece la misma persona",
   looks_perhaps: "Quizá la misma persona",
   looks_other: "No parece la misma persona",
