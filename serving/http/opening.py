@@ -30,16 +30,16 @@ def _repairs(session: RepairSession) -> Repairs:
     rows, columns = np.nonzero(session.default_mask)
     corners = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]) / session.image_size
     try:
-        checks = session.frame.aligned and find_recogniser(None).is_file()
+        recogniser = str(find_recogniser(None)) if session.frame.aligned else None
     except TwoFaceError:
-        checks = False
+        recogniser = None
     return Repairs(
         str(session.path),
         hashlib.sha256(session.path.read_bytes()).hexdigest(),
         session.facts.canonical.tolist(),
         corners.tolist(),
         min(session.facts.references or MOST_REFERENCES, MOST_REFERENCES),
-        checks,
+        recogniser,
     )
 
 

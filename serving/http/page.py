@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from twoface_pl import __version__
 from twoface_pl.faces.detector import FILE as DETECTOR
+from twoface_pl.faces.onnx_file import without_unused_inputs
 from twoface_pl.faces.placer import FILE as PLACEMENT
 from twoface_pl.serving.http.task import Served
+from twoface_pl.serving.likeness import ACCEPTS
 
 SITE = Path(__file__).parents[1] / "page" / "site"
 RUNTIME = SITE / "vendor" / "ort.wasm.min.mjs"  # put there by `make page`
@@ -46,6 +49,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Service-Worker-Allowed": START,
 }
+MEDIA = "application/octet-stream"
 FRESH = "no-cache"  # kept, but asked for again: an unchanged file is not sent
 FOR_EVER = "public, max-age=31536000, immutable"  # under a name with its checksum
 
@@ -84,17 +88,41 @@ class PageHeaders:
         await self.app(scope, receive, told)
 
 
+@dataclass(frozen=True)
+class _ModelFile:
+    """What a browser gets of a model."""
+
+    content: bytes | Path
+    bytes: int
+    sha256: str
+
+
 @cache
-def _of_the_package() -> dict[str, tuple[Path, str]]:
-    return {path.name: (path, hashlib.sha256(path.read_bytes()).hexdigest()) for path in (DETECTOR, PLACEMENT)}
+def _of_the_package() -> dict[str, _ModelFile]:
+    return {path.name: _whole(path, path.read_bytes()) for path in (DETECTOR, PLACEMENT)}
 
 
-def _model_files(served: Served) -> dict[str, tuple[Path, str]]:
-    """Files by name, with their checksums."""
-    if served.repairs is None:
+@cache
+def _recogniser(file: str) -> dict[str, _ModelFile]:
+    """SFace, whose file names its weights as inputs, which not every runtime takes; none where it is broken."""
+    try:
+        content = without_unused_inputs(Path(file).read_bytes())
+    except (OSError, ValueError, IndexError):
         return {}
-    repair = Path(served.repairs.file), served.repairs.sha256
-    return {**_of_the_package(), "repair.onnx": repair}
+    return {"recogniser.onnx": _whole(content, content)}
+
+
+def _whole(sent: bytes | Path, content: bytes) -> _ModelFile:
+    return _ModelFile(sent, len(content), hashlib.sha256(content).hexdigest())
+
+
+def _model_files(served: Served) -> dict[str, _ModelFile]:
+    """Files by name."""
+    if (repairs := served.repairs) is None:
+        return {}
+    path = Path(repairs.file)
+    files = {**_of_the_package(), path.name: _ModelFile(path, path.stat().st_size, repairs.sha256)}
+    return files | (_recogniser(repairs.recogniser) if repairs.recogniser is not None else {})
 
 
 def about(served: Served, limits: dict[str, int], needs_token: bool) -> dict[str, Any]:
@@ -106,8 +134,8 @@ def about(served: Served, limits: dict[str, int], needs_token: bool) -> dict[str
         needs_token: whether requests must bring a token.
     """
     files = {
-        name: {"url": f"{MODELS}/{checksum}/{name}", "bytes": path.stat().st_size, "sha256": checksum}
-        for name, (path, checksum) in _model_files(served).items()
+        name: {"url": f"{MODELS}/{file.sha256}/{name}", "bytes": file.bytes, "sha256": file.sha256}
+        for name, file in _model_files(served).items()
     }
     told: dict[str, Any] = {
         "software": __version__,
@@ -120,7 +148,8 @@ def about(served: Served, limits: dict[str, int], needs_token: bool) -> dict[str
     }
     if (repairs := served.repairs) is not None:
         told["limits"] = {**limits, "references": repairs.references}
-        told |= {"landmarks": repairs.landmarks, "hole": repairs.hole, "checks": repairs.checks}
+        told |= {"landmarks": repairs.landmarks, "hole": repairs.hole, "checks": repairs.recogniser is not None}
+        told["likeness"] = dict(zip(("same", "perhaps"), (least for _, least in ACCEPTS), strict=True))
     return told
 
 
@@ -130,10 +159,13 @@ def model_file(served: Served, checksum: str, name: str) -> Response:
     Raises:
         HTTPException: another name or checksum.
     """
-    path, wanted = _model_files(served).get(name, (None, ""))
-    if path is None or checksum != wanted:
+    file = _model_files(served).get(name)
+    if file is None or checksum != file.sha256:
         raise HTTPException(404, "no such file of the model that is served")
-    return FileResponse(path, media_type="application/octet-stream", headers={"Cache-Control": FOR_EVER})
+    headers = {"Cache-Control": FOR_EVER}
+    if isinstance(file.content, Path):
+        return FileResponse(file.content, media_type=MEDIA, headers=headers)
+    return Response(file.content, media_type=MEDIA, headers=headers)
 
 
 def mount(app: FastAPI) -> None:

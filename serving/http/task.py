@@ -83,7 +83,7 @@ class Repairs:
     landmarks: list[list[float]]  # of a mean face, in shares of the frame
     hole: list[float]  # about the default hole: left, top, right, bottom, in shares of the frame
     references: int  # the most that it takes
-    checks: bool  # whether it is said whom a fill looks like
+    recogniser: str | None  # of whom a fill looks like: its file
 
 
 @dataclass(frozen=True)

@@ -214,15 +214,17 @@ export class Panel {
     const { result, about } = this.state;
     by("result").hidden = !result;
     if (!result) return;
-    const { likeness, remarks, notes } = result.filled;
+    const { cosine, remarks } = result.filled;
     const [words, figure] = by("likeness").children;
-    const cosine = likeness?.cosine.toLocaleString(spoken(), { minimumFractionDigits: 2, maximumFractionDigits: 2 });
-    words.textContent = likeness ? say(`looks_${likeness.words}`) : "";
-    figure.textContent = likeness ? say("likeness_figure", { cosine }) : "";
-    const unknown = result.place === "browser" ? "likeness_browser" : "likeness_unknown";
-    by("likeness-help").textContent = say(likeness ? "likeness_help" : about?.checks ? unknown : "likeness_unknown");
-    const said = [...notes.map((note) => say(note)), ...remarks, ...(likeness?.remark ? [likeness.remark] : [])];
-    by("remarks").replaceChildren(...said.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+    const { same = 1, perhaps = 1 } = about?.likeness ?? {};
+    const word = cosine === null ? "" : cosine >= same ? "looks_same" : cosine >= perhaps ? "looks_perhaps" : "looks_other";
+    const shown = (/** @type {number} */ value) =>
+      value.toLocaleString(spoken(), { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+    words.textContent = word && say(word);
+    figure.textContent = cosine === null ? "" : say("likeness_figure", { cosine: shown(cosine) });
+    by("likeness").hidden = cosine === null;
+    by("likeness-help").textContent = say(cosine === null ? "likeness_unknown" : "likeness_help", { same: shown(same) });
+    by("remarks").replaceChildren(...remarks.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
     const download = /** @type {HTMLAnchorElement} */ (by("download"));
     Object.assign(download, { href: result.address, download: result.name });
     by("marked").textContent = say(result.place === "browser" ? "marked_browser" : "marked");

@@ -116,11 +116,12 @@ export function browserEngine(about, token) {
 
     async fill({ photo, frame, mask, references }, signal, tell) {
       await open("repair.onnx", signal, tell);
+      if (about.files["recogniser.onnx"]) await open("recogniser.onnx", signal, tell);
       const whole = resized(mask, photo.seen.width, photo.width, photo.height, 1);
       const others = references.map((each) => ({ file: each.picture.file, frame: each.frame }));
       const order = { fill: { file: photo.file, frame }, mask: whole, references: others, landmarks: about.landmarks };
-      const { file, notes } = await desk.ask(order, signal, tell);
-      return { file, likeness: null, remarks: [], notes };
+      const { file, cosine } = await desk.ask(order, signal, tell);
+      return { file, cosine, remarks: [] };
     },
   };
 }

@@ -5,8 +5,6 @@
 /** @typedef {import("../pictures.js").Picture} Picture */
 
 /** @typedef {{frame: Frame, confidence: number}} Found A face at the picture's full size. */
-/** @typedef {{cosine: number, words: "same" | "perhaps" | "other", remark: string}} Likeness */
-/** @typedef {{file: Blob, frame: Frame}} Repaired A picture and the frame that it was filled in. */
 
 /**
  * What to fill.
@@ -20,9 +18,9 @@
 /**
  * @typedef {object} Filled
  * @property {Blob} file in the photo's format where that loses nothing.
- * @property {Likeness | null} likeness null where it is not known.
+ * @property {number | null} cosine of identity embeddings, -1 to 1: how much it looks like the references; null where
+ *   there is no recogniser.
  * @property {string[]} remarks that the server made.
- * @property {string[]} notes words of the page's own.
  */
 
 /**
@@ -50,6 +48,7 @@
  * @property {boolean} token whether requests must bring one.
  * @property {boolean} runtime whether a browser's runtime lies beside the page.
  * @property {boolean} [checks] whether it says whom a fill looks like.
+ * @property {{same: number, perhaps: number}} likeness the least cosines of it.
  * @property {{body: number, pixels: number, references?: number}} limits
  * @property {Record<string, {url: string, bytes: number, sha256: string}>} files
  * @property {Point[]} [landmarks] of a mean face, in shares of the frame.

@@ -2,6 +2,7 @@
 // As the server's `faces/placer.py`, less what it makes of the detector's landmarks.
 
 import { fitFrame, fromUnit } from "../geometry.js";
+import { cut, knife } from "./cut.js";
 
 /** @typedef {import("../geometry.js").Point} Point */
 /** @typedef {import("../geometry.js").Frame} Frame */
@@ -54,28 +55,7 @@ export class Windows {
     const context = /** @type {OffscreenCanvasRenderingContext2D} */ (this.seen.getContext("2d"));
     context.drawImage(bitmap, 0, 0);
     context.drawImage(canvas(cover), 0, 0);
-    this.small = /** @type {OffscreenCanvasRenderingContext2D} */ (
-      new OffscreenCanvas(SIZE, SIZE).getContext("2d", { willReadFrequently: true })
-    );
-  }
-
-  /**
-   * @param {OffscreenCanvas} source
-   * @param {Frame} window
-   * @param {string} beyond the colour outside of the picture.
-   */
-  #cut(source, { x, y, side, angle }, beyond) {
-    const context = this.small;
-    context.resetTransform();
-    context.fillStyle = beyond;
-    context.fillRect(0, 0, SIZE, SIZE);
-    context.translate(SIZE / 2, SIZE / 2);
-    context.rotate((-angle * Math.PI) / 180);
-    context.scale(SIZE / side, SIZE / side);
-    context.translate(-x, -y);
-    context.imageSmoothingQuality = "high";
-    context.drawImage(source, 0, 0);
-    return context.getImageData(0, 0, SIZE, SIZE).data;
+    this.small = knife(SIZE);
   }
 
   /**
@@ -83,8 +63,8 @@ export class Windows {
    * @param {Frame} window
    */
   look(window) {
-    const look = new Uint8Array(this.#cut(this.seen, window, `rgb(${GREY} ${GREY} ${GREY})`));
-    const states = this.#cut(this.states, window, "#000");
+    const look = new Uint8Array(cut(this.small, this.seen, window, `rgb(${GREY} ${GREY} ${GREY})`));
+    const states = cut(this.small, this.states, window, "#000");
     for (let at = 3; at < look.length; at += 4) look[at] = states[at - 3];
     return look;
   }

@@ -9,7 +9,6 @@ import { encodePng } from "../png.js";
 /** @typedef {import("./engine.js").Engine} Engine */
 /** @typedef {import("./engine.js").Found} Found */
 /** @typedef {import("./engine.js").About} About */
-/** @typedef {import("./engine.js").Likeness} Likeness */
 
 /** @type {Record<number, string>} */
 const STATUSES = { 401: "needs_token", 413: "too_large", 429: "busy", 501: "cannot", 503: "busy", 504: "late" };
@@ -45,16 +44,6 @@ function found(faces, factor) {
     frame: { x: x / factor, y: y / factor, side: side / factor, angle },
     confidence,
   }));
-}
-
-/**
- * @param {any} told
- * @returns {Likeness | null}
- */
-function likenessOf(told) {
-  if (!told) return null;
-  const words = /^looks like/.test(told.words) ? "same" : /^perhaps/.test(told.words) ? "perhaps" : "other";
-  return { cosine: told.cosine, words, remark: told.remark };
 }
 
 /**
@@ -110,9 +99,8 @@ export function serverEngine(about, token) {
       const answer = await (await ask("/inpaint", { method: "POST", body: form, headers, signal }, token())).json();
       return {
         file: fileOf(answer.picture, answer.media),
-        likeness: likenessOf(answer.likeness),
-        remarks: answer.remarks,
-        notes: [],
+        cosine: answer.likeness?.cosine ?? null,
+        remarks: [...answer.remarks, ...(answer.likeness?.remark ? [answer.likeness.remark] : [])],
       };
     },
   };

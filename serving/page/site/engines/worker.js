@@ -1,6 +1,7 @@
 // The work in the browser: onnxruntime on WebAssembly, the model's own graphs, and pictures as bytes.
 
 import { Windows, placeUnderHole, SIZE as WINDOW } from "./placement.js";
+import { likenessOf } from "./likeness.js";
 import { Failure } from "../failure.js";
 import { fitFrame, fromUnit, surroundings } from "../geometry.js";
 import { boundingBox } from "../hole.js";
@@ -206,6 +207,44 @@ function maskPart(mask, width, { left, top, right, bottom }) {
 }
 
 /**
+ * A part of a picture, for the recogniser.
+ * @param {Uint8ClampedArray<ArrayBuffer>} colours
+ * @param {Box} part
+ * @param {Frame} frame of the face in the whole picture.
+ */
+function portrait(colours, { left, top, right, bottom }, frame) {
+  const source = new OffscreenCanvas(right - left, bottom - top);
+  source.getContext("2d")?.putImageData(new ImageData(colours, right - left), 0, 0);
+  return { source, frame: { ...frame, x: frame.x - left, y: frame.y - top } };
+}
+
+/** @type {import("./likeness.js").Network} */
+async function recognising(pixels, size) {
+  const session = sessions["recogniser.onnx"];
+  const told = await session.run({ [session.inputNames[0]]: new ort.Tensor("float32", pixels, [1, 3, size, size]) });
+  return /** @type {Float32Array} */ (told[session.outputNames[0]].data);
+}
+
+/**
+ * How much the fill looks like the references; null where there is no recogniser.
+ * @param {ImageBitmap} bitmap
+ * @param {Box} box
+ * @param {Uint8Array} part of the mask
+ * @param {Uint8Array} content of the part, filled
+ * @param {Frame} frame
+ * @param {import("./likeness.js").Portrait[]} references
+ * @param {Point[]} canonical
+ */
+async function compared(bitmap, box, part, content, frame, references, canonical) {
+  if (!sessions["recogniser.onnx"]) return null;
+  const colours = coloursOf(bitmap, box);
+  for (let at = 0; at < part.length; at += 1) {
+    if (part[at]) colours.set([...content.subarray(3 * at, 3 * at + 3), 255], 4 * at);
+  }
+  return likenessOf(recognising, portrait(colours, box, frame), references, canonical);
+}
+
+/**
  * @param {{file: Blob, frame: Frame}} photo
  * @param {Uint8Array} mask of the whole photo, 1 = hole.
  * @param {{file: Blob, frame: Frame}[]} references
@@ -220,11 +259,13 @@ async function fill({ file, frame }, mask, references, canonical) {
   const box = surroundings(frame, width, height, hole);
   const [photo, part] = [pixelsOf(bitmap, box), maskPart(mask, width, box)];
   const others = [];
+  const portraits = [];
   const marks = [];
   for (const each of references) {
     const other = await upright(each.file);
     const cut = surroundings(each.frame, other.width, other.height);
     others.push(pixelsOf(other, cut));
+    portraits.push(portrait(coloursOf(other, cut), cut, each.frame));
     marks.push(...landmarksOf(each.frame, canonical, cut));
     other.close();
   }
@@ -239,6 +280,7 @@ async function fill({ file, frame }, mask, references, canonical) {
   });
   const content = /** @type {Uint8Array} */ (filled.data);
   tell({ word: "writing" });
+  const likeness = await compared(bitmap, box, part, content, frame, portraits, canonical);
   const result = coloursOf(bitmap, whole(bitmap));
   bitmap.close();
   for (let at = 0; at < part.length; at += 1) {
@@ -251,7 +293,7 @@ async function fill({ file, frame }, mask, references, canonical) {
   const pixels = isOpaque(result) ? withoutAlpha(result) : result;
   const exif = exifOf(new Uint8Array(await file.arrayBuffer()));
   const beside = exif ? [exifChunk(exif), xmpChunk(MARK)] : [xmpChunk(MARK)];
-  return { file: await encodePng(width, height, pixels, beside), notes: [] };
+  return { file: await encodePng(width, height, pixels, beside), cosine: likeness };
 }
 
 /** @param {any} order */

@@ -88,9 +88,8 @@ export default {
   looks_perhaps: "Perhaps the same person",
   looks_other: "Does not look like the same person",
   likeness_figure: "likeness {cosine} of 1",
-  likeness_help: "A recogniser’s view. Photos of one person are mostly above 0.41; of a thousand pairs of strangers one is.",
+  likeness_help: "A recogniser’s view. Photos of one person are mostly above {same}; of a thousand pairs of strangers one is.",
   likeness_unknown: "This server does not compare people.",
-  likeness_browser: "In the browser people are not compared.",
 
   token_title: "This server asks for a token",
   token_label: "Token",

@@ -88,9 +88,8 @@ export default {
   looks_perhaps: "Quizá la misma persona",
   looks_other: "No parece la misma persona",
   likeness_figure: "parecido {cosine} de 1",
-  likeness_help: "Lo que ve un reconocedor. Las fotos de una persona suelen pasar de 0,41; de mil parejas de desconocidos, una.",
+  likeness_help: "Lo que ve un reconocedor. Las fotos de una persona suelen pasar de {same}; de mil parejas de desconocidos, una.",
   likeness_unknown: "Este servidor no compara personas.",
-  likeness_browser: "En el navegador no se comparan personas.",
 
   token_title: "Este servidor pide una clave",
   token_label: "Clave",
