@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.face import split_box
@@ -57,7 +58,9 @@ def parse_frame(text: str) -> Frame:
     """
     try:
         x, y, side, angle = (float(part) for part in text.split(","))
-        if not (max(abs(x), abs(y), abs(angle)) <= LARGEST and 1 <= side <= LARGEST):
+        if not all(map(math.isfinite, (x, y, side, angle))) or not (
+            max(abs(x), abs(y), abs(angle)) <= LARGEST and 1 <= side <= LARGEST
+        ):
             raise ValueError
     except ValueError:
         raise TwoFaceError(f"'{text[:80]}' is not x,y,side,angle: a frame's middle, side and turn") from None

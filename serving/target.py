@@ -54,6 +54,13 @@ def _check_mask(mask: np.ndarray, height: int, width: int) -> np.ndarray:
     return as_levels(mask) if mask.dtype == bool else mask
 
 
+def opaque_in(photo: Photo, mask: np.ndarray | None) -> Photo:
+    """A photo that is not transparent where it is filled: in a mask, uint8 (H, W)."""
+    if photo.alpha is None or mask is None or mask.shape != photo.alpha.shape:
+        return photo
+    return replace(photo, alpha=np.where(mask > 0, OPAQUE, photo.alpha).astype(photo.alpha.dtype))
+
+
 def given_hole(photo: Photo, mask: np.ndarray | None) -> tuple[Photo, np.ndarray | None]:
     """The hole that is given with a photo, uint8 with 255 in it, and the photo whose transparency stays.
 

@@ -52,6 +52,8 @@ def serving(log: Path, *options: object, port: int | None = None) -> Iterator[Se
                     break
                 except httpx.TransportError:
                     time.sleep(0.1)
+            else:
+                raise AssertionError(f"nobody listens on port {port}: {log.read_text()}")
             yield Served(process, port, log, client)
         finally:
             if process.poll() is None:

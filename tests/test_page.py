@@ -94,8 +94,7 @@ def test_in_the_browser_no_request_carries_a_photo_and_a_second_visit_needs_no_s
     browser: Any, tmp_path: Path
 ) -> None:
     with serving(tmp_path / "log") as served, visiting(browser, f"http://{served.url}/") as page:
-        page.place(BROWSER)
-        page.open()  # the service worker keeps what this visit loads
+        page.until("document.documentElement.dataset.kept === 'true'")
         _prepared(page, BROWSER)
         page.fill()
         first = page.pixels()
@@ -155,6 +154,13 @@ def test_what_is_transparent_is_the_hole(visit: Page, place: str) -> None:
         filled = np.asarray(opened.convert("RGBA"))
     assert (filled[..., 3] == 255).all()
     assert np.array_equal(filled[MASK == 0][:, :3], PHOTO[MASK == 0])
+    visit.page.click("#again")
+    visit.drag((20, 20), (60, 20))
+    more = visit.hole()
+    assert more[20, 25:55].all()
+    visit.fill()
+    with Image.open(io.BytesIO(visit.saved("#download"))) as opened:
+        assert (np.asarray(opened.convert("RGBA"))[..., 3] == 255).all()
 
 
 @pytest.mark.slow
@@ -165,7 +171,7 @@ def test_a_photo_of_48_megapixels_is_filled_at_its_full_size(visit: Page, place:
     Image.fromarray(large).save(stream, "JPEG", quality=80)
     visit.place(place)
     visit.photo(stream.getvalue(), "photo.jpg", "image/jpeg")
-    visit.reference(as_png(OTHER))
+    visit.reference(as_png(np.asarray(Image.fromarray(OTHER).resize((3450, 3450)))))
     visit.page.click("#part-mouth")
     visit.fill()
     assert visit.pixels().shape == large.shape
@@ -234,6 +240,53 @@ def test_parts_of_the_face_lie_in_its_frame_and_a_mask_comes_back_as_it_was_save
     visit.page.set_input_files("#mask-file", given("mask.png", as_png(0 * MASK)))
     visit.until("document.querySelector('#failure').textContent.includes('nothing white')")
     assert np.array_equal(visit.hole(), MASK > 0)
+
+
+def test_a_fill_that_is_broken_off_changes_nothing(visit: Page) -> None:
+    _prepared(visit)
+    visit.page.route("**/inpaint", lambda route: None)  # it never answers
+    visit.page.click("#fill")
+    assert visit.page.evaluate("document.activeElement.id") == "cancel"
+    visit.drag((20, 20), (60, 20))  # painted meanwhile
+    visit.page.click("#cancel")
+    visit.wait()
+    assert visit.page.locator("#result").is_hidden()
+    assert visit.page.locator("#failure").is_hidden()
+    visit.page.keyboard.press("Control+z")
+    assert np.array_equal(visit.hole(), MASK > 0)
+    visit.page.unroute("**/inpaint")
+    visit.fill()
+    visit.page.keyboard.press("Control+z")  # back to the hole, before the mask
+    assert visit.page.locator("#result").is_hidden()
+    assert visit.page.locator("#fill").is_disabled()
+
+
+def test_a_server_that_is_busy_is_asked_again_with_what_there_is_by_then(visit: Page) -> None:
+    _prepared(visit)
+    visit.reference(as_png(synthetic_photo(PERSON, 2, SIDE)))
+    busy = {"status": 503, "headers": {"Retry-After": "2"}, "json": {"error": "busy"}}
+    visit.page.route("**/inpaint", lambda route: route.fulfill(**busy))
+    visit.page.click("#fill")
+    assert "busy" in visit.failure
+    visit.page.unroute("**/inpaint")
+    visit.page.locator("#reference-list .remove").first.click()
+    visit.page.evaluate("""() => {
+        const [ask, sent] = [window.fetch, window.sent = []];
+        window.fetch = (path, options) => {
+            sent.push(options?.body?.getAll?.("reference").length);
+            return ask(path, options);
+        };
+    }""")
+    visit.fill()
+    assert visit.page.evaluate("window.sent") == [1]
+
+
+def test_of_several_references_a_bad_one_is_left_out(visit: Page) -> None:
+    visit.photo(as_png(PHOTO))
+    files = [("a.png", b"hello"), ("b.png", as_png(OTHER)), ("c.png", as_png(OTHER))]
+    visit.page.set_input_files("#add-reference", [given(*each) for each in files])
+    visit.until("document.querySelector('#failure').textContent.includes('left out')")
+    assert visit.page.locator("#reference-list .picture").count() == 1
 
 
 def test_photos_are_pasted_and_dropped(visit: Page) -> None:
@@ -322,7 +375,7 @@ def test_where_no_face_is_found_a_frame_is_put_by_hand(visit: Page) -> None:
     visit.wait()
     visit.page.click("#fill")
     assert "Put the frame over it" in visit.failure
-    visit.tool("frame")
+    assert visit.page.locator("#tool-frame").get_attribute("aria-checked") == "true"
     visit.fill()
     assert np.array_equal(visit.pixels()[:70], plain[:70])
 
@@ -335,7 +388,7 @@ def test_a_server_that_ends_and_comes_back_costs_nothing(browser: Any, tmp_path:
         page.page.click("#fill")
         assert "cannot be reached" in page.failure
         assert np.array_equal(page.hole(), MASK > 0)
-        with serving(tmp_path / "again", "--port", first.port):
+        with serving(tmp_path / "again", port=first.port):
             page.page.click("#failure button")
             page.page.wait_for_selector("#result:not([hidden])")
 
@@ -347,10 +400,19 @@ def test_a_token_is_asked_for_once(browser: Any, tmp_path: Path) -> None:
         visiting(browser, f"http://{served.url}/") as page,
     ):
         page.page.set_input_files("#choose", given("photo.png", as_png(PHOTO)))
+        for wrong in ("wrong-words-of-a-token", ""):
+            page.page.wait_for_selector("#token[open]")
+            page.page.fill("#token input", wrong)
+            page.page.keyboard.press("Enter" if wrong else "Escape")
+        assert "asks for a token" in page.failure
+        page.page.click("#failure button")
         page.page.wait_for_selector("#token[open]")
+        assert page.page.locator("#token-wrong").is_visible()
         page.page.fill("#token input", TOKEN)
         page.page.keyboard.press("Enter")
-        page.until("document.querySelector('#photo-says').textContent.includes('was found')")
+        page.until("document.querySelector('#photo-says').textContent.startsWith('The face was found')")
+        about = served.client.get("/page/about").json()
+        assert served.client.get(about["files"]["repair.onnx"]["url"]).status_code == 401
         page.reference(as_png(OTHER))
         page.page.click("#part-mouth")
         page.fill()
@@ -362,7 +424,16 @@ def test_all_is_done_by_keyboard(visit: Page) -> None:
     visit.page.focus("#tool-brush")
     visit.page.keyboard.press("ArrowRight")
     assert visit.page.evaluate("document.activeElement.id") == "tool-eraser"
-    visit.page.keyboard.press("ArrowLeft")
+    visit.page.keyboard.press("ArrowRight")
+    visit.page.locator("photo-stage canvas").focus()
+    for key in (" ", "Shift+ArrowRight", "Shift+ArrowDown", " "):
+        visit.page.keyboard.press(key)
+    rectangle = visit.hole()
+    rows, columns = (np.nonzero(rectangle.any(axis=axis))[0] for axis in (1, 0))
+    assert rectangle[rows[0] : rows[-1], columns[0] : columns[-1]].all()
+    assert rows[-1] - rows[0] > 5
+    visit.page.click("#clear")
+    visit.tool("brush")
     visit.page.locator("photo-stage canvas").focus()
     for key in ("ArrowDown", "ArrowDown", " ", "ArrowRight", " ", "+", "-", "0"):
         visit.page.keyboard.press(key)

@@ -257,6 +257,8 @@ def test_frames_that_faces_gives_are_taken_as_they_are(client: httpx.Client, hol
     [
         ({"frame": "1,2,3"}, "x,y,side,angle"),
         ({"frame": "1,2,nan,0"}, "x,y,side,angle"),
+        ({"frame": "10,nan,50,0"}, "x,y,side,angle"),
+        ({"frame": "10,10,50,nan"}, "x,y,side,angle"),
         ({"frame": "1,2,0,0"}, "x,y,side,angle"),
         ({"frame": "-9000,2,100,0"}, "reaches out of the face's frame"),
         ({"frame": "100,100,100,0", "reference_frames": "1,2,3,4;1,2,3,4"}, "2 for 1 references"),

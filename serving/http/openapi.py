@@ -199,6 +199,7 @@ INPAINT: Schema = {
                 "description": "of the answer; else the photo's own",
             },
             "reencode": {**_TRUTH, "description": "allow a JPEG that is encoded anew, which loses a little"},
+            "opaque": {**_TRUTH, "description": "what is filled does not stay transparent"},
             "check": {**_TRUTH, "description": "say how much the fill looks like the references"},
         },
         ["photo", "reference"],

@@ -30,7 +30,7 @@ from twoface_pl.serving.mask_input import MaskOptions, adjusted, is_mostly_grey
 from twoface_pl.serving.parsing import parse_box, parse_colour, parse_pixels, parse_truth
 from twoface_pl.serving.placing import parse_frame
 from twoface_pl.serving.repair import RepairSession
-from twoface_pl.serving.target import find_target
+from twoface_pl.serving.target import find_target, opaque_in
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,7 @@ INPAINT_TEXTS = FRAMES | {
     "format",
     "reencode",
     "check",
+    "opaque",
 }  # as the command line's options of these names
 FACES_FILES, FACES_TEXTS = {"photo": 1, "mask": 1}, frozenset[str]()
 SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "TIFF": ".tiff", "WEBP": ".webp", "BMP": ".bmp"}
@@ -131,7 +132,7 @@ class People:
         for name, contents in form.files.items():
             for content in contents:
                 width, height = open_picture(content, name).size
-                left -= width * height
+                left -= width * height if name != "mask" else 0  # of the photo's size
                 if width * height > self.most_pixels:
                     most = f"{self.most_pixels / 10**6:g} megapixels"
                     raise Refusal(f"{name}: {width}x{height} is more than {most}; make it smaller", 413)
@@ -192,6 +193,8 @@ class People:
         check = "check" in texts and parse_truth(texts["check"])
         likeness = self._likeness if check else None
         frame = parse_frame(texts["frame"]) if "frame" in texts else None
+        if "opaque" in texts and parse_truth(texts["opaque"]):
+            photo = opaque_in(photo, mask)
         target = find_target(self.session, photo, mask, box, frame)
         references, given = self._references(form, seen)
         frames = place_references(self.session, references, reference_box, given) if references else []

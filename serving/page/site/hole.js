@@ -7,6 +7,7 @@
 const MOST_KEPT = 64_000_000; // bytes of history
 const HALF = 128;
 const TINT = [225, 29, 110]; // red, green and blue of what is shown of it
+const [PIXEL] = new Uint32Array(Uint8Array.of(...TINT, 255).buffer); // all four bytes of it
 
 /**
  * The smallest box with all of a mask in it; null where there is none.
@@ -51,6 +52,8 @@ export function resized(mask, from, width, height, value) {
 
 /** What is missing in a picture. Nothing counts until it is settled; then it can be undone. */
 export class Hole {
+  #count = 0; // pixels of it
+
   /**
    * @param {number} width
    * @param {number} height
@@ -84,14 +87,12 @@ export class Hole {
   }
 
   get isEmpty() {
-    return !this.mask.includes(1);
+    return this.#count === 0;
   }
 
   /** Share of the picture, 0 to 1. */
   get share() {
-    let count = 0;
-    for (const value of this.mask) count += value;
-    return count / this.mask.length;
+    return this.#count / this.mask.length;
   }
 
   /**
@@ -222,6 +223,8 @@ export class Hole {
    * @param {Uint8Array} part
    */
   #keep({ left, top, right, bottom }, part) {
+    for (const value of this.#part({ left, top, right, bottom })) this.#count -= value;
+    for (const value of part) this.#count += value;
     for (let y = top; y < bottom; y += 1) {
       const start = (y - top) * (right - left);
       this.mask.set(part.subarray(start, start + right - left), y * this.width + left);
@@ -235,7 +238,8 @@ export class Hole {
   #show({ left, top, right, bottom }, part) {
     if (right <= left || bottom <= top) return;
     const image = new ImageData(right - left, bottom - top);
-    for (let at = 0; at < part.length; at += 1) if (part[at]) image.data.set([...TINT, 255], 4 * at);
+    const pixels = new Uint32Array(image.data.buffer);
+    for (let at = 0; at < part.length; at += 1) if (part[at]) pixels[at] = PIXEL;
     this.context.putImageData(image, left, top);
   }
 }

@@ -37,7 +37,7 @@ export const buttonBy = (id) => /** @type {HTMLButtonElement} */ (document.getEl
 function button(label, press, more = {}) {
   const made = Object.assign(document.createElement("button"), { type: "button", ...more });
   if (!made.textContent) made.setAttribute("aria-label", label);
-  made.title = label;
+  if (label) made.title = label;
   made.addEventListener("click", press);
   return made;
 }
@@ -50,11 +50,12 @@ function button(label, press, more = {}) {
  * @property {(picture: Picture, number: number) => void} choose
  * @property {(tool: ToolName) => void} tool
  * @property {(part: import("./parts.js").Part) => void} part
- * @property {(files: File[]) => void} addReferences
- * @property {(files: File[]) => void} changePhoto
  */
 
 export class Panel {
+  /** @type {Map<string, unknown[]>} what a list was made of */
+  #listed = new Map();
+
   /**
    * @param {State} state
    * @param {Acts} acts
@@ -64,6 +65,7 @@ export class Panel {
     this.acts = acts;
     this.#makeTools();
     state.watch(() => this.show());
+    state.watchBusy(() => this.#showAct());
   }
 
   #makeTools() {
@@ -88,7 +90,7 @@ export class Panel {
       by(`tool-${next}`).focus();
     });
     for (const part of PARTS) {
-      const made = button(part, () => this.acts.part(part), { id: `part-${part}`, className: "small" });
+      const made = button("", () => this.acts.part(part), { id: `part-${part}`, className: "small", textContent: part });
       made.dataset.say = part;
       by("parts").append(made);
     }
@@ -97,7 +99,6 @@ export class Panel {
   show() {
     const { state } = this;
     document.body.dataset.view = state.result ? "result" : state.photo ? "edit" : "start";
-    document.body.classList.toggle("busy", state.busy !== null);
     this.#showFailure();
     this.#showPictures();
     this.#showHole();
@@ -126,7 +127,6 @@ export class Panel {
     const [left, top] = [(picture.seen.width - side) / 2, (picture.seen.height - side) / 2];
     small.getContext("2d")?.drawImage(picture.seen, left, top, side, side, 0, 0, 156, 156);
     const look = button(say("edit_frame_of", { name }), () => this.acts.show(picture));
-    look.setAttribute("aria-pressed", String(this.state.shown === picture));
     look.append(small);
     item.append(look);
     if (removable) {
@@ -136,40 +136,35 @@ export class Panel {
     return item;
   }
 
-  /**
-   * @param {string} word
-   * @param {boolean} several
-   * @param {(files: File[]) => void} take
-   */
-  #chooser(word, several, take) {
-    const label = Object.assign(document.createElement("label"), { className: "button" });
-    const input = Object.assign(document.createElement("input"), { type: "file", accept: "image/*", multiple: several });
-    input.addEventListener("change", () => take([...(input.files ?? [])]));
-    label.append(Object.assign(document.createElement("span"), { textContent: say(word) }), input);
-    return label;
-  }
-
   #showPictures() {
     const { photo, references, about } = this.state;
-    const focused = document.activeElement?.closest(".picture, .pictures label") ? document.activeElement : null;
-    const place = focused && [...(focused.closest(".pictures")?.querySelectorAll("button, input") ?? [])].indexOf(focused);
-    const list = focused?.closest(".pictures")?.id;
-    const change = this.#chooser("change_photo", false, this.acts.changePhoto);
-    change.querySelector("input")?.setAttribute("id", "change-photo");
-    by("photo-list").replaceChildren(...(photo ? [this.#thumbnail(photo, say("photo"), false)] : []), change);
+    this.#list("photo-list", photo ? [photo] : [], () => say("photo"), false);
+    this.#list("reference-list", references, (number) => `${say("references")} ${number + 1}`, true);
     by("reference-help").hidden = references.length > 0;
-    const most = about?.limits.references ?? 1;
-    const add = this.#chooser("add_reference", true, this.acts.addReferences);
-    add.querySelector("input")?.setAttribute("id", "add-reference");
-    add.hidden = references.length >= most;
-    const each = references.map((one, number) => this.#thumbnail(one, `${say("references")} ${number + 1}`, true));
-    by("reference-list").replaceChildren(...each, add);
-    if (list && place !== null && place >= 0) {
-      const now = /** @type {HTMLElement[]} */ ([...by(list).querySelectorAll("button, input")]);
-      (now[place] ?? now.at(-1))?.focus({ preventScroll: true });
-    }
+    by("add-label").hidden = references.length >= (about?.limits.references ?? 1);
     this.#showFaces("photo", photo);
     this.#showFaces("reference", references.find((one) => one === this.state.shown) ?? references.at(-1) ?? null);
+  }
+
+  /**
+   * Thumbnails before a list's chooser, made anew where the pictures or the language are others.
+   * @param {string} id
+   * @param {Picture[]} pictures
+   * @param {(number: number) => string} name
+   * @param {boolean} removable
+   */
+  #list(id, pictures, name, removable) {
+    const known = this.#listed.get(id) ?? [];
+    const now = [spoken(), ...pictures];
+    const items = () => [...by(id).querySelectorAll(".picture")];
+    if (now.length !== known.length || now.some((each, at) => each !== known[at])) {
+      this.#listed.set(id, now);
+      for (const item of items()) item.remove();
+      by(id).prepend(...pictures.map((picture, number) => this.#thumbnail(picture, name(number), removable)));
+    }
+    items().forEach((item, number) => {
+      item.firstElementChild?.setAttribute("aria-pressed", String(this.state.shown === pictures[number]));
+    });
   }
 
   /**
@@ -177,19 +172,23 @@ export class Panel {
    * @param {Picture | null} picture
    */
   #showFaces(where, picture) {
-    const count = picture?.faces.length ?? 0;
-    const word = count > 1 ? "faces_found" : count ? "one_face" : "no_face_yet";
-    const looking = this.state.busy?.word === "looking";
-    by(`${where}-says`).textContent = picture ? say(looking && !picture.frame ? "looking" : word, { count }) : "";
-    const chosen = picture?.faces.findIndex(({ frame }) => frame === picture.frame);
-    const buttons = (picture && count > 1 ? picture.faces : []).map((_, number) => {
-      const label = say("face_number", { number: number + 1 });
-      const press = () => picture && this.acts.choose(picture, number);
-      const made = button(label, press, { className: "small", textContent: label });
-      made.setAttribute("aria-pressed", String(number === chosen));
-      return made;
+    const faces = picture?.faces ?? [];
+    const word = faces.length > 1 ? "faces_found" : faces.length ? "one_face" : picture?.frame ? "frame_by_hand" : "no_face_yet";
+    by(`${where}-says`).textContent = picture ? say(picture.looked ? word : "not_looked", { count: faces.length }) : "";
+    const now = [spoken(), ...faces];
+    const known = this.#listed.get(where) ?? [];
+    const made = by(`${where}-faces`);
+    if (now.length !== known.length || now.some((each, at) => each !== known[at])) {
+      this.#listed.set(where, now);
+      made.replaceChildren(...(faces.length > 1 ? faces : []).map((_, number) => {
+        const label = say("face_number", { number: number + 1 });
+        const press = () => picture && this.acts.choose(picture, number);
+        return button("", press, { className: "small", textContent: label });
+      }));
+    }
+    [...made.children].forEach((each, number) => {
+      each.setAttribute("aria-pressed", String(faces[number].frame === picture?.frame));
     });
-    by(`${where}-faces`).replaceChildren(...buttons);
   }
 
   #showHole() {
@@ -224,26 +223,26 @@ export class Panel {
     figure.textContent = cosine === null ? "" : say("likeness_figure", { cosine: shown(cosine) });
     by("likeness").hidden = cosine === null;
     by("likeness-help").textContent = say(cosine === null ? "likeness_unknown" : "likeness_help", { same: shown(same) });
-    by("remarks").replaceChildren(...remarks.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+    by("remarks").replaceChildren(...remarks.map((text) => Object.assign(document.createElement("li"), { textContent: text, lang: "en" })));
     const download = /** @type {HTMLAnchorElement} */ (by("download"));
     Object.assign(download, { href: result.address, download: result.name });
     by("marked").textContent = say(result.place === "browser" ? "marked_browser" : "marked");
   }
 
   #showAct() {
-    const { state } = this;
-    const { busy, missing } = state;
+    const { busy, missing } = this.state;
+    const focused = document.activeElement;
     by("busy").hidden = !busy;
     buttonBy("fill").hidden = Boolean(busy);
     buttonBy("fill").disabled = missing !== null;
+    if (busy && focused === by("fill")) by("cancel").focus({ preventScroll: true });
+    if (!busy && focused === by("cancel")) by("fill").focus({ preventScroll: true });
     by("missing").textContent = !busy && missing ? say(missing) : "";
-    if (busy) {
-      const share = busy.share === undefined ? "" : Math.round(100 * busy.share);
-      by("busy-says").textContent = say(busy.word, { share });
-      const bar = /** @type {HTMLProgressElement} */ (by("progress"));
-      bar.setAttribute("aria-label", say(busy.word, { share }));
-      if (busy.share === undefined) bar.removeAttribute("value");
-      else bar.value = busy.share;
-    }
+    if (!busy) return;
+    if (by("busy-says").textContent !== say(busy.word)) by("busy-says").textContent = say(busy.word);
+    const bar = /** @type {HTMLProgressElement} */ (by("progress"));
+    bar.setAttribute("aria-label", say(busy.word));
+    if (busy.share === undefined) bar.removeAttribute("value");
+    else bar.value = busy.share;
   }
 }

@@ -6,6 +6,7 @@ import { Failure } from "./failure.js";
 /** @typedef {{width: number, height: number}} Size */
 
 export const LARGEST_SEEN = 2048; // pixels a side of what is worked on
+const HALF = 127; // of a level: above it is white
 const HEAD = 262_144; // bytes, in which the size stands
 const NAMES = /** @type {const} */ ({ jpeg: "image/jpeg", png: "image/png", webp: "image/webp" });
 
@@ -22,6 +23,7 @@ const NAMES = /** @type {const} */ ({ jpeg: "image/jpeg", png: "image/png", webp
  * @property {import("./engines/engine.js").Found[]} faces
  * @property {Frame | null} frame at full size, of the face that is meant.
  * @property {boolean} byHand whether somebody chose it.
+ * @property {boolean} looked whether faces were looked for.
  */
 
 /**
@@ -121,7 +123,8 @@ async function decoded(file, kind) {
  */
 function clearPart(context, { width, height }) {
   const { data } = context.getImageData(0, 0, width, height);
-  const clear = Uint8Array.from({ length: width * height }, (_, at) => (data[4 * at + 3] < 255 ? 1 : 0));
+  const clear = new Uint8Array(width * height);
+  for (let at = 0; at < clear.length; at += 1) if (data[4 * at + 3] < 255) clear[at] = 1;
   return clear.includes(1) ? clear : null;
 }
 
@@ -147,7 +150,7 @@ export async function openPicture(file, limits) {
   context.drawImage(bitmap, 0, 0, seen.width, seen.height);
   bitmap.close();
   const clear = kind === "jpeg" ? null : clearPart(context, seen);
-  return { name: file.name, file, width, height, seen, factor, clear, faces: [], frame: null, byHand: false };
+  return { name: file.name, file, width, height, seen, factor, clear, faces: [], frame: null, byHand: false, looked: false };
 }
 
 /**
@@ -162,7 +165,9 @@ export async function openMask(file, { width, height }, limits) {
   const bitmap = await decoded(file, await check(file, limits));
   const off = Math.abs(bitmap.width / bitmap.height / (width / height) - 1);
   if (off > 1.5 / Math.min(width, height, bitmap.width, bitmap.height)) {
-    throw new Failure("mask_shape", { width: bitmap.width, height: bitmap.height });
+    const size = { width: bitmap.width, height: bitmap.height };
+    bitmap.close();
+    throw new Failure("mask_shape", size);
   }
   const canvas = new OffscreenCanvas(width, height);
   const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
@@ -170,11 +175,18 @@ export async function openMask(file, { width, height }, limits) {
   context.drawImage(bitmap, 0, 0, width, height);
   bitmap.close();
   const { data } = context.getImageData(0, 0, width, height);
-  return Uint8Array.from({ length: width * height }, (_, at) => {
-    const [red, green, blue, alpha] = data.subarray(4 * at, 4 * at + 4);
-    return alpha > 127 && red + green + blue > 3 * 127 ? 1 : 0;
-  });
+  const mask = new Uint8Array(width * height);
+  for (let at = 0, from = 0; at < mask.length; at += 1, from += 4) {
+    if (data[from + 3] > HALF && data[from] + data[from + 1] + data[from + 2] > 3 * HALF) mask[at] = 1;
+  }
+  return mask;
 }
+
+/**
+ * A file's name without what says its kind.
+ * @param {string} name
+ */
+export const stem = (name) => name.replace(/\.[^.]*$/, "") || "photo";
 
 /**
  * A picture as it is looked for faces in: the file, or a smaller one where it is large.

@@ -16,7 +16,7 @@ import { corners, fromUnit } from "./geometry.js";
  * @property {Frame | null} frame of the face that is meant.
  * @property {boolean} handles whether it can be moved just now.
  * @property {Frame[]} others of faces that are not meant.
- * @property {{image: CanvasImageSource, before: CanvasImageSource, box: Box} | null} filled
+ * @property {{image: ImageBitmap, before: ImageBitmap, box: Box} | null} filled
  *   its surroundings as sharp as they are, before and after.
  * @property {number} split share of the width that is shown as it was before.
  */
@@ -45,7 +45,7 @@ export class PhotoStage extends HTMLElement {
   /** @type {Scene | null} */
   #scene = null;
   /** @type {Tool | null} */
-  tool = null;
+  #tool = null;
   /** @type {Point | null} */
   point = null; // of the keyboard, in the picture
   /** @type {Point | null} */
@@ -73,6 +73,17 @@ export class PhotoStage extends HTMLElement {
     for (const end of ["pointerup", "pointercancel"]) {
       this.canvas.addEventListener(end, (event) => this.#up(/** @type {PointerEvent} */ (event), end === "pointerup"));
     }
+  }
+
+  get tool() {
+    return this.#tool;
+  }
+
+  /** @param {Tool | null} tool */
+  set tool(tool) {
+    if (this.#drawing) this.#tool?.cancel(); // what it had begun
+    this.#drawing = false;
+    this.#tool = tool;
   }
 
   get scene() {

@@ -45,13 +45,26 @@ export class State {
   split = 0.5;
   /** @type {Set<() => void>} */
   #watchers = new Set();
+  /** @type {Set<() => void>} */
+  #listeners = new Set();
 
   /** @param {() => void} watcher */
   watch(watcher) {
     this.#watchers.add(watcher);
   }
 
-  /** @param {Partial<Omit<State, "watch" | "change">>} [now] */
+  /** @param {() => void} watcher of what is being done alone. */
+  watchBusy(watcher) {
+    this.#listeners.add(watcher);
+  }
+
+  /** @param {Progress} busy */
+  tell(busy) {
+    this.busy = busy;
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** @param {Partial<State>} [now] */
   change(now = {}) {
     Object.assign(this, now);
     for (const watcher of this.#watchers) watcher();
@@ -62,11 +75,24 @@ export class State {
     const hole = new Hole(photo.seen.width, photo.seen.height);
     if (photo.clear) hole.replace(photo.clear);
     this.forgetResult();
-    this.change({ photo, shown: photo, hole, failure: null });
+    this.change({ photo, shown: photo, hole, tool: "brush", failure: null });
+  }
+
+  /**
+   * Put a picture on the stage, to work on it.
+   * @param {Picture} picture
+   * @param {ToolName} [tool]
+   */
+  show(picture, tool = picture === this.photo ? "brush" : "frame") {
+    this.forgetResult();
+    this.change({ shown: picture, tool });
   }
 
   forgetResult() {
-    if (this.result) URL.revokeObjectURL(this.result.address);
+    if (!this.result) return;
+    URL.revokeObjectURL(this.result.address);
+    this.result.sharp?.image.close();
+    this.result.sharp?.before.close();
     this.result = null;
   }
 
@@ -78,6 +104,6 @@ export class State {
     if (!this.photo) return "needs_photo";
     if (!this.references.length) return "needs_reference";
     if (!this.hole || this.hole.isEmpty) return "needs_hole";
-    return this.references.every((each) => each.frame) ? null : "needs_frame";
+    return null;
   }
 }

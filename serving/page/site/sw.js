@@ -17,8 +17,8 @@ async function fresh(request) {
   const cache = await caches.open(CACHE);
   try {
     const answer = await fetch(request);
-    if (answer.ok) await cache.put(request, answer.clone());
-    return answer;
+    if (answer.ok) await cache.put(request, answer.clone()).catch(() => undefined); // a full disk is no fault of the page
+    return answer.status < 500 ? answer : ((await cache.match(request)) ?? answer);
   } catch (error) {
     const kept = await cache.match(request);
     if (kept) return kept;

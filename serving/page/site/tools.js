@@ -86,7 +86,8 @@ function outlined(hole, grow, changed) {
  * @returns {((point: Point) => Frame) | null} null: it did not.
  */
 export function hold(start, from, reach) {
-  const near = ([x, y] = /** @type {Point} */ ([0, 0])) => Math.hypot(x - from[0], y - from[1]) <= reach;
+  const most = Math.min(reach, start.side / 4); // else a small frame could not be moved
+  const near = ([x, y] = /** @type {Point} */ ([0, 0])) => Math.hypot(x - from[0], y - from[1]) <= most;
   const turn = ([x, y] = /** @type {Point} */ ([0, 0])) => (Math.atan2(y - start.y, x - start.x) * 180) / Math.PI;
   const away = ([x, y] = /** @type {Point} */ ([0, 0])) => Math.hypot(x - start.x, y - start.y);
   if (near(leverOf(start))) return (point) => ({ ...start, angle: start.angle + turn(point) - turn(from) });

@@ -1,5 +1,6 @@
 // What the page says, in the browser's language.
 
+import { keep, kept } from "./kept.js";
 import en from "./words/en.js";
 import es from "./words/es.js";
 
@@ -7,12 +8,10 @@ export const LANGUAGES = /** @type {Record<string, {name: string, words: Record<
   en: { name: "English", words: en },
   es: { name: "Español", words: es },
 });
-const KEPT = "two-face-language";
 
 /** @returns {string} */
 function preferred() {
-  const kept = localStorage.getItem(KEPT);
-  const wanted = [kept, ...navigator.languages].map((each) => (each ?? "").slice(0, 2).toLowerCase());
+  const wanted = [kept("language"), ...navigator.languages].map((each) => each.slice(0, 2).toLowerCase());
   return wanted.find((each) => each in LANGUAGES) ?? "en";
 }
 
@@ -39,7 +38,7 @@ export function spoken() {
  * @param {ParentNode} [root]
  */
 export function speak(chosen, root = document) {
-  if (chosen) localStorage.setItem(KEPT, chosen);
+  if (chosen) keep("language", chosen);
   language = chosen ?? preferred();
   document.documentElement.lang = language;
   for (const element of root.querySelectorAll("[data-say]")) {

@@ -22,9 +22,11 @@ class Desk {
    * @param {any} order
    * @param {AbortSignal} signal
    * @param {(progress: Progress) => void} tell
+   * @param {Transferable[]} [moved] what of it the page needs no more.
    * @returns {Promise<any>}
    */
-  ask(order, signal, tell) {
+  ask(order, signal, tell, moved = []) {
+    signal.throwIfAborted();
     const worker = (this.#worker ??= new Worker(WORKER, { type: "module" }));
     return new Promise((resolve, reject) => {
       const end = () => {
@@ -40,7 +42,10 @@ class Desk {
       worker.onmessage = ({ data }) => {
         if (data.tell) return tell(data.tell);
         end();
-        if (data.failure) return reject(new Failure(data.failure.word, data.failure.values));
+        if (data.failure) {
+          this.close(); // whatever it left behind
+          return reject(new Failure(data.failure.word, data.failure.values));
+        }
         this.provider = data.provider ?? this.provider;
         return resolve(data.answer);
       };
@@ -49,7 +54,7 @@ class Desk {
         this.close();
         reject(new Failure("browser_failed", { said: event.message || "worker" }));
       };
-      worker.postMessage(order);
+      worker.postMessage(order, moved);
     });
   }
 
@@ -86,7 +91,7 @@ export function browserEngine(about, token) {
     const told = (/** @type {number} */ share) => tell({ word: "loading_model", share });
     const content = await modelFile(about.files[name], current, token(), signal, told);
     tell({ word: "loading_runtime" });
-    await desk.ask({ open: name, content }, signal, tell);
+    await desk.ask({ open: name, content }, signal, tell, [content.buffer]);
     opened.add(name);
   }
 
@@ -120,7 +125,7 @@ export function browserEngine(about, token) {
       const whole = resized(mask, photo.seen.width, photo.width, photo.height, 1);
       const others = references.map((each) => ({ file: each.picture.file, frame: each.frame }));
       const order = { fill: { file: photo.file, frame }, mask: whole, references: others, landmarks: about.landmarks };
-      const { file, cosine } = await desk.ask(order, signal, tell);
+      const { file, cosine } = await desk.ask(order, signal, tell, [whole.buffer]);
       return { file, cosine, remarks: [] };
     },
   };

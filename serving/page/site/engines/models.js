@@ -1,6 +1,7 @@
 // Files of the model and of the runtime, kept by the browser under the checksum that they have.
 
 import { Failure } from "../failure.js";
+import { ask } from "./server.js";
 
 const CACHE = "two-face-models";
 
@@ -25,7 +26,9 @@ async function received(answer, bytes, tell) {
   let have = 0;
   const reader = /** @type {ReadableStream<Uint8Array>} */ (answer.body).getReader();
   for (;;) {
-    const { done, value } = await reader.read();
+    const { done, value } = await reader.read().catch((error) => {
+      throw error.name === "AbortError" ? error : new Failure("model_missing"); // it broke off
+    });
     if (done) break;
     if (have + value.length > bytes) throw new Failure("model_changed");
     content.set(value, have);
@@ -49,14 +52,9 @@ export async function modelFile({ url, bytes, sha256 }, current, token, signal, 
   const cache = await kept();
   const known = await cache?.match(url);
   if (known) return new Uint8Array(await known.arrayBuffer());
-  /** @type {Record<string, string>} */
-  const headers = token ? { Authorization: `Bearer ${token}` } : {};
-  const answer = await fetch(url, { headers, signal }).catch((error) => {
-    if (signal.aborted) throw error;
-    throw new Failure("offline");
+  const answer = await ask(url, { signal }, token).catch((error) => {
+    throw error.word === "refused" ? new Failure("model_changed") : error;
   });
-  if (answer.status === 401) throw new Failure("needs_token");
-  if (!answer.ok) throw new Failure(answer.status === 404 ? "model_changed" : "model_missing");
   const content = await received(answer, bytes, tell);
   if (crypto.subtle && (await sumOf(content)) !== sha256) throw new Failure("model_changed");
   if (!cache) return content;

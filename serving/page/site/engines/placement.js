@@ -14,6 +14,7 @@ import { cut, knife } from "./cut.js";
 export const SIZE = 64; // pixels a side of a window
 const GREY = 128; // in place of what cannot be seen
 const [HOLE, SEEN] = [255, 128]; // the fourth channel; 0 outside of the picture
+const [OPAQUE, LEVELS] = [0xff000000, 0x00010101]; // four bytes of a pixel, of which three are one level
 const [EYE_DISTANCE, EYE_LINE] = [0.2, 0.4]; // of a face that lies as it should, in shares of the window
 /** @type {Point[]} landmarks of a mean frontal face, in eye distances from between the eyes */
 const MEAN = [[-0.5, 0], [0.5, 0], [0, 0.59], [-0.445, 1.09], [0.445, 1.09]];
@@ -38,12 +39,11 @@ export class Windows {
    */
   constructor(bitmap, mask) {
     const { width, height } = bitmap;
-    const states = new ImageData(width, height);
-    const cover = new ImageData(width, height);
+    const [states, cover] = [new ImageData(width, height), new ImageData(width, height)];
+    const [state, grey] = [new Uint32Array(states.data.buffer), new Uint32Array(cover.data.buffer)];
     for (let at = 0; at < mask.length; at += 1) {
-      const state = mask[at] ? HOLE : SEEN;
-      states.data.set([state, state, state, 255], 4 * at);
-      if (mask[at]) cover.data.set([GREY, GREY, GREY, 255], 4 * at);
+      state[at] = OPAQUE | (LEVELS * (mask[at] ? HOLE : SEEN));
+      if (mask[at]) grey[at] = OPAQUE | (LEVELS * GREY);
     }
     const canvas = (/** @type {ImageData} */ image) => {
       const made = new OffscreenCanvas(width, height);

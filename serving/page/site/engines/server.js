@@ -21,6 +21,7 @@ const STATUSES = { 401: "needs_token", 413: "too_large", 429: "busy", 501: "cann
  */
 export async function ask(path, options, token) {
   const headers = new Headers(options.headers);
+  if (!/^[\x21-\x7e]*$/.test(token)) throw new Failure("needs_token"); // no header can hold it
   if (token) headers.set("Authorization", `Bearer ${token}`);
   let answer;
   try {
@@ -51,7 +52,10 @@ function found(faces, factor) {
  * @param {string} type
  */
 function fileOf(text, type) {
-  return new Blob([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))], { type });
+  const letters = atob(text);
+  const bytes = new Uint8Array(letters.length);
+  for (let at = 0; at < bytes.length; at += 1) bytes[at] = letters.charCodeAt(at);
+  return new Blob([bytes], { type });
 }
 
 /**
@@ -86,17 +90,19 @@ export function serverEngine(about, token) {
       const { width, height } = photo;
       form.append("photo", photo.file, "photo");
       for (const { picture } of references) form.append("reference", picture.file, "reference");
-      // What is transparent is the hole where there is no mask; with one it would stay transparent.
-      if (!photo.clear?.every((value, at) => value === mask[at])) {
-        const whole = resized(mask, photo.seen.width, width, height, 255);
-        form.append("mask", await encodePng(width, height, whole), "mask.png");
-      }
+      const whole = resized(mask, photo.seen.width, width, height, 255);
+      form.append("mask", await encodePng(width, height, whole), "mask.png");
+      if (photo.clear) form.append("opaque", "true"); // what is filled does not stay transparent
       form.append("frame", frameText(frame));
       form.append("reference_frames", references.map((each) => frameText(each.frame)).join(";"));
       if (about.checks) form.append("check", "true");
       tell({ word: "filling" });
       const headers = { Accept: "application/json" };
-      const answer = await (await ask("/inpaint", { method: "POST", body: form, headers, signal }, token())).json();
+      const told = await ask("/inpaint", { method: "POST", body: form, headers, signal }, token());
+      const answer = await told.json().catch((error) => {
+        if (signal.aborted) throw error;
+        throw new Failure("offline"); // it broke off
+      });
       return {
         file: fileOf(answer.picture, answer.media),
         cosine: answer.likeness?.cosine ?? null,

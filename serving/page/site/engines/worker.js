@@ -3,7 +3,7 @@
 import { Windows, placeUnderHole, SIZE as WINDOW } from "./placement.js";
 import { likenessOf } from "./likeness.js";
 import { Failure } from "../failure.js";
-import { fitFrame, fromUnit, surroundings } from "../geometry.js";
+import { fitFrame, fromUnit, surroundings, toUnit } from "../geometry.js";
 import { boundingBox } from "../hole.js";
 import { exifOf } from "../metadata.js";
 import { encodePng, exifChunk, xmpChunk } from "../png.js";
@@ -14,6 +14,7 @@ import { encodePng, exifChunk, xmpChunk } from "../png.js";
 
 const PROVIDER = "wasm"; // one, by name: there is nothing to fall back on unnoticed
 const SURE = 0.998; // of a face, else the picture may lie on its side
+const DETECTED_SURELY = 0.97; // of a face under a hole, which the placement is not sure of
 const MARK =
   '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">' +
   '<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" Iptc4xmpExt:' +
@@ -153,7 +154,12 @@ async function underHole(file, mask, canonical) {
   const landmarks = hole && (await placeUnderHole(placing, new Windows(bitmap, mask), hole));
   bitmap.close();
   if (landmarks) return [{ confidence: 1, frame: fitFrame(canonical, landmarks) }];
-  return faces(file, mask, canonical);
+  if (!hole) return [];
+  const middle = /** @type {Point} */ ([(hole.left + hole.right) / 2, (hole.top + hole.bottom) / 2]);
+  const found = await faces(file, mask, canonical);
+  return found.filter(({ confidence, frame }) => {
+    return confidence >= DETECTED_SURELY && toUnit(frame, middle).every((share) => share >= 0 && share <= 1);
+  });
 }
 
 /** @type {import("./placement.js").Network} */
