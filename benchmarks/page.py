@@ -27,7 +27,6 @@ from playwright.sync_api import sync_playwright
 
 from twoface_pl.data.synthetic import synthetic_photo
 
-SITE = Path(__file__).parents[1] / "serving" / "page" / "site"
 PERSON = 24  # a drawn face that the detector is sure of
 FRAME = 0.57  # of such a photo's side, that of its face's frame
 SIZES = (128, 768)  # of that frame, in pixels
@@ -130,17 +129,17 @@ def memory() -> float:
 
 
 def print_start(browser: Any, base: str) -> None:
-    files = [path for path in SITE.rglob("*") if path.is_file() and not {"vendor", "samples"} & {*path.parts}]
-    print(
-        f"page without model and runtime: {sum(path.stat().st_size for path in files) / 1e3:.0f} KB, {len(files)} files"
-    )
     context = browser.new_context()
     for visit in ("first", "second"):
         page = context.new_page()
+        answers: list[Any] = []
+        page.on("response", answers.append)
         start = time.perf_counter()
         page.goto(base)
         until(page, "document.querySelector('#place-says').textContent !== ''")
-        print(f"{visit} visit: usable after {time.perf_counter() - start:.2f} s")
+        took = time.perf_counter() - start
+        weight = sum(len(answer.body()) for answer in answers if answer.ok)
+        print(f"{visit} visit: {weight / 1e3:.0f} KB in {len(answers)} files, usable after {took:.2f} s")
         page.close()
     context.close()
 

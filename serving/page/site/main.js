@@ -38,7 +38,7 @@ async function fill() {
     return;
   }
   by("download").focus({ preventScroll: true });
-  by("result").scrollIntoView({ block: "nearest" });
+  by("result").scrollIntoView({ block: "start" });
 }
 
 function saveMask() {
