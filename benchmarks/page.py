@@ -133,7 +133,7 @@ def print_start(browser: Any, base: str) -> None:
     for visit in ("first", "second"):
         page = context.new_page()
         answers: list[Any] = []
-        page.on("response", answers.append)
+        page.on("response", lambda answer, answers=answers: answers.append(answer))
         start = time.perf_counter()
         page.goto(base)
         until(page, "document.querySelector('#place-says').textContent !== ''")
