@@ -27,6 +27,7 @@ def _shapes(values: Values) -> dict[str, tuple[str, list[int]]]:
 
 
 def _repairs(session: RepairSession) -> Repairs:
+    content = session.path.read_bytes()
     rows, columns = np.nonzero(session.default_mask)
     corners = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]) / session.image_size
     try:
@@ -35,7 +36,8 @@ def _repairs(session: RepairSession) -> Repairs:
         recogniser = None
     return Repairs(
         str(session.path),
-        hashlib.sha256(session.path.read_bytes()).hexdigest(),
+        len(content),
+        hashlib.sha256(content).hexdigest(),
         session.facts.canonical.tolist(),
         corners.tolist(),
         min(session.facts.references or MOST_REFERENCES, MOST_REFERENCES),

@@ -121,7 +121,7 @@ def _model_files(served: Served) -> dict[str, _ModelFile]:
     if (repairs := served.repairs) is None:
         return {}
     path = Path(repairs.file)
-    files = {**_of_the_package(), path.name: _ModelFile(path, path.stat().st_size, repairs.sha256)}
+    files = {**_of_the_package(), path.name: _ModelFile(path, repairs.bytes, repairs.sha256)}
     return files | (_recogniser(repairs.recogniser) if repairs.recogniser is not None else {})
 
 

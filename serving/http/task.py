@@ -79,7 +79,8 @@ class Repairs:
     """How photos of any size are repaired, for those who do it themselves with the same file."""
 
     file: str  # repair.onnx
-    sha256: str  # of all its bytes
+    bytes: int  # of it
+    sha256: str  # of all of them
     landmarks: list[list[float]]  # of a mean face, in shares of the frame
     hole: list[float]  # about the default hole: left, top, right, bottom, in shares of the frame
     references: int  # the most that it takes

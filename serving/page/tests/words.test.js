@@ -17,8 +17,8 @@ test("every word that the page names is there, and no other", () => {
   const files = ["index.html", ...readdirSync(SITE).filter((name) => name.endsWith(".js") && name !== "sw.js"),
     ...readdirSync(new URL("engines/", SITE)).map((name) => `engines/${name}`)];
   const text = files.map((name) => readFileSync(new URL(name, SITE), "utf8")).join("\n");
-  const named = [...text.matchAll(/data-say(?:-label)?="(\w+)"/g), ...text.matchAll(/(?:Failure|say)\("(\w+)"/g)];
-  for (const [, name] of named) assert.ok(name in en, name);
-  const made = /^(looks|place|token)_|^(start|or)_/;
-  for (const name of Object.keys(en)) assert.ok(made.test(name) || text.includes(`"${name}"`) || new RegExp(`\\b${name}:`).test(text), name);
+  const patterns = [/data-say(?:-label)?="(\w+)"/g, /(?:Failure|say|attempt)\("(\w+)"/g, /\bword(?: =|:) "(\w+)"/g];
+  for (const pattern of patterns) for (const [, name] of text.matchAll(pattern)) assert.ok(name in en, name);
+  const made = /^(looks|place)_/; // of two parts
+  for (const name of Object.keys(en)) assert.ok(made.test(name) || text.includes(`"${name}"`), name);
 });
