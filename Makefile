@@ -39,7 +39,7 @@ evaluate: $(STAMP) ## figures of a checkpoint: ARGS="checkpoint=runs/<run>/best.
 export-onnx: $(STAMP) ## a checkpoint to ONNX: ARGS="checkpoint=runs/<run>/best.ckpt"
 	$(BIN)/twoface export $(ARGS)
 
-page: $(STAMP) ## let browsers fill by themselves: onnxruntime's WebAssembly beside the web page, from npm
+page: ## let browsers fill by themselves: onnxruntime's WebAssembly beside the web page, from npm
 	npm ci --prefix serving/page
 	mkdir -p $(VENDOR)
 	cd serving/page/node_modules/onnxruntime-web/dist && cp $(RUNTIME) $(abspath $(VENDOR))
