@@ -31,6 +31,20 @@ export function boundingBox(mask, width) {
 }
 
 /**
+ * The part of a mask in a box.
+ * @param {Uint8Array} mask
+ * @param {number} width of the mask.
+ * @param {Box} box
+ */
+export function partOf(mask, width, { left, top, right, bottom }) {
+  const part = new Uint8Array((right - left) * (bottom - top));
+  for (let y = top; y < bottom; y += 1) {
+    part.set(mask.subarray(y * width + left, y * width + right), (y - top) * (right - left));
+  }
+  return part;
+}
+
+/**
  * A mask at another size: of each pixel, what lies nearest.
  * @param {Uint8Array} mask
  * @param {number} from its width
@@ -176,7 +190,7 @@ export class Hole {
     const drawn = this.context.getImageData(box.left, box.top, width, height).data;
     const after = new Uint8Array(width * height);
     for (let at = 0; at < after.length; at += 1) after[at] = drawn[4 * at + 3] >= HALF ? 1 : 0;
-    const before = this.#part(box);
+    const before = partOf(this.mask, this.width, box);
     this.#show(box, after);
     if (before.every((value, at) => value === after[at])) return;
     this.#keep(box, after);
@@ -189,7 +203,7 @@ export class Hole {
 
   /** What was drawn since then is forgotten. */
   forget() {
-    if (this.touched) this.#show(this.touched, this.#part(this.touched));
+    if (this.touched) this.#show(this.touched, partOf(this.mask, this.width, this.touched));
     this.touched = null;
   }
 
@@ -209,21 +223,12 @@ export class Hole {
     this.#show(change.box, change.after);
   }
 
-  /** @param {Box} box */
-  #part({ left, top, right, bottom }) {
-    const part = new Uint8Array((right - left) * (bottom - top));
-    for (let y = top; y < bottom; y += 1) {
-      part.set(this.mask.subarray(y * this.width + left, y * this.width + right), (y - top) * (right - left));
-    }
-    return part;
-  }
-
   /**
    * @param {Box} box
    * @param {Uint8Array} part
    */
   #keep({ left, top, right, bottom }, part) {
-    for (const value of this.#part({ left, top, right, bottom })) this.#count -= value;
+    for (const value of partOf(this.mask, this.width, { left, top, right, bottom })) this.#count -= value;
     for (const value of part) this.#count += value;
     for (let y = top; y < bottom; y += 1) {
       const start = (y - top) * (right - left);

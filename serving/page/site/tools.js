@@ -1,7 +1,8 @@
 // What a pointer does on the picture: it paints the hole, or moves the face's frame. Lengths in pixels of what is seen.
 
+import { outline, ring } from "./drawing.js";
 import { corners, toUnit } from "./geometry.js";
-import { leverOf, outline, ring } from "./stage.js";
+import { leverOf } from "./stage.js";
 
 /** @typedef {import("./geometry.js").Point} Point */
 /** @typedef {import("./geometry.js").Frame} Frame */

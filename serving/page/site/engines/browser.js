@@ -114,7 +114,6 @@ export function browserEngine(about, token) {
   }
 
   return {
-    place: "browser",
     runsOn: () => desk.provider,
     faces: (picture, signal, tell) => faces(picture, null, signal, tell),
     underHole: faces,

@@ -31,7 +31,6 @@
 
 /**
  * @typedef {object} Engine
- * @property {"server" | "browser"} place
  * @property {() => string} runsOn what really computes.
  * @property {(picture: Picture, signal: AbortSignal, tell: (progress: Progress) => void) => Promise<Found[]>} faces
  * @property {(order: Order, signal: AbortSignal, tell: (progress: Progress) => void) => Promise<Filled>} fill

@@ -65,7 +65,6 @@ function fileOf(text, type) {
  */
 export function serverEngine(about, token) {
   return {
-    place: "server",
     runsOn: () => about.provider.replace("ExecutionProvider", ""),
 
     async faces(picture, signal) {

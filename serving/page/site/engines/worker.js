@@ -2,9 +2,10 @@
 
 import { Windows, placeUnderHole, SIZE as WINDOW } from "./placement.js";
 import { likenessOf } from "./likeness.js";
+import { coloursOf, flattened, isOpaque, pixelsOf, withoutAlpha } from "./pixels.js";
 import { Failure } from "../failure.js";
 import { fitFrame, fromUnit, surroundings, toUnit } from "../geometry.js";
-import { boundingBox } from "../hole.js";
+import { boundingBox, partOf } from "../hole.js";
 import { exifOf } from "../metadata.js";
 import { encodePng, exifChunk, xmpChunk } from "../png.js";
 
@@ -48,69 +49,10 @@ async function open(name, content) {
 
 const provider = () => (ort ? `WebAssembly × ${ort.env.wasm.numThreads}` : "WebAssembly");
 
-/** @param {Uint8ClampedArray} colours */
-function isOpaque(colours) {
-  for (let at = 3; at < colours.length; at += 4) if (colours[at] < 255) return false;
-  return true;
-}
-
-/** @param {Uint8ClampedArray} colours red, green, blue and alpha. */
-function withoutAlpha(colours) {
-  const pixels = new Uint8Array((colours.length / 4) * 3);
-  for (let at = 0, from = 0; at < pixels.length; at += 3, from += 4) {
-    pixels[at] = colours[from];
-    pixels[at + 1] = colours[from + 1];
-    pixels[at + 2] = colours[from + 2];
-  }
-  return pixels;
-}
-
-/**
- * A part of a picture: red, green, blue and alpha, 8 bits.
- * @param {ImageBitmap} bitmap
- * @param {Box} box
- */
-function coloursOf(bitmap, { left, top, right, bottom }) {
-  const [width, height] = [right - left, bottom - top];
-  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (
-    new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true })
-  );
-  context.drawImage(bitmap, -left, -top);
-  return context.getImageData(0, 0, width, height).data;
-}
-
-/**
- * The same, red, green and blue alone.
- * @param {ImageBitmap} bitmap
- * @param {Box} box
- */
-function pixelsOf(bitmap, box) {
-  return { pixels: withoutAlpha(coloursOf(bitmap, box)), width: box.right - box.left, height: box.bottom - box.top };
-}
-
 const whole = (/** @type {ImageBitmap} */ { width, height }) => ({ left: 0, top: 0, right: width, bottom: height });
 const upright = (/** @type {Blob} */ file) => createImageBitmap(file, { imageOrientation: "from-image" });
 const sizes = (/** @type {number[]} */ numbers, /** @type {number[]} */ shape) =>
   new ort.Tensor("int64", BigInt64Array.from(numbers, BigInt), shape);
-
-/**
- * What a hole shows does not count: it gets the mean colour of what is about it.
- * @param {Uint8Array} pixels
- * @param {Uint8Array} mask
- * @param {number} width
- */
-function flattened(pixels, mask, width) {
-  const mean = [0, 0, 0];
-  let count = 0;
-  for (let at = 0; at < mask.length; at += 1) {
-    const isRim = !mask[at] && (mask[at - 1] || mask[at + 1] || mask[at - width] || mask[at + width]);
-    if (!isRim) continue;
-    count += 1;
-    for (let colour = 0; colour < 3; colour += 1) mean[colour] += pixels[3 * at + colour];
-  }
-  if (!count) return;
-  for (let at = 0; at < mask.length; at += 1) if (mask[at]) pixels.set(mean.map((sum) => sum / count), 3 * at);
-}
 
 /**
  * @param {Blob} file
@@ -200,19 +142,6 @@ function together(pictures) {
 }
 
 /**
- * @param {Uint8Array} mask of a whole picture
- * @param {number} width
- * @param {Box} box
- */
-function maskPart(mask, width, { left, top, right, bottom }) {
-  const part = new Uint8Array((right - left) * (bottom - top));
-  for (let row = top; row < bottom; row += 1) {
-    part.set(mask.subarray(row * width + left, row * width + right), (row - top) * (right - left));
-  }
-  return part;
-}
-
-/**
  * A part of a picture, for the recogniser.
  * @param {Uint8ClampedArray<ArrayBuffer>} colours
  * @param {Box} part
@@ -263,7 +192,7 @@ async function fill({ file, frame }, mask, references, canonical) {
   const hole = boundingBox(mask, width);
   if (!hole) throw new Failure("needs_hole");
   const box = surroundings(frame, width, height, hole);
-  const [photo, part] = [pixelsOf(bitmap, box), maskPart(mask, width, box)];
+  const [photo, part] = [pixelsOf(bitmap, box), partOf(mask, width, box)];
   const others = [];
   const portraits = [];
   const marks = [];
