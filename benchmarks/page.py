@@ -10,12 +10,9 @@ import argparse
 import io
 import os
 import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,35 +21,23 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from playwright.sync_api import sync_playwright
+from serve import SERVE, free_port, server
 
 from twoface_pl.data.synthetic import synthetic_photo
 
 PERSON = 24  # a drawn face that the detector is sure of
 FRAME = 0.57  # of such a photo's side, that of its face's frame
 SIZES = (128, 768)  # of that frame, in pixels
+USABLE = "document.querySelector('#place-says').textContent !== ''"
 MOST = 120_000  # milliseconds
 
 
 @contextmanager
 def serving() -> Iterator[str]:
     """The server; its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "twoface_pl.cli", "serve", "--device", "cpu", "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    base = f"http://127.0.0.1:{port}/"
-    try:
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(base + "healthz").close()
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield base
-    finally:
-        process.terminate()
-        process.wait(30)
+    port = free_port()
+    with server([sys.executable, *SERVE, "--port", str(port)], port, "/healthz"):
+        yield f"http://127.0.0.1:{port}/"
 
 
 @contextmanager
@@ -73,6 +58,15 @@ def until(page: Any, condition: str) -> None:
             return
         page.wait_for_timeout(20)
     sys.exit(f"not within two minutes: {condition}")
+
+
+def visit(browser: Any, base: str, place: str) -> Any:
+    """The page, which fills there."""
+    page = browser.new_context().new_page()
+    page.goto(base)
+    until(page, USABLE)
+    page.locator(f"#places input[value={place}]").check(force=True)
+    return page
 
 
 def prepare_samples(page: Any) -> None:
@@ -136,7 +130,7 @@ def print_start(browser: Any, base: str) -> None:
         page.on("response", lambda answer, answers=answers: answers.append(answer))
         start = time.perf_counter()
         page.goto(base)
-        until(page, "document.querySelector('#place-says').textContent !== ''")
+        until(page, USABLE)
         took = time.perf_counter() - start
         weight = sum(len(answer.body()) for answer in answers if answer.ok)
         print(f"{visit} visit: {weight / 1e3:.0f} KB in {len(answers)} files, usable after {took:.2f} s")
@@ -146,10 +140,7 @@ def print_start(browser: Any, base: str) -> None:
 
 def print_fills(browser: Any, base: str, rounds: int) -> None:
     for place in ("server", "browser"):
-        page = browser.new_context().new_page()
-        page.goto(base)
-        until(page, "document.querySelector('#place-says').textContent !== ''")
-        page.locator(f"#places input[value={place}]").check(force=True)
+        page = visit(browser, base, place)
         for size in SIZES:
             prepare(page, round(size / FRAME))
             first = fill(page)
@@ -161,10 +152,7 @@ def print_fills(browser: Any, base: str, rounds: int) -> None:
 
 def print_memory(browser: Any, base: str, fills: int) -> None:
     for place in ("server", "browser"):
-        page = browser.new_context().new_page()
-        page.goto(base)
-        until(page, "document.querySelector('#place-says').textContent !== ''")
-        page.locator(f"#places input[value={place}]").check(force=True)
+        page = visit(browser, base, place)
         prepare(page, 400)
         held = []
         for number in range(fills):

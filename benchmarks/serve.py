@@ -65,14 +65,14 @@ def limit_of(session: FillSession, seconds: float) -> tuple[float, int]:
     return rates[best], best
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 @contextmanager
-def _server(command: list[str], port: int, path: str) -> Iterator[subprocess.Popen[bytes]]:
+def server(command: list[str], port: int, path: str) -> Iterator[subprocess.Popen[bytes]]:
     """A server, as soon as it answers."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
@@ -151,8 +151,8 @@ def print_tensors(counts: list[int], seconds: float, rounds: int) -> None:
         for _ in range(rounds):
             limits.append(limit_of(session, seconds)[0])
             for name, (command, request, path) in servers.items():
-                port = _free_port()
-                with _server([sys.executable, *command, str(port)], port, path):
+                port = free_port()
+                with server([sys.executable, *command, str(port)], port, path):
                     in_process(request(port), clients, 2)
                     found[name].append(in_process(request(port), clients, seconds))
         limit = statistics.median(limits)
@@ -208,10 +208,10 @@ def print_photos(seconds: float) -> None:
             top, left, side = height // 4, (width - height // 2) // 2, height // 2
             photo[top : top + side, left : left + side] = synthetic_photo(PERSON, number, side)
             files.append(encode_jpeg(photo))
-        port = _free_port()
-        with _server([sys.executable, *SERVE, "--port", str(port)], port, "/healthz") as server:
+        port = free_port()
+        with server([sys.executable, *SERVE, "--port", str(port)], port, "/healthz") as process:
             found = in_process(Asked(port, "/inpaint", *_form(*files)), 2, seconds)
-            memory = _memory(server.pid)
+            memory = _memory(process.pid)
         print(
             f"/inpaint, {megapixels} megapixels: {found['rate']:.2f} photos a second, p50 {found['p50']:.2f} s, "
             f"{memory:.0f} MB at most in all its processes, {found['failed']:.0f} failed",

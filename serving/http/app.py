@@ -247,19 +247,9 @@ def _health(app: FastAPI, desk: Desk) -> None:
 
 
 def _page(app: FastAPI, desk: Desk) -> None:
-    @app.get(page.ABOUT, include_in_schema=False)
-    def about() -> Response:
-        """What the web page needs to know: the model's version, its files, and what is taken."""
-        options = desk.options
-        limits = {"body": options.most_bytes, "pixels": options.most_pixels}
-        return json_answer(page.about(desk.served, limits, options.token is not None))
-
-    @app.get(page.MODELS + "/{checksum}/{name}", include_in_schema=False)
-    def model_file(checksum: str, name: str) -> Response:
-        """A file of the model, for a browser that fills by itself."""
-        return page.model_file(desk.served, checksum, name)
-
-    page.mount(app)
+    options = desk.options
+    limits = {"body": options.most_bytes, "pixels": options.most_pixels}
+    page.add(app, lambda: desk.served, limits, options.token is not None)
 
 
 def _layers(app: FastAPI, desk: Desk) -> None:

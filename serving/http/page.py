@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from twoface_pl import __version__
 from twoface_pl.faces.detector import FILE as DETECTOR
 from twoface_pl.faces.onnx_file import without_unused_inputs
 from twoface_pl.faces.placer import FILE as PLACEMENT
+from twoface_pl.serving.http.answers import json_answer
 from twoface_pl.serving.http.task import Served
 from twoface_pl.serving.likeness import ACCEPTS
 
@@ -168,10 +170,24 @@ def model_file(served: Served, checksum: str, name: str) -> Response:
     return Response(file.content, media_type=MEDIA, headers=headers)
 
 
-def mount(app: FastAPI) -> None:
-    """Serve the page's files."""
+def add(app: FastAPI, serves: Callable[[], Served], limits: dict[str, int], needs_token: bool) -> None:
+    """Give an application the page's paths.
 
-    @app.get(START, response_class=Response, include_in_schema=False)
+    Args:
+        app: it.
+        serves: what is served just then.
+        limits, needs_token: as :func:`about` takes them.
+    """
+
+    @app.get(ABOUT, include_in_schema=False)
+    def told() -> Response:
+        return json_answer(about(serves(), limits, needs_token))
+
+    @app.get(MODELS + "/{checksum}/{name}", include_in_schema=False)
+    def file(checksum: str, name: str) -> Response:
+        return model_file(serves(), checksum, name)
+
+    @app.get(START, include_in_schema=False)
     async def page() -> Response:
         return FileResponse(SITE / "index.html")
 
