@@ -171,7 +171,7 @@ def test_what_is_wrong_is_said(client: httpx.Client, photo: np.ndarray, other: b
         (_ask(client, content, b"hello"), "reference: not a picture"),
         (_ask(client, content, other, bx="1"), "unknown field 'bx'; there are photo, reference, mask"),
         (_ask(client, content, other, box="1,2"), "is not x,y,width,height"),
-        (_ask(client, content, other, box="x" * 600), "box: a text of 600 bytes"),
+        (_ask(client, content, other, box="x" * 300), "box: a text of 300 bytes"),
         (_ask(client, content, other, grow="4"), "invert and grow need a mask"),
         (_ask(client, content, other, invert="yes"), "neither true nor false"),
         (_ask(client, content, other, format="gif"), "format: 'gif' is not written"),

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import statistics
 import threading
 import time
 from pathlib import Path
@@ -19,6 +18,7 @@ from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.serving.http.memory import IDLE_SECONDS
 
 LIKE = 1.02  # memory at the end, of what it was once warm
+ARENAS = 2 * 2**20  # bytes that Python's allocator takes and gives back at a time
 SIDE = 160
 PARTS = 6  # of the time; after each, nobody asks for a moment
 SECONDS = [60, pytest.param(600, marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
@@ -86,8 +86,8 @@ def test_memory_and_files_stay(tmp_path: Path, seconds: int) -> None:
                 files[name].append(_handles(process))
         assert _core_of(served) == processes["core"]
     print({name: [round(each / 1e6, 1) for each in held] for name, held in memory.items()}, files)
-    held = [sum(part) for part in zip(*memory.values(), strict=True)]  # by the server as a whole
-    early, late = (statistics.median(half) for half in (held[: PARTS // 2], held[PARTS // 2 :]))
-    assert late <= LIKE * early, memory
+    for name, held in memory.items():
+        early, late = min(held[: PARTS // 2]), min(held[PARTS // 2 :])  # the allocator's ups and downs are no leak
+        assert late <= max(LIKE * early, early + ARENAS), (name, held)
     for name in processes:
         assert files[name][-1] <= max(files[name][: PARTS // 2]) + 2, (name, files[name])

@@ -12,7 +12,7 @@ from twoface_pl.serving.http.task import Refusal
 
 FORM = "multipart/form-data"
 MOST_FIELDS = 32
-MOST_TEXT = 500  # bytes of a field that is no file
+MOST_TEXT = 280  # bytes of a field that is no file: eight frames
 
 
 @dataclass

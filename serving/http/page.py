@@ -53,7 +53,7 @@ HEADERS = {
 }
 MEDIA = "application/octet-stream"
 FRESH = "no-cache"  # kept, but asked for again: an unchanged file is not sent
-FOR_EVER = "public, max-age=31536000, immutable"  # under a name with its checksum
+FOR_EVER = "private, max-age=31536000, immutable"  # under a name with its checksum
 
 
 def is_page(path: str) -> bool:
