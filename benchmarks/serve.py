@@ -1,12 +1,13 @@
 """Speed of `twoface serve`, in one run: against the bare network, and against LitServe where it is installed.
 
     make bench-serve
-    make bench-serve ARGS="--seconds 30"
+    make bench-serve ARGS="--seconds 30 --batch 8 --before ../earlier"   # a checkout of an earlier version beside it
 
 Requests are one framed picture of 128 pixels with its reference. The limit is the package's generator in onnxruntime in
 a loop, without any server, at the size of batch that is fastest. Clients are threads of a process of their own, which
 send as soon as they have their answer; on the same machine they take from the server what they need themselves, which
-is told as the share of all cores that they had. Each contender is asked in turns.
+is told as the share of all cores that they had. Each contender is asked in turns, between two measurements of the
+limit: where a machine's speed varies, only neighbours compare.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +41,19 @@ from twoface_pl.serving.http.task import Task
 
 CLIENTS, BATCHES = (1, 8, 32), (1, 2, 4, 8, 16)
 OURS, OURS_JSON, LITSERVE = "twoface serve, binary", "twoface serve, 2018's JSON", "LitServe"
+BEFORE = "the earlier version, JSON"
 SERVE = ("-m", "twoface_pl.cli", "serve", "--device", "cpu")
 PERSON = 12  # a drawn face that the detector is sure of
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A server: its command up to the port, a request for it, the path that says it is ready, its checkout."""
+
+    command: list[str]
+    request: Callable[[int], Asked]
+    ready: str
+    checkout: Path | None = None
 
 
 def _pictures(count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -49,20 +62,22 @@ def _pictures(count: int) -> tuple[np.ndarray, np.ndarray]:
     return images, references
 
 
-def limit_of(session: FillSession, seconds: float) -> tuple[float, int]:
-    """Pictures a second without a server, at the best size of batch."""
-    rates: dict[int, float] = {}
-    for batch in BATCHES:
-        images, references = _pictures(batch)
-        masks = np.broadcast_to(session.default_mask, (batch, *session.default_mask.shape))
+def limit_of(session: FillSession, batch: int, seconds: float) -> float:
+    """Pictures a second without a server."""
+    images, references = _pictures(batch)
+    masks = np.broadcast_to(session.default_mask, (batch, *session.default_mask.shape))
+    session.fill(images, masks, references)
+    done, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
         session.fill(images, masks, references)
-        done, start = 0, time.perf_counter()
-        while time.perf_counter() - start < seconds / len(BATCHES):
-            session.fill(images, masks, references)
-            done += batch
-        rates[batch] = done / (time.perf_counter() - start)
-    best = max(rates, key=rates.__getitem__)
-    return rates[best], best
+        done += batch
+    return done / (time.perf_counter() - start)
+
+
+def best_batch(session: FillSession, rounds: int) -> int:
+    """The size of batch that is fastest without a server, in turns."""
+    rates = {batch: [limit_of(session, batch, 1) for _ in range(rounds)] for batch in BATCHES}
+    return max(BATCHES, key=lambda batch: statistics.median(rates[batch]))
 
 
 def free_port() -> int:
@@ -72,9 +87,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def server(command: list[str], port: int, path: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A server, as soon as it answers."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+def server(command: list[str], port: int, path: str, checkout: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """A server, as soon as it answers; of another checkout where one is given."""
+    environment = os.environ | ({"PYTHONPATH": str(checkout / "src")} if checkout else {})
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     try:
         for _ in range(600):
             if process.poll() is not None:
@@ -132,39 +150,59 @@ def _memory(process: int) -> float:
     return most + next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1e3
 
 
-def print_tensors(counts: list[int], seconds: float, rounds: int) -> None:
-    """Requests of one framed picture: the limit, and each server's share of it."""
-    session = FillSession(SHIPPED, "cpu")
-    best = limit_of(session, seconds)[1]
-    servers: dict[str, tuple[list[str], Callable[[int], Asked], str]] = {
-        OURS: ([*SERVE, "--port"], binary_request, "/healthz"),
-        OURS_JSON: ([*SERVE, "--port"], json_request, "/healthz"),
+def _contenders(batch: int, best: int, before: Path | None) -> dict[str, Contender]:
+    ours = [*SERVE, "--batch", str(batch), "--port"]
+    servers = {
+        OURS: Contender(ours, binary_request, "/healthz"),
+        OURS_JSON: Contender(ours, json_request, "/healthz"),
     }
+    if before is not None:
+        servers[BEFORE] = Contender([*SERVE, "--port"], json_request, "/healthz", before.resolve())
     if importlib.util.find_spec("litserve") is not None:
         rival = str(Path(__file__).with_name("litserve_server.py"))
-        servers[LITSERVE] = ([rival, str(best)], _litserve_request, "/health")
+        servers[LITSERVE] = Contender([rival, str(best)], _litserve_request, "/health")
     else:
         print("LitServe is not installed: pip install litserve")
+    return servers
+
+
+def print_tensors(counts: list[int], seconds: float, rounds: int, batch: int, before: Path | None) -> None:
+    """Requests of one framed picture: each server's share of the limit, which is taken before and after its turn."""
+    session = FillSession(SHIPPED, "cpu")
+    best = best_batch(session, rounds)
+    servers = _contenders(batch, best, before)
     for clients in counts:
-        limits: list[float] = []
         found: dict[str, list[dict[str, float]]] = {name: [] for name in servers}
+        limits = [limit_of(session, best, seconds)]
         for _ in range(rounds):
-            limits.append(limit_of(session, seconds)[0])
-            for name, (command, request, path) in servers.items():
-                port = free_port()
-                with server([sys.executable, *command, str(port)], port, path):
-                    in_process(request(port), clients, 2)
-                    found[name].append(in_process(request(port), clients, seconds))
-        limit = statistics.median(limits)
-        print(f"{clients} clients; without a server {limit:.1f} pictures a second, {best} at once", flush=True)
-        print(f"  {'':28}{'a second':>9}{'of it':>7}{'p50 ms':>9}{'p99 ms':>9}{'clients':>9}{'failed':>8}")
-        for name, runs in found.items():
-            middle = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
-            print(
-                f"  {name:28}{middle['rate']:9.1f}{middle['rate'] / limit:7.0%}{1000 * middle['p50']:9.0f}"
-                f"{1000 * middle['p99']:9.0f}{middle['clients']:9.0%}{middle['failed']:8.0f}",
-                flush=True,
-            )
+            for name, each in servers.items():
+                turn = _turn(each, clients, seconds)
+                limits.append(limit_of(session, best, seconds))
+                found[name].append({**turn, "share": turn["rate"] / statistics.mean(limits[-2:])})
+        _print_turns(clients, best, limits, found)
+
+
+def _turn(contender: Contender, clients: int, seconds: float) -> dict[str, float]:
+    port = free_port()
+    command = [sys.executable, *contender.command, str(port)]
+    with server(command, port, contender.ready, contender.checkout):
+        in_process(contender.request(port), clients, 2)
+        return in_process(contender.request(port), clients, seconds)
+
+
+def _print_turns(clients: int, best: int, limits: list[float], found: dict[str, list[dict[str, float]]]) -> None:
+    told = f"{statistics.median(limits):.1f} ({min(limits):.1f} to {max(limits):.1f}) pictures a second, {best} at once"
+    print(f"{clients} clients; without a server {told}; medians:")
+    print(f"  {'':28}{'a second':>9}{'of it':>7}{'':14}{'p50 ms':>9}{'p99 ms':>9}{'clients':>9}{'failed':>8}")
+    for name, turns in found.items():
+        middle = {key: statistics.median(turn[key] for turn in turns) for key in turns[0]}
+        shares = [turn["share"] for turn in turns]
+        spread = f" ({min(shares):.0%} to {max(shares):.0%})"
+        print(
+            f"  {name:28}{middle['rate']:9.1f}{middle['share']:7.0%}{spread:14}{1000 * middle['p50']:9.0f}"
+            f"{1000 * middle['p99']:9.0f}{middle['clients']:9.0%}{middle['failed']:8.0f}",
+            flush=True,
+        )
 
 
 def print_json(rounds: int) -> None:
@@ -221,13 +259,15 @@ def print_photos(seconds: float) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=10, help="of each turn (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=2, help="turns of each (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=5, help="of each turn (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each (%(default)s)")
     parser.add_argument("--clients", type=int, nargs="+", default=CLIENTS, help="at once (%(default)s)")
+    parser.add_argument("--batch", type=int, default=8, help="requests answered together (%(default)s)")
+    parser.add_argument("--before", type=Path, help="a checkout of an earlier version, to be put beside this one")
     parser.add_argument("--photos", action=argparse.BooleanOptionalAction, default=True, help="whole repairs too")
     given = parser.parse_args()
     print_json(30)
-    print_tensors(given.clients, given.seconds, given.rounds)
+    print_tensors(given.clients, given.seconds, given.rounds, given.batch, given.before)
     if given.photos:
         print_photos(given.seconds)
 

@@ -8,8 +8,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from twoface_pl.model_file import SHIPPED
-from twoface_pl.serving.http.app import AppOptions, Desk, create_app
+from twoface_pl.serving.http.app import create_app
 from twoface_pl.serving.http.core import CoreOptions
+from twoface_pl.serving.http.desk import AppOptions, Desk
 from twoface_pl.serving.http.opening import open_worker
 from twoface_pl.serving.http.page import RUNTIME, SITE
 from twoface_pl.serving.http.people import FACES_FILES, INPAINT_FILES, INPAINT_TEXTS

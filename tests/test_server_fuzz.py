@@ -16,7 +16,8 @@ from test_server_load import SERVED, Copier
 
 from twoface_pl.faces.image import encode_jpeg
 from twoface_pl.model_file import REPAIR, SHIPPED
-from twoface_pl.serving.http.app import AppOptions, Desk, create_app
+from twoface_pl.serving.http.app import create_app
+from twoface_pl.serving.http.desk import AppOptions, Desk
 from twoface_pl.serving.http.people import INPAINT_FILES, INPAINT_TEXTS, People
 from twoface_pl.serving.http.task import Task
 from twoface_pl.serving.http.work import FACES, INPAINT, KINDS, OPEN_INFERENCE, TENSORFLOW, Worker

@@ -19,8 +19,9 @@ from starlette.types import ASGIApp
 from twoface_pl.errors import require
 from twoface_pl.serving.http import connections, limits
 from twoface_pl.serving.http.answers import InPieces
-from twoface_pl.serving.http.app import PREDICT, AppOptions, Desk, create_app
+from twoface_pl.serving.http.app import PREDICT, create_app
 from twoface_pl.serving.http.connections import Server
+from twoface_pl.serving.http.desk import AppOptions, Desk
 from twoface_pl.serving.http.json_input import Skeleton
 from twoface_pl.serving.http.limits import RequestLimit
 from twoface_pl.serving.http.task import Refusal, Served

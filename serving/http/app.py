@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
 
@@ -14,17 +12,16 @@ from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import ClientDisconnect
 
 from twoface_pl import __version__
 from twoface_pl.serving.http import open_inference, openapi, page, tensorflow_serving
-from twoface_pl.serving.http.answers import as_answer, error_answer, json_answer
+from twoface_pl.serving.http.answers import error_answer, json_answer
+from twoface_pl.serving.http.desk import Desk
 from twoface_pl.serving.http.guard import HostGuard, TokenGuard
-from twoface_pl.serving.http.limits import MOST_REQUESTS, RETRY_AFTER, Inbox, RequestLimit
+from twoface_pl.serving.http.limits import RequestLimit
 from twoface_pl.serving.http.people import REMARKS
-from twoface_pl.serving.http.queue import Place, Queue
-from twoface_pl.serving.http.task import Refusal, Reply, Served, Task
-from twoface_pl.serving.http.telemetry import REQUEST_ID, Metrics, Telemetry, tell
+from twoface_pl.serving.http.task import Served
+from twoface_pl.serving.http.telemetry import REQUEST_ID, Telemetry
 from twoface_pl.serving.http.tensorflow_serving import LABEL, MODEL_NAME
 from twoface_pl.serving.http.work import FACES, INPAINT, OPEN_INFERENCE, TENSORFLOW, Core
 
@@ -33,115 +30,8 @@ PREDICT = f"{MODEL}:predict"
 MODEL_2 = f"/v2/models/{MODEL_NAME}"
 LIVE = "/healthz"
 HEALTH = (LIVE, "/v2/health/live", "/v2/health/ready", "/v2/health")
-# The second is what curl and urllib say of any body, and clients of 2018 with them.
-JSON_TYPES = ("application/json", "application/x-www-form-urlencoded", "")
-TYPES = {TENSORFLOW: JSON_TYPES, OPEN_INFERENCE: (*JSON_TYPES, open_inference.BINARY)}
-KEPT_HEADERS = ("content-type", "content-encoding", "accept", "accept-encoding", open_inference.HEADER_LENGTH)
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
-
-
-@dataclass(frozen=True)
-class AppOptions:
-    """How the server answers.
-
-    Args:
-        names: of this server, beside ``localhost`` and IP addresses.
-        origins: of web pages elsewhere that may ask.
-        token: the secret that requests must bring; None: none.
-        most_requests: at once.
-        most_bytes: of a body.
-        most_pixels: of a photo.
-        batch: requests that are answered together.
-        seconds: from a body's end until its answer; the rest of a queue that is longer is refused.
-    """
-
-    names: Collection[str] = ()
-    origins: Collection[str] = ()
-    token: str | None = None
-    most_requests: int = MOST_REQUESTS
-    most_bytes: int = 80_000_000
-    most_pixels: int = 50_000_000
-    batch: int = 4
-    seconds: float = 60
-
-
-class Desk:
-    """Takes requests for work, and gives them their answers.
-
-    Args:
-        core: what does the work.
-        options: limits.
-    """
-
-    def __init__(self, core: Core, options: AppOptions) -> None:
-        self.metrics = Metrics()
-        self.queue = Queue(core, options.batch)
-        self.inbox = Inbox(options.most_bytes)
-        self.options = options
-        self.draining = False  # it ends soon: not ready for more
-        self.metrics.depth.set_function(lambda: len(self.queue))
-
-    @property
-    def served(self) -> Served:
-        """What is served just now."""
-        return self.queue.core.served
-
-    async def answer(self, request: Request, kind: str) -> Response:
-        """The answer to a request, whatever is wrong with it."""
-        given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind in TYPES and given not in TYPES[kind]:
-            return error_answer("the body must be JSON; send it with Content-Type: application/json", 415)
-        try:
-            async with self.inbox.body(request) as body:
-                kept = {name: request.headers[name] for name in KEPT_HEADERS if name in request.headers}
-                reply = await self._reply(request, Task(kind, body, kept, request.path_params.get("version", "")))
-        except Refusal as error:
-            self.metrics.refused.labels("body").inc()
-            more = {408: {"connection": "close"}, 503: {"retry_after": str(RETRY_AFTER)}}.get(error.status, {})
-            return error_answer(str(error), error.status, **more)
-        except ClientDisconnect:
-            return Response(status_code=499)  # nobody reads it
-        if reply is None:
-            return Response(status_code=499)
-        if reply.failure:
-            self.metrics.lost.inc()
-            tell(logging.ERROR, "a request failed", id=request.scope["state"]["id"], failure=reply.failure)
-        elif reply.status >= 400:
-            self.metrics.refused.labels("request").inc()
-        self.metrics.pictures.inc(reply.pictures)
-        return as_answer(reply)
-
-    async def _reply(self, request: Request, task: Task) -> Reply | None:
-        """The core's reply; None where the client went away before it."""
-        place = self.queue.put(task)
-        gone = asyncio.ensure_future(_gone(request))
-        try:
-            either: set[asyncio.Future[Any]] = {place.answered, gone}
-            await asyncio.wait(either, timeout=self.options.seconds, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            gone.cancel()
-        if place.answered.done():
-            self._note(request, place)
-            return place.answered.result()
-        place.answered.cancel()  # leaves the queue
-        if gone.done() and not gone.cancelled():
-            self.metrics.refused.labels("gone").inc()
-            return None
-        self.metrics.refused.labels("late").inc()
-        late = f"no answer within {self.options.seconds:g} seconds; send this one again"
-        return Reply.error(late, 504, retry_after=str(RETRY_AFTER))
-
-    def _note(self, request: Request, place: Place) -> None:
-        self.metrics.waited.observe(place.waited)
-        self.metrics.batch.observe(place.together)
-        request.scope["state"]["told"] = {"queued": round(place.waited, 4), "together": place.together}
-
-
-async def _gone(request: Request) -> None:
-    """Ends when the client goes away."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _check_version(request: Request, served: Served) -> None:

@@ -44,7 +44,7 @@ class CoreOptions:
 
     model: Path
     device: str = "auto"
-    batch: int = 4
+    batch: int = 8
     most_bytes: int = 80_000_000
     most_pixels: int = 50_000_000
     seconds: float = MOST_SECONDS

@@ -13,7 +13,7 @@ from pathlib import Path
 from twoface_pl.cli.inpaint_options import add_model
 from twoface_pl.errors import TwoFaceError, require
 
-BATCH = 4  # more at once are no faster on a CPU, and leave it idle while their clients ask anew
+BATCH = 8  # more at once are no faster on a CPU, and leave it idle while their clients ask anew
 LEAST_TOKEN = 16
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # an address to listen on, and one to ask
 
@@ -121,9 +121,10 @@ def _end_on_hangup() -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from twoface_pl.serving.http.app import AppOptions, Desk, create_app
+    from twoface_pl.serving.http.app import create_app
     from twoface_pl.serving.http.connections import Server
     from twoface_pl.serving.http.core import CoreLost, CoreOptions, CoreProcess
+    from twoface_pl.serving.http.desk import AppOptions, Desk
     from twoface_pl.serving.http.page import START
     from twoface_pl.serving.http.telemetry import log_as_json
     from twoface_pl.serving.http.watch import Watcher
