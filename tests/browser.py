@@ -1,7 +1,8 @@
-"""The web page in a real browser."""
+"""The web page in a real browser: the fixtures of its tests, and what is done on it."""
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import shutil
 from collections.abc import Iterator
@@ -12,18 +13,29 @@ from typing import Any
 
 import numpy as np
 import pytest
+from drawn_faces import CLEAR
 from PIL import Image
+from served import Served, serving
 
-sync_api = pytest.importorskip("playwright.sync_api")
+from twoface_pl.data.synthetic import synthetic_photo
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 SERVER, BROWSER = "server", "browser"
 PLACES = (SERVER, BROWSER)
 SITE = Path(__file__).parents[1] / "serving" / "page" / "site"
 RUNTIME = SITE / "vendor" / "ort.wasm.min.mjs"
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium: apt-get install chromium")
+HAS_PLAYWRIGHT = importlib.util.find_spec("playwright") is not None
+needs_browser = pytest.mark.skipif(
+    not (CHROMIUM and HAS_PLAYWRIGHT), reason="there is no chromium (make browser), or no playwright"
+)
 needs_runtime = pytest.mark.skipif(not RUNTIME.is_file(), reason="there is no runtime for browsers: make page")
 MOST = 60_000  # milliseconds that anything may take
+
+SIDE, PERSON = 240, CLEAR[4]
+HOLE = (slice(130, 175), slice(90, 150))  # rows and columns, over the mouth
+PHOTO, OTHER = (synthetic_photo(PERSON, number, SIDE) for number in (0, 1))
+MASK = np.zeros((SIDE, SIDE), np.uint8)
+MASK[HOLE] = 255
 
 
 def as_png(pixels: np.ndarray) -> bytes:
@@ -81,6 +93,13 @@ class Page:
     def place(self, place: str) -> None:
         self.page.locator(f"#places input[value={place}]").check(force=True)
 
+    def prepare(self, place: str = SERVER) -> None:
+        """All that a fill needs."""
+        self.place(place)
+        self.photo(as_png(PHOTO))
+        self.reference(as_png(OTHER))
+        self.mask(as_png(MASK))
+
     def fill(self) -> None:
         self.page.click("#fill")
         self.page.wait_for_selector("#result:not([hidden]), #failure:not([hidden])", timeout=MOST)
@@ -127,6 +146,8 @@ class Page:
 
 @contextmanager
 def chromium() -> Iterator[Any]:
+    from playwright import sync_api
+
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
@@ -153,3 +174,21 @@ def visiting(browser: Any, base: str, **options: Any) -> Iterator[Page]:
         }
     finally:
         context.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def page_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(tmp_path_factory.mktemp("serve") / "log") as one:
+        yield one
+
+
+@pytest.fixture
+def visit(browser: Any, page_server: Served) -> Iterator[Page]:
+    with visiting(browser, f"http://{page_server.url}/") as page:
+        yield page

@@ -33,6 +33,8 @@ from twoface_pl.training.fit_synthetic_identity import fit_synthetic_identity
 from twoface_pl.training.module import InpaintingModule
 from twoface_pl.training.train import TrainOptions, train
 
+pytest_plugins = ["browser"]  # fixtures of the web page's tests
+
 SIZE = 64
 HOLE = 16
 SHARED = Path(__file__).resolve().parents[2] / "shared"

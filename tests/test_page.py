@@ -1,7 +1,6 @@
-"""The web page: the whole way in a real browser, on the server and in the browser."""
+"""The web page: the whole way in a real browser, on the server and in the browser; and what goes wrong on it."""
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +8,21 @@ import numpy as np
 import pytest
 from browser import (
     BROWSER,
+    HOLE,
+    MASK,
+    OTHER,
+    PERSON,
+    PHOTO,
     PLACES,
     SERVER,
-    SITE,
+    SIDE,
     Page,
     as_png,
-    chromium,
     given,
     needs_browser,
     needs_runtime,
     visiting,
 )  # fmt: skip
-from drawn_faces import CLEAR, drawn
 from PIL import Image
 from served import Served, serving
 
@@ -28,47 +30,14 @@ from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.faces.image import decode_image
 
 pytestmark = needs_browser
-SIDE, PERSON = 240, CLEAR[4]
 TOKEN = "a-token-of-letters-and-digits-7"
-HOLE = (slice(130, 175), slice(90, 150))  # rows and columns, over the mouth
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(tmp_path_factory.mktemp("serve") / "log") as one:
-        yield one
-
-
-@pytest.fixture
-def visit(browser: Any, served: Served) -> Iterator[Page]:
-    with visiting(browser, f"http://{served.url}/") as page:
-        yield page
-
-
-PHOTO, OTHER = (synthetic_photo(PERSON, number, SIDE) for number in (0, 1))
-MASK = np.zeros((SIDE, SIDE), np.uint8)
-MASK[HOLE] = 255
-
-
-def _prepared(page: Page, place: str = SERVER) -> None:
-    """All that a fill needs."""
-    page.place(place)
-    page.photo(as_png(PHOTO))
-    page.reference(as_png(OTHER))
-    page.mask(as_png(MASK))
 
 
 @needs_runtime
 def test_server_and_browser_fill_alike_and_keep_the_rest(visit: Page) -> None:
     filled, figures = {}, {}
     for place in PLACES:
-        _prepared(visit, place)
+        visit.prepare(place)
         before = len(visit.requests)
         visit.fill()
         assert ("POST" in {method for method, _ in visit.requests[before:]}) == (place == SERVER)
@@ -92,7 +61,7 @@ def test_in_the_browser_no_request_carries_a_photo_and_a_second_visit_needs_no_s
 ) -> None:
     with serving(tmp_path / "log") as served, visiting(browser, f"http://{served.url}/") as page:
         page.until("document.documentElement.dataset.kept === 'true'")
-        _prepared(page, BROWSER)
+        page.prepare(BROWSER)
         page.fill()
         first = page.pixels()
         assert {method for method, _ in page.requests} == {"GET"}
@@ -100,7 +69,7 @@ def test_in_the_browser_no_request_carries_a_photo_and_a_second_visit_needs_no_s
         served.process.terminate()
         served.process.wait(30)
         page.open()
-        _prepared(page, BROWSER)
+        page.prepare(BROWSER)
         page.fill()
         assert np.array_equal(page.pixels(), first)
 
@@ -135,6 +104,13 @@ def test_a_phones_photo_stands_upright_and_keeps_what_its_file_says(visit: Page,
         outside[HOLE[0].start - 18 : HOLE[0].stop + 18, HOLE[1].start - 18 : HOLE[1].stop + 18] = False
     assert np.array_equal(seen[outside], given_photo[outside])
     assert np.abs(seen.astype(int) - given_photo)[high > 0].mean() > 1
+    assert visit.page.locator("#save-anew").is_visible() == (place == BROWSER)
+    if place == BROWSER:
+        anew = visit.saved("#save-anew")
+        with Image.open(io.BytesIO(anew)) as opened:
+            assert (opened.format, opened.getexif()[0x010F]) == ("JPEG", "A phone")
+        assert b"compositeWithTrainedAlgorithmicMedia" in anew
+        assert np.abs(decode_image(anew).astype(int) - seen).mean() < 2
     boxes = visit.page.evaluate("document.querySelector('photo-stage').scene")
     assert (boxes["width"], boxes["height"]) == (SIDE, SIDE + 80)
 
@@ -190,57 +166,8 @@ def test_a_face_that_a_hole_hides_in_part_is_found_by_the_rest(visit: Page, plac
     assert 0.85 < frames["whole"]["side"] / frames["hidden"]["side"] < 1.18
 
 
-def test_each_tool_paints_and_each_step_can_be_undone(visit: Page) -> None:
-    visit.photo(as_png(PHOTO))
-    visit.tool("rectangle")
-    visit.drag((40, 50), (100, 110))
-    rectangle = visit.hole()
-    assert abs(np.count_nonzero(rectangle) - 60 * 60) < 400
-    assert rectangle[60:100, 50:90].all()
-    visit.tool("eraser")
-    visit.drag((30, 80), (120, 80))
-    erased = visit.hole()
-    assert not erased[80, 45:95].any()
-    assert erased[55, 50:90].all()
-    visit.tool("lasso")
-    visit.drag((150, 150), (200, 150), (200, 200), (150, 200))
-    assert visit.hole()[160:190, 165:195].all()
-    visit.tool("brush")
-    visit.drag((20, 220), (220, 220))
-    painted = visit.hole()
-    assert painted[220, 30:210].all()
-    assert not painted[190:210, 30:140].any()
-    for _ in range(3):
-        visit.page.keyboard.press("Control+z")
-    assert np.array_equal(visit.hole(), rectangle)
-    visit.page.click("#redo")
-    assert np.array_equal(visit.hole(), erased)
-    visit.page.click("#clear")
-    assert visit.page.locator("#save-mask").is_disabled()
-    visit.page.click("#undo")
-    assert np.array_equal(visit.hole(), erased)
-
-
-def test_parts_of_the_face_lie_in_its_frame_and_a_mask_comes_back_as_it_was_saved(visit: Page) -> None:
-    visit.photo(as_png(PHOTO))
-    heights = {}
-    for part in ("eyes", "nose", "mouth", "lower_half", "square"):
-        visit.page.click(f"#part-{part}")
-        heights[part] = np.nonzero(visit.hole())[0].mean()
-        visit.page.click("#clear")
-    assert heights["eyes"] < heights["nose"] < heights["mouth"]
-    assert heights["lower_half"] > heights["nose"]
-    visit.mask(as_png(MASK))
-    assert np.array_equal(visit.hole(), MASK > 0)
-    visit.page.set_input_files("#mask-file", given("mask.png", as_png(MASK[:, :100])))
-    assert "of 100 \u00d7 240 pixels" in visit.failure
-    visit.page.set_input_files("#mask-file", given("mask.png", as_png(0 * MASK)))
-    visit.until("document.querySelector('#failure').textContent.includes('nothing white')")
-    assert np.array_equal(visit.hole(), MASK > 0)
-
-
 def test_a_fill_that_is_broken_off_changes_nothing(visit: Page) -> None:
-    _prepared(visit)
+    visit.prepare()
     visit.page.route("**/inpaint", lambda route: None)  # it never answers
     visit.page.click("#fill")
     assert visit.page.evaluate("document.activeElement.id") == "cancel"
@@ -258,8 +185,24 @@ def test_a_fill_that_is_broken_off_changes_nothing(visit: Page) -> None:
     assert visit.page.locator("#fill").is_disabled()
 
 
+@needs_runtime
+def test_another_place_in_the_middle_of_a_fill_breaks_it_off_and_fills_there(visit: Page) -> None:
+    visit.prepare()
+    visit.page.route("**/inpaint", lambda route: None)  # it never answers
+    visit.page.click("#fill")
+    visit.place(BROWSER)
+    visit.wait()
+    assert visit.page.locator("#result").is_hidden()
+    assert visit.page.locator("#failure").is_hidden()
+    visit.fill()
+    assert np.array_equal(visit.pixels()[MASK == 0], PHOTO[MASK == 0])
+    visit.place(SERVER)
+    assert visit.page.locator("#result").is_hidden()
+    assert np.array_equal(visit.hole(), MASK > 0)
+
+
 def test_a_server_that_is_busy_is_asked_again_with_what_there_is_by_then(visit: Page) -> None:
-    _prepared(visit)
+    visit.prepare()
     visit.reference(as_png(synthetic_photo(PERSON, 2, SIDE)))
     busy = {"status": 503, "headers": {"Retry-After": "2"}, "json": {"error": "busy"}}
     visit.page.route("**/inpaint", lambda route: route.fulfill(**busy))
@@ -284,51 +227,6 @@ def test_of_several_references_a_bad_one_is_left_out(visit: Page) -> None:
     visit.page.set_input_files("#add-reference", [given(*each) for each in files])
     visit.until("document.querySelector('#failure').textContent.includes('left out')")
     assert visit.page.locator("#reference-list .picture").count() == 1
-
-
-def test_photos_are_pasted_and_dropped(visit: Page) -> None:
-    hand_over = """([event, name, numbers]) => {
-        const data = new DataTransfer();
-        data.items.add(new File([new Uint8Array(numbers)], name, { type: "image/png" }));
-        const made = event === "paste" ? new ClipboardEvent(event, { clipboardData: data, bubbles: true })
-            : new DragEvent(event, { dataTransfer: data, bubbles: true, cancelable: true });
-        document.body.dispatchEvent(made);
-    }"""
-    visit.page.evaluate(hand_over, ["paste", "photo.png", list(as_png(PHOTO))])
-    visit.page.wait_for_selector("#photo-list .picture")
-    visit.wait()
-    visit.page.evaluate(hand_over, ["drop", "other.png", list(as_png(OTHER))])
-    visit.page.wait_for_selector("#reference-list .picture")
-    visit.wait()
-    assert visit.text("#reference-says").startswith("The face was found")
-
-
-def test_of_several_faces_another_is_chosen_and_its_frame_moved(visit: Page) -> None:
-    visit.photo(as_png(drawn(*CLEAR[:2])))
-    assert visit.text("#photo-says").startswith("2 faces found")
-    buttons = visit.page.locator("#photo-faces button")
-    assert [each.get_attribute("aria-pressed") for each in buttons.all()] == ["true", "false"]
-    buttons.nth(1).click()
-    assert buttons.nth(1).get_attribute("aria-pressed") == "true"
-    visit.tool("frame")
-    scene = "(({frame, others}) => ({frame, others}))(document.querySelector('photo-stage').scene)"
-    before = visit.page.evaluate(scene)
-    assert len(before["others"]) == 1
-    start = (before["frame"]["x"], before["frame"]["y"])
-    visit.drag(start, (start[0] + 20, start[1] - 10))
-    moved = visit.page.evaluate(scene)["frame"]
-    assert abs(moved["x"] - start[0] - 20) < 2
-    assert abs(moved["y"] - start[1] + 10) < 2
-    assert moved["side"] == before["frame"]["side"]
-    corner = visit.page.evaluate("import('/page/geometry.js').then((its) => its.corners(" + str(moved) + ")[2])")
-    middle = np.array([moved["x"], moved["y"]])
-    visit.drag(tuple(corner), tuple(middle + 1.2 * (corner - middle)))
-    grown = visit.page.evaluate(scene)["frame"]
-    assert abs(grown["side"] / moved["side"] - 1.2) < 0.05
-    visit.page.locator("photo-stage canvas").focus()
-    for _ in range(5):
-        visit.page.keyboard.press(".")
-    assert abs(visit.page.evaluate(scene)["frame"]["angle"] - grown["angle"] - 10) < 0.1
 
 
 def _bomb() -> bytes:
@@ -360,26 +258,9 @@ def test_a_file_that_cannot_be_used_is_refused_with_a_sentence(visit: Page, cont
     assert visit.page.locator("#reference-list .picture").count() == 1
 
 
-def test_where_no_face_is_found_a_frame_is_put_by_hand(visit: Page) -> None:
-    plain = np.full((200, 300, 3), 120, np.uint8)
-    visit.photo(as_png(plain))
-    assert "No face was found" in visit.text("#photo-says")
-    visit.page.set_input_files("#add-reference", given("same.png", as_png(plain)))
-    assert "the photo itself" in visit.failure
-    visit.reference(as_png(OTHER))
-    visit.tool("rectangle")
-    visit.drag((120, 80), (180, 130))
-    visit.wait()
-    visit.page.click("#fill")
-    assert "Put the frame over it" in visit.failure
-    assert visit.page.locator("#tool-frame").get_attribute("aria-checked") == "true"
-    visit.fill()
-    assert np.array_equal(visit.pixels()[:70], plain[:70])
-
-
 def test_a_server_that_ends_and_comes_back_costs_nothing(browser: Any, tmp_path: Path) -> None:
     with serving(tmp_path / "log") as first, visiting(browser, f"http://{first.url}/") as page:
-        _prepared(page)
+        page.prepare()
         first.process.terminate()
         first.process.wait(30)
         page.page.click("#fill")
@@ -415,91 +296,6 @@ def test_a_token_is_asked_for_once(browser: Any, tmp_path: Path) -> None:
         page.fill()
 
 
-def test_all_is_done_by_keyboard(visit: Page) -> None:
-    _prepared(visit)
-    visit.page.click("#clear")
-    visit.page.focus("#tool-brush")
-    visit.page.keyboard.press("ArrowRight")
-    assert visit.page.evaluate("document.activeElement.id") == "tool-eraser"
-    visit.page.keyboard.press("ArrowRight")
-    visit.page.locator("photo-stage canvas").focus()
-    for key in (" ", "Shift+ArrowRight", "Shift+ArrowDown", " "):
-        visit.page.keyboard.press(key)
-    rectangle = visit.hole()
-    rows, columns = (np.nonzero(rectangle.any(axis=axis))[0] for axis in (1, 0))
-    assert rectangle[rows[0] : rows[-1], columns[0] : columns[-1]].all()
-    assert rows[-1] - rows[0] > 5
-    visit.page.click("#clear")
-    visit.tool("brush")
-    visit.page.locator("photo-stage canvas").focus()
-    for key in ("ArrowDown", "ArrowDown", " ", "ArrowRight", " ", "+", "-", "0"):
-        visit.page.keyboard.press(key)
-    assert 20 < np.count_nonzero(visit.hole()) < 2000
-    visit.page.focus("#fill")
-    visit.page.keyboard.press("Enter")
-    visit.page.wait_for_selector("#result:not([hidden])")
-    assert visit.page.evaluate("document.activeElement.id") == "download"
-    visit.page.focus("#split")
-    visit.page.keyboard.press("ArrowRight")
-    assert visit.page.evaluate("document.querySelector('photo-stage').scene.split") == 0.51
-
-
-def test_a_phone_is_enough(browser: Any, served: Served) -> None:
-    phone = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
-    with visiting(browser, f"http://{served.url}/", **phone) as page:
-        assert page.page.locator("#camera").get_attribute("capture") == "environment"
-        page.photo(as_png(PHOTO))
-        page.reference(as_png(OTHER))
-        x, y = page.on_screen(120, 150)
-        page.page.touchscreen.tap(x, y)
-        assert page.hole()[150, 120]
-        page.fill()
-        assert page.page.evaluate("document.documentElement.scrollWidth") <= 360
-
-
-def test_it_speaks_spanish_where_the_browser_does(browser: Any, served: Served) -> None:
-    with visiting(browser, f"http://{served.url}/", locale="es-AR") as page:
-        assert page.text("#start h2") == "Vuelve a ver a la persona"
-        page.photo(as_png(PHOTO))
-        assert page.text("#photo-says").startswith("Se ha encontrado la cara")
-        assert page.page.locator("html").get_attribute("lang") == "es"
-        page.page.select_option("#language", "en")
-        assert page.text("#fill") == "Fill"
-
-
-AXE = SITE.parent / "node_modules" / "axe-core" / "axe.min.js"
-
-
-@pytest.mark.skipif(not AXE.is_file(), reason="there is no axe: make page")
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(browser: Any, served: Served, scheme: str) -> None:
-    with visiting(browser, f"http://{served.url}/", color_scheme=scheme, bypass_csp=True) as page:
-        found = []
-
-        def look(state: str) -> None:
-            page.page.evaluate(AXE.read_text())
-            told = page.page.evaluate("axe.run().then(({ violations }) => violations)")
-            found.extend(
-                (state, each["id"], each["nodes"][0]["html"][:200])
-                for each in told
-                if each["impact"] in ("serious", "critical", "moderate")
-            )
-
-        look("start")
-        page.photo(as_png(drawn(*CLEAR[:2])))
-        page.reference(as_png(OTHER))
-        look("edit")
-        page.tool("frame")
-        look("frame")
-        page.page.click("#part-mouth")
-        page.fill()
-        look("result")
-        page.page.set_input_files("#add-reference", given("x.png", b"hello"))
-        assert page.failure
-        look("failure")
-        assert found == []
-
-
 def test_the_samples_are_filled_with_one_click_each(visit: Page) -> None:
     visit.page.click("#samples")
     visit.until("!document.querySelector('#fill').disabled && document.querySelector('#busy').hidden")
@@ -507,7 +303,7 @@ def test_the_samples_are_filled_with_one_click_each(visit: Page) -> None:
     assert visit.text("#likeness strong")
 
 
-def test_a_visit_loads_little(visit: Page, served: Served) -> None:
+def test_a_visit_loads_little(visit: Page, page_server: Served) -> None:
     loaded = {url for _, url in visit.requests if url.startswith("http")}
     assert len(loaded) > 15
-    assert sum(len(served.client.get(url).content) for url in loaded) <= 150_000
+    assert sum(len(page_server.client.get(url).content) for url in loaded) <= 150_000

@@ -5,6 +5,7 @@ import { Failure } from "./failure.js";
 import { Filling } from "./filling.js";
 import { resized } from "./hole.js";
 import { Intake } from "./intake.js";
+import { asJpeg } from "./jpeg.js";
 import { keep, kept } from "./kept.js";
 import { Panel, buttonBy, by, inputBy } from "./panel.js";
 import { stem } from "./pictures.js";
@@ -46,10 +47,26 @@ function saveMask() {
     const { photo, hole } = state;
     if (!photo || !hole) throw new Failure("needs_photo");
     const whole = resized(hole.mask, hole.width, photo.width, photo.height, 255);
-    const address = URL.createObjectURL(await encodePng(photo.width, photo.height, whole));
-    Object.assign(document.createElement("a"), { href: address, download: `${stem(photo.name)}-mask.png` }).click();
-    setTimeout(() => URL.revokeObjectURL(address), 10_000);
+    hand(await encodePng(photo.width, photo.height, whole), `${stem(photo.name)}-mask.png`);
   }, true);
+}
+
+function saveAnew() {
+  void doing.attempt("writing", async () => {
+    const { result } = state;
+    if (result) hand(await asJpeg(result.filled.file), `${stem(result.name)}.jpg`);
+  }, true);
+}
+
+/**
+ * Let the browser save a file.
+ * @param {Blob} file
+ * @param {string} name
+ */
+function hand(file, name) {
+  const address = URL.createObjectURL(file);
+  Object.assign(document.createElement("a"), { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 
 /** @param {"undo" | "redo" | "clear"} what */
@@ -134,7 +151,7 @@ function listen() {
   onFiles("mask-file", ([file]) => intake.mask(file));
   const presses = {
     samples: () => void intake.samples(), undo: () => change("undo"), redo: () => change("redo"),
-    clear: () => change("clear"), "save-mask": saveMask, fill: () => void fill(), cancel: () => doing.cancel(),
+    clear: () => change("clear"), "save-mask": saveMask, "save-anew": saveAnew, fill: () => void fill(), cancel: () => doing.cancel(),
   };
   for (const [id, press] of Object.entries(presses)) buttonBy(id).addEventListener("click", press);
   buttonBy("again").addEventListener("click", () => {

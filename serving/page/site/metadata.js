@@ -1,6 +1,13 @@
-// What a photo's file says beside its pixels: EXIF, taken along into another file.
+// What a photo's file says beside its pixels: EXIF, taken along into another file; and that a model completed it.
 
 import { kindOf } from "./pictures.js";
+
+/** XMP, with IPTC's digital source type. */
+export const MARK =
+  '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">' +
+  '<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" Iptc4xmpExt:' +
+  'DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"/>' +
+  "</rdf:RDF></x:xmpmeta>";
 
 const ORIENTATION = 0x0112;
 const SHORT = 3;

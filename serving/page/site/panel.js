@@ -226,7 +226,9 @@ export class Panel {
     by("remarks").replaceChildren(...remarks.map((text) => Object.assign(document.createElement("li"), { textContent: text, lang: "en" })));
     const download = /** @type {HTMLAnchorElement} */ (by("download"));
     Object.assign(download, { href: result.address, download: result.name });
-    by("marked").textContent = say(result.place === "browser" ? "marked_browser" : "marked");
+    by("save-anew").hidden = !result.anew;
+    const marked = say(result.place === "browser" ? "marked_browser" : "marked");
+    by("marked").textContent = result.anew ? `${marked} ${say("anew")}` : marked;
   }
 
   #showAct() {

@@ -14,6 +14,7 @@ const NAMES = /** @type {const} */ ({ jpeg: "image/jpeg", png: "image/png", webp
  * A picture, as it is worked on.
  * @typedef {object} Picture
  * @property {string} name of its file.
+ * @property {string} kind of its content: jpeg, png, ...
  * @property {Blob} file as it was given.
  * @property {number} width upright, at its full size.
  * @property {number} height
@@ -150,7 +151,7 @@ export async function openPicture(file, limits) {
   context.drawImage(bitmap, 0, 0, seen.width, seen.height);
   bitmap.close();
   const clear = kind === "jpeg" ? null : clearPart(context, seen);
-  return { name: file.name, file, width, height, seen, factor, clear, faces: [], frame: null, byHand: false, looked: false };
+  return { name: file.name, kind, file, width, height, seen, factor, clear, faces: [], frame: null, byHand: false, looked: false };
 }
 
 /**

@@ -1,7 +1,8 @@
-// The picture that is worked on: drawn, moved, made larger; and where a pointer is on it.
+// The picture that is worked on: drawn, moved, made larger; and what of it is where on the screen.
 
 import { cross, outline } from "./drawing.js";
 import { corners, fromUnit } from "./geometry.js";
+import { Pointers } from "./pointers.js";
 
 /** @typedef {import("./geometry.js").Point} Point */
 /** @typedef {import("./geometry.js").Frame} Frame */
@@ -34,8 +35,7 @@ import { corners, fromUnit } from "./geometry.js";
  * @property {(context: CanvasRenderingContext2D, scale: number, point: Point) => void} [hover] what shows under a mouse.
  */
 
-const [LEAST, MOST, STEP] = [0.5, 40, 1.25]; // zoom, of the whole picture's
-const NEAR = 22; // screen pixels: a finger
+const [LEAST, MOST] = [0.5, 40]; // zoom, of the whole picture's
 const LEVER = 0.1; // of a frame's side, how far inside the handle is that turns it
 const TINTED = 0.55;
 
@@ -49,14 +49,11 @@ export class PhotoStage extends HTMLElement {
   #tool = null;
   /** @type {Point | null} */
   point = null; // of the keyboard, in the picture
-  /** @type {Point | null} */
-  #over = null; // where a mouse is on it
   #zoom = 1;
   #middle = /** @type {Point} */ ([0, 0]); // of the view, in the picture
-  #pointers = /** @type {Map<number, Point>} */ (new Map());
-  #drawing = false;
   #asked = false;
   canvas = document.createElement("canvas");
+  #pointers = new Pointers(this);
 
   connectedCallback() {
     this.canvas.tabIndex = 0;
@@ -64,16 +61,6 @@ export class PhotoStage extends HTMLElement {
     this.append(this.canvas);
     new ResizeObserver(() => this.draw()).observe(this);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
-    this.canvas.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
-    this.canvas.addEventListener("pointerdown", (event) => this.#down(event));
-    this.canvas.addEventListener("pointermove", (event) => this.#move(event));
-    this.canvas.addEventListener("pointerleave", () => {
-      this.#over = null;
-      this.draw();
-    });
-    for (const end of ["pointerup", "pointercancel"]) {
-      this.canvas.addEventListener(end, (event) => this.#up(/** @type {PointerEvent} */ (event), end === "pointerup"));
-    }
   }
 
   get tool() {
@@ -82,8 +69,7 @@ export class PhotoStage extends HTMLElement {
 
   /** @param {Tool | null} tool */
   set tool(tool) {
-    if (this.#drawing) this.#tool?.cancel(); // what it had begun
-    this.#drawing = false;
+    this.#pointers.breakOff();
     this.#tool = tool;
   }
 
@@ -143,7 +129,7 @@ export class PhotoStage extends HTMLElement {
    * @param {Point} client
    * @returns {Point} in the picture.
    */
-  #at([x, y]) {
+  inPicture([x, y]) {
     const { left, top } = this.canvas.getBoundingClientRect();
     const { scale } = this;
     return [
@@ -163,73 +149,6 @@ export class PhotoStage extends HTMLElement {
       left + this.clientWidth / 2 + (x - this.#middle[0]) * scale,
       top + this.clientHeight / 2 + (y - this.#middle[1]) * scale,
     ];
-  }
-
-  /** @param {WheelEvent} event */
-  #wheel(event) {
-    if (!this.#scene) return;
-    event.preventDefault();
-    this.zoom(STEP ** (-event.deltaY / (event.ctrlKey ? 20 : 100)), this.#at([event.clientX, event.clientY]));
-  }
-
-  /** @param {PointerEvent} event */
-  #down(event) {
-    if (!this.#scene) return;
-    this.canvas.focus({ preventScroll: true });
-    this.canvas.setPointerCapture(event.pointerId);
-    this.#pointers.set(event.pointerId, [event.clientX, event.clientY]);
-    this.point = null;
-    if (this.#pointers.size > 1) {
-      if (this.#drawing) this.tool?.cancel();
-      this.#drawing = false;
-    } else if (this.tool && event.button === 0) {
-      this.#drawing = true;
-      this.tool.down(this.#at([event.clientX, event.clientY]), NEAR / this.scale);
-    }
-    this.draw();
-  }
-
-  /** @param {PointerEvent} event */
-  #move(event) {
-    this.#over = event.pointerType === "mouse" ? this.#at([event.clientX, event.clientY]) : null;
-    if (this.tool?.hover) this.draw();
-    const old = this.#pointers.get(event.pointerId);
-    if (!old) return;
-    const now = /** @type {Point} */ ([event.clientX, event.clientY]);
-    this.#pointers.set(event.pointerId, now);
-    if (this.#pointers.size === 2) this.#pinch(event.pointerId, old, now);
-    else if (this.#drawing) {
-      const each = event.getCoalescedEvents?.() ?? [];
-      for (const one of each.length ? each : [event]) this.tool?.move(this.#at([one.clientX, one.clientY]));
-    } else if (this.#pointers.size === 1) this.pan(now[0] - old[0], now[1] - old[1]);
-    this.draw();
-  }
-
-  /**
-   * Two fingers move and zoom.
-   * @param {number} id
-   * @param {Point} old
-   * @param {Point} now
-   */
-  #pinch(id, old, now) {
-    const [other] = [...this.#pointers].filter(([each]) => each !== id).map(([, point]) => point);
-    const apart = (/** @type {Point} */ point) => Math.hypot(point[0] - other[0], point[1] - other[1]);
-    const middle = /** @type {Point} */ ([(now[0] + other[0]) / 2, (now[1] + other[1]) / 2]);
-    this.pan((now[0] - old[0]) / 2, (now[1] - old[1]) / 2);
-    if (apart(old) > 1) this.zoom(apart(now) / apart(old), this.#at(middle));
-  }
-
-  /**
-   * @param {PointerEvent} event
-   * @param {boolean} done
-   */
-  #up(event, done) {
-    this.#pointers.delete(event.pointerId);
-    if (!this.#drawing) return;
-    this.#drawing = false;
-    if (done) this.tool?.up();
-    else this.tool?.cancel();
-    this.draw();
   }
 
   /** Soon, and once. */
@@ -270,7 +189,7 @@ export class PhotoStage extends HTMLElement {
     for (const other of scene.others) outline(context, corners(other), scale, [6, 5]);
     if (scene.frame) this.#paintFrame(context, scene.frame, scale, scene.handles);
     this.tool?.draw?.(context, scale);
-    if (this.#over) this.tool?.hover?.(context, scale, this.#over);
+    if (this.#pointers.over) this.tool?.hover?.(context, scale, this.#pointers.over);
     if (this.point) cross(context, this.point, scale);
   }
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { exifOf } from "../site/metadata.js";
+import { withMetadata } from "../site/jpeg.js";
+import { MARK, exifOf } from "../site/metadata.js";
 import { encodePng } from "../site/png.js";
 
 // Little-endian, one entry: orientation 6.
@@ -26,4 +27,17 @@ test("a file without EXIF, or with a broken one, has none", async () => {
   const broken = new Uint8Array(await (await encodePng(2, 2, new Uint8Array(4), [["eXIf", EXIF.subarray(0, 12)]])).arrayBuffer());
   assert.equal(exifOf(broken), null);
   assert.equal(exifOf(Uint8Array.from([0xff, 0xd8, 0xff, 0xe1, 0xff, 0xff, 1])), null);
+});
+
+test("a JPEG gets EXIF and the mark behind its head, and none of what is too long for it", async () => {
+  const head = [0xff, 0xd8, 0xff, 0xe0, 0, 4, 0, 0];
+  const bare = Uint8Array.from([...head, 0xff, 0xda, 0, 2]);
+  const bytes = async (exif) => new Uint8Array(await withMetadata(bare, exif).arrayBuffer());
+  const whole = await bytes(EXIF);
+  assert.deepEqual([...whole.subarray(0, head.length)], head);
+  assert.deepEqual([...whole.subarray(-4)], [0xff, 0xda, 0, 2]);
+  assert.deepEqual(exifOf(whole), UPRIGHT);
+  assert.ok(new TextDecoder().decode(whole).includes(`http://ns.adobe.com/xap/1.0/\0${MARK}`));
+  assert.equal(exifOf(await bytes(null)), null);
+  assert.equal(exifOf(await bytes(new Uint8Array(65_530))), null);
 });

@@ -6,7 +6,7 @@ import { coloursOf, flattened, isOpaque, pixelsOf, withoutAlpha } from "./pixels
 import { Failure } from "../failure.js";
 import { fitFrame, fromUnit, surroundings, toUnit } from "../geometry.js";
 import { boundingBox, partOf } from "../hole.js";
-import { exifOf } from "../metadata.js";
+import { MARK, exifOf } from "../metadata.js";
 import { encodePng, exifChunk, xmpChunk } from "../png.js";
 
 /** @typedef {import("../geometry.js").Box} Box */
@@ -16,11 +16,6 @@ import { encodePng, exifChunk, xmpChunk } from "../png.js";
 const PROVIDER = "wasm"; // one, by name: there is nothing to fall back on unnoticed
 const SURE = 0.998; // of a face, else the picture may lie on its side
 const DETECTED_SURELY = 0.97; // of a face under a hole, which the placement is not sure of
-const MARK =
-  '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">' +
-  '<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" Iptc4xmpExt:' +
-  'DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"/>' +
-  "</rdf:RDF></x:xmpmeta>";
 
 const VENDOR = new URL("../vendor/", import.meta.url).href; // put there by `make page`
 const MOST_THREADS = 8;

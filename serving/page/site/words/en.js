@@ -87,6 +87,8 @@ export default {
   download: "Download",
   marked: "The file says that a model completed it (IPTC digital source type), and keeps the photo’s metadata.",
   marked_browser: "The file says that a model completed it (IPTC digital source type). It is a PNG, and keeps the EXIF of a JPEG, PNG or WebP.",
+  save_anew: "Save as a JPEG",
+  anew: "As a JPEG it is smaller, and all of it is encoded anew.",
   looks_same: "Looks like the same person",
   looks_perhaps: "Perhaps the same person",
   looks_other: "Does not look like the same person",

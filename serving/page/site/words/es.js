@@ -87,6 +87,8 @@ export default {
   download: "Descargar",
   marked: "El archivo dice que lo ha completado un modelo (IPTC digital source type) y conserva los metadatos de la foto.",
   marked_browser: "El archivo dice que lo ha completado un modelo (IPTC digital source type). Es un PNG y conserva el EXIF de un JPEG, PNG o WebP.",
+  save_anew: "Guardar como JPEG",
+  anew: "Como JPEG ocupa menos, y todo se vuelve a codificar.",
   looks_same: "Parece la misma persona",
   looks_perhaps: "Quizá la misma persona",
   looks_other: "No parece la misma persona",
