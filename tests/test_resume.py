@@ -15,6 +15,7 @@ from conftest import (
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.networks.checkpoint import load_generator, read_checkpoint
+from twoface_pl.training.optimizers import OptimizerOptions
 from twoface_pl.training.train import train
 
 
@@ -104,7 +105,7 @@ def test_resuming_with_other_losses_or_facts(checkpoint: Path, prepared: Path, t
     with pytest.raises(TwoFaceError, match="was trained with discriminators, this run is not"):
         train(tiny_module(losses=losses(adversarial=0)), tiny_data(prepared), options)
     other = tiny_module(facts={"image_size": 64, "frame": {"name": "none"}, "mask": {"name": "random_box"}, "run": "x"})
-    other.optimizer_options = {**OPTIMIZER, "generator_lr": 1e-5}
+    other.optimizer_options = OptimizerOptions.build({**OPTIMIZER, "generator_lr": 1e-5})
     result = train(other, tiny_data(prepared), options)
     assert "resuming with mask {'name': 'random_box'}; the checkpoint had {'name': 'center'" in caplog.text
     rates = [state["param_groups"][0]["lr"] for state in read_checkpoint(result.last)["optimizer_states"]]

@@ -141,7 +141,7 @@ def test_a_frozen_encoder_never_moves(prepared_128: Path, tmp_path: Path) -> Non
 
 
 def test_rates_fall_along_a_cosine_and_a_resume_changes_nothing(prepared: Path, tmp_path: Path) -> None:
-    optimizer = {**OPTIMIZER, "decay_batches": 8}
+    optimizer = {**OPTIMIZER, "schedule": "cosine", "decay_batches": 8}
     first = train(tiny_module(optimizer=optimizer), tiny_data(prepared), tiny_options(tmp_path / "a", max_batches=3))
     options = tiny_options(tmp_path / "b", max_batches=5, resume=first.last)
     second = train(tiny_module(optimizer=optimizer), tiny_data(prepared), options)

@@ -70,6 +70,8 @@ def run(config: dict[str, Any], folder: Path) -> None:
         without_reference=config["references"]["none"],
         channels_last=config["channels_last"],
         log_every=config["log_every"],
+        ema=config["ema"],
+        compiled=config["compile"],
     )
     if begun_from is not None:
         start_from(module, begun_from)

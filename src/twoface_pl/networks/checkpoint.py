@@ -19,6 +19,7 @@ from twoface_pl.networks.generator import Generator, build_generator
 from twoface_pl.networks.seed import SeedGenerator
 from twoface_pl.networks.weights import check_weights, is_weight, load_torch_file
 
+AVERAGE_PREFIX = "average.module."  # of the moving average's weights
 # What Lightning needs of a checkpoint to go on, and of which type.
 RESUMED: dict[str, type] = {
     "epoch": int,
@@ -168,7 +169,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def load_generator(path: Path) -> TrainedGenerator:
-    """The generator of a checkpoint.
+    """The generator of a checkpoint; its moving average where there is one.
 
     Raises:
         TwoFaceError: missing, broken, not a Two-Face checkpoint; weights of another architecture, or a generator's
@@ -176,10 +177,10 @@ def load_generator(path: Path) -> TrainedGenerator:
     """
     content = _read(path)
     options, facts = dict(content["hyper_parameters"]["generator"]), content["hyper_parameters"]["facts"]
+    has_average = any(key.startswith(AVERAGE_PREFIX) for key in content["state_dict"])
+    prefix = AVERAGE_PREFIX if has_average else WEIGHTS_PREFIX
     weights = {
-        key.removeprefix(WEIGHTS_PREFIX): value
-        for key, value in content["state_dict"].items()
-        if key.startswith(WEIGHTS_PREFIX)
+        key.removeprefix(prefix): value for key, value in content["state_dict"].items() if key.startswith(prefix)
     }
     return TrainedGenerator(
         generator_with(

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from twoface_pl.data.triples import Triple
-from twoface_pl.errors import require
 from twoface_pl.evaluation.controls import OPENCV_METHODS, opencv_fill
 from twoface_pl.evaluation.metrics import psnr_in_hole, ssim_in_hole
 from twoface_pl.networks.discriminators import build_discriminators
@@ -22,16 +21,15 @@ from twoface_pl.networks.generator import build_generator
 from twoface_pl.networks.identity import IdentityNetwork
 from twoface_pl.networks.options import require_number, require_whole
 from twoface_pl.networks.tensors import to_float, to_uint8
+from twoface_pl.training.average import MovingAverage
 from twoface_pl.training.finite import LossWatch, check_before_saving
-from twoface_pl.training.muon import Muon
 from twoface_pl.training.objective import Objective, Parts, weighted_sum
+from twoface_pl.training.optimizers import OptimizerOptions
 
 log = logging.getLogger(__name__)
 
 BEGUN = ", begun from "  # in a run's name, before the run that its first weights are of
-OPTIMIZERS = ("adam", "muon")  # of the generator
-BELOW_ONE = 0.999999  # of a beta
-HIGHEST_RATE = 1e30  # beyond it a step is no float32
+NETWORKS = ("generator", "discriminator")  # in the order of their optimizers
 
 FIGURES = (
     "validation/psnr_in_hole",
@@ -39,20 +37,6 @@ FIGURES = (
     "validation/db_above_opencv",
     "validation/db_right_above_wrong_reference",
 )
-
-
-def _check_optimizer(options: dict[str, Any]) -> None:
-    require(isinstance(options, dict), f"optimizer={options} is no set of options")
-    kind = options["kind"]
-    require(kind in OPTIMIZERS, f"optimizer.kind={kind} is not one of {', '.join(OPTIMIZERS)}")
-    for name in ("generator_lr", "discriminator_lr"):
-        require_number(f"optimizer.{name}", options[name], 0, HIGHEST_RATE)
-    betas = options["betas"]
-    require(isinstance(betas, list | tuple) and len(betas) == 2, f"optimizer.betas={betas} is not two numbers")
-    for beta in betas:
-        require_number("optimizer.betas: each", beta, 0, BELOW_ONE)
-    if options["decay_batches"] is not None:
-        require_whole("optimizer.decay_batches", options["decay_batches"], 1)
 
 
 class InpaintingModule(L.LightningModule):
@@ -65,15 +49,16 @@ class InpaintingModule(L.LightningModule):
         generator: options of :func:`build_generator`.
         discriminator: options of :func:`build_discriminators`; unused where both adversarial weights are 0.
         losses: options by loss, as :class:`Objective` takes them.
-        optimizer: ``{kind, generator_lr, discriminator_lr, betas, decay_batches}``: the generator's is Adam or
-            :class:`Muon`, the discriminators' Adam; the rates fall to zero along a cosine over ``decay_batches``,
-            or stay where that is None.
+        optimizer: options of :class:`OptimizerOptions`.
         facts: ``{image_size, frame, mask, batch_size, devices, run}``, written into checkpoints; all but
             batch_size and devices into exports.
         identity_network: frozen; its weights stay out of checkpoints.
         without_reference: share of batches in which the generator gets no reference, if it can do without.
         channels_last: memory format; faster on CPUs and on GPUs with AMP.
         log_every: batches between logged losses.
+        ema: decay of the generator's :class:`MovingAverage`, which is then what fills in validations and is read from
+            checkpoints; None: there is none.
+        compiled: run the networks through ``torch.compile``.
 
     Raises:
         TwoFaceError: options that are not known, a loss without the network it needs.
@@ -90,14 +75,15 @@ class InpaintingModule(L.LightningModule):
         without_reference: float = 0.0,
         channels_last: bool = True,
         log_every: int = 20,
+        ema: float | None = None,
+        compiled: bool = False,
     ) -> None:
         super().__init__()
-        _check_optimizer(optimizer)
+        self.optimizer_options = OptimizerOptions.build(optimizer)
         require_number("references.none", without_reference, 0, 1)
         require_whole("log_every", log_every, 1)
         self.save_hyperparameters(ignore=["identity_network"])
         self.automatic_optimization = False
-        self.optimizer_options = optimizer
         self.without_reference = without_reference
         self.log_every = log_every
         self.batches_done = 0
@@ -106,6 +92,7 @@ class InpaintingModule(L.LightningModule):
         self.batches_saved: int | None = None  # in the last checkpoint that was written here
         self.validation_due = False  # of these batches, where a signal came in between
         self.losses_seen = LossWatch()
+        self.gradient_norms: dict[int, Tensor] = {}  # of the last step, by the optimizer's number
         # A tensor, not a number: reading it back at each step would stall a GPU.
         self.broken_photos = torch.tensor(0)
         self.generator = build_generator(generator)
@@ -115,24 +102,14 @@ class InpaintingModule(L.LightningModule):
             self.discriminators.check(facts["image_size"])
         if channels_last:
             self.to(memory_format=torch.channels_last)
+        self.average = None if ema is None else MovingAverage(self.generator, ema)
+        if compiled:
+            for network in (self.generator, self.discriminators):
+                if network is not None:
+                    network.compile()
 
     def configure_optimizers(self) -> Sequence[torch.optim.Optimizer]:
-        options = self.optimizer_options
-        first, second = options["betas"]
-        betas = (first, second)
-
-        def adam(network: torch.nn.Module, rate: float) -> torch.optim.Optimizer:
-            trained = [weight for weight in network.parameters() if weight.requires_grad]
-            return torch.optim.Adam(trained, lr=rate, betas=betas)
-
-        optimizers: list[torch.optim.Optimizer] = [
-            Muon(self.generator, options["generator_lr"], betas)
-            if options["kind"] == "muon"
-            else adam(self.generator, options["generator_lr"])
-        ]
-        if self.discriminators is not None:
-            optimizers.append(adam(self.discriminators, options["discriminator_lr"]))
-        return optimizers
+        return self.optimizer_options.optimizers(self.generator, self.discriminators)
 
     def on_fit_start(self) -> None:
         self.objective.to(self.device)
@@ -186,41 +163,65 @@ class InpaintingModule(L.LightningModule):
         logged |= self._learn(0, parts)
         self.untoggle_optimizer(optimizer)
         self.batches_done += 1
+        if self.average is not None and self.at_step:
+            self.average.follow(self.generator, self.batches_done // self.optimizer_options.accumulate - 1)
         self.broken_photos = self.broken_photos.to(self.device) + torch.as_tensor(batch["broken"]).sum()
         if self.batches_done % self.log_every == 0 and self.logger is not None:
             logged["data/broken_photos"] = self.broken_photos
+            for network, optimizer in zip(NETWORKS, self._optimizers(), strict=False):
+                logged[f"{network}/rate"] = torch.tensor(optimizer.param_groups[0]["lr"])
             figures = {name: float(value) for name, value in logged.items()}
             self.logger.log_metrics(figures, step=self.batches_done)
 
+    @property
+    def at_step(self) -> bool:
+        """Whether no gradients wait for batches that are to come."""
+        return self.batches_done % self.optimizer_options.accumulate == 0
+
     def _set_rates(self) -> None:
         """This batch's learning rates, from the options and the batches done: a resume brings none of its own."""
-        batches = self.optimizer_options["decay_batches"]
-        done = min(1.0, self.batches_done / batches) if batches else 0.0
-        factor = (1 + math.cos(math.pi * done)) / 2
-        for optimizer, key in zip(self._optimizers(), ("generator_lr", "discriminator_lr"), strict=False):
+        options = self.optimizer_options
+        factor = options.factor(self.batches_done)
+        for optimizer, rate in zip(self._optimizers(), (options.generator_lr, options.discriminator_lr), strict=False):
             for group in optimizer.param_groups:
-                group["lr"] = factor * self.optimizer_options[key]
+                group["lr"] = factor * rate
 
     def _optimizers(self) -> list[Any]:
         found = self.optimizers()
         return found if isinstance(found, list) else [found]
 
     def _learn(self, number: int, parts: Parts) -> dict[str, Tensor]:
-        """One step of the generator's (0) or the discriminators' (1) optimizer; gives the losses by their full names.
+        """A batch's gradients for the generator (0) or the discriminators (1), and where they are enough a step; gives
+        the losses by their full names.
 
         Raises:
             TwoFaceError: a loss is not finite.
         """
-        network = ("generator", "discriminator")[number]
+        network, accumulate = NETWORKS[number], self.optimizer_options.accumulate
         total = weighted_sum(parts)
         losses = {f"{network}/{name}": loss.detach() for name, (_, loss) in parts.items()}
         losses[f"{network}/total"] = total.detach()
         self.losses_seen.look(self.batches_done + 1, losses)
         optimizer = self._optimizers()[number]
-        optimizer.zero_grad()
-        self.manual_backward(total)
-        optimizer.step()
+        if self.at_step:
+            optimizer.zero_grad()
+        self.manual_backward(total / accumulate)
+        if (self.batches_done + 1) % accumulate == 0:
+            optimizer.step()
+        if number in self.gradient_norms:
+            losses[f"{network}/gradient_norm"] = self.gradient_norms[number]
         return losses
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Gradients as they are, without the scale of half precision: measured, and shortened if too long."""
+        number = next(number for number, each in enumerate(self.trainer.optimizers) if each is optimizer)
+        network = (self.generator, self.discriminators)[number]
+        assert network is not None
+        weights = [weight for weight in network.parameters() if weight.grad is not None]
+        norm = torch.nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
+        if self.optimizer_options.clip is not None:
+            torch.nn.utils.clip_grads_with_norm_(weights, self.optimizer_options.clip, norm)
+        self.gradient_norms[number] = norm
 
     @torch.no_grad()
     def fill(self, batch: Triple, references_key: str = "references") -> np.ndarray:
@@ -228,7 +229,8 @@ class InpaintingModule(L.LightningModule):
         photo = to_float(batch["photo"])
         mask = batch["mask"][:, None].to(photo.dtype)
         references = to_float(batch[references_key])  # type: ignore[literal-required]
-        return to_uint8(self.generator(photo * (1 - mask), mask, references))
+        generator = self.generator if self.average is None else self.average.module
+        return to_uint8(generator(photo * (1 - mask), mask, references))
 
     def validation_step(self, batch: Triple, batch_idx: int) -> None:
         self.broken_photos = self.broken_photos.to(self.device) + torch.as_tensor(batch["broken"]).sum()

@@ -114,7 +114,7 @@ class StopOnSignal(Callback):
 
     def _look(self, trainer: L.Trainer, module: InpaintingModule, validation_due: bool) -> None:
         number = self._asked(trainer)
-        if number:
+        if number and module.at_step:
             module.validation_due = validation_due
             trainer.save_checkpoint(self.last, weights_only=False)  # all of it or nothing
             raise Stopped(number)

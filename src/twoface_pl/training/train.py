@@ -19,7 +19,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from twoface_pl.data.datamodule import TripleDataModule
 from twoface_pl.errors import Stopped, TwoFaceError, require
-from twoface_pl.networks.checkpoint import architecture, read_checkpoint
+from twoface_pl.networks.checkpoint import AVERAGE_PREFIX, architecture, read_checkpoint
 from twoface_pl.networks.options import require_number, require_whole
 from twoface_pl.training.callbacks import (
     BatchLimit,
@@ -113,6 +113,10 @@ def _check_resume(module: InpaintingModule, path: Path, content: dict[str, Any],
         raise TwoFaceError(
             f"{path} has {content['batches_done']} batches behind it already; raise max_batches above that"
         )
+    accumulate = module.optimizer_options.accumulate
+    if content["batches_done"] % accumulate:
+        done = content["batches_done"]
+        raise TwoFaceError(f"{path} has {done} batches, no multiple of optimizer.accumulate={accumulate}")
     found, wanted = content["hyper_parameters"], module.hparams
     parts = ["generator"]
     had_discriminators = any(key.startswith("discriminators.") for key in content["state_dict"])
@@ -133,12 +137,24 @@ def _check_resume(module: InpaintingModule, path: Path, content: dict[str, Any],
     before, now = (options["optimizer"].get("kind", "adam") for options in (found, wanted))
     if before != now:
         raise TwoFaceError(f"{path} was trained with optimizer.kind={before}, this run has {now}; resume with the same")
+    had_average = any(key.startswith(AVERAGE_PREFIX) for key in content["state_dict"])
+    if had_average != (module.average is not None):
+        had, has = ("with", "without") if had_average else ("without", "with")
+        raise TwoFaceError(f"{path} was trained {had} ema, this run is {has} it; resume with the same")
     missing = sorted(set(module.state_dict()) - set(content["state_dict"]))
     if missing:
         raise TwoFaceError(f"{path} is of an earlier version: it has no {missing[0]}; start anew without resume")
     for key, value in wanted["facts"].items():
         if key != "run" and found["facts"].get(key) != value:
             log.warning("resuming with %s %s; the checkpoint had %s", key, value, found["facts"].get(key))
+
+
+def _check_accumulation(module: InpaintingModule, options: TrainOptions) -> None:
+    """Refuse steps that a validation or the end would cut in two."""
+    accumulate = module.optimizer_options.accumulate
+    for name in ("validate_every", "max_batches"):
+        value = getattr(options, name)
+        require(value % accumulate == 0, f"{name}={value} is no multiple of optimizer.accumulate={accumulate}")
 
 
 def _resume(module: InpaintingModule, data: TripleDataModule, path: Path, max_batches: int) -> None:
@@ -217,6 +233,7 @@ def train(module: InpaintingModule, data: TripleDataModule, options: TrainOption
             that are not finite.
         Stopped: a signal came; it says what is saved. Processes of a rank above 0 exit with status 0 instead.
     """
+    _check_accumulation(module, options)
     if options.resume is not None:
         _resume(module, data, options.resume, options.max_batches)
     # Said of every loader on a machine with few cores; and of a folder that holds the run's config.
