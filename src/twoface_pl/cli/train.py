@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twoface_pl.cli.overrides import command_line, override
+from twoface_pl.errors import Stopped
 
+if TYPE_CHECKING:
+    from twoface_pl.training.module import InpaintingModule
+
+log = logging.getLogger(__name__)
+
+AUTO = "auto"  # resume from the newest
 MOST_SEED = 2**32 - 1  # what NumPy takes
 
 
@@ -21,7 +29,6 @@ def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.data.augment import AugmentOptions
     from twoface_pl.data.datamodule import DataOptions, TripleDataModule
     from twoface_pl.data.index import read_frame
-    from twoface_pl.errors import Stopped
     from twoface_pl.masks import build_mask_policy
     from twoface_pl.networks.options import require_whole
     from twoface_pl.training.module import BEGUN, InpaintingModule
@@ -29,8 +36,12 @@ def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.training.start import start_from
     from twoface_pl.training.train import TrainOptions, train
 
+    resume = _checkpoint(config["resume"], folder)
+    if resume is not None and config["resume"] == AUTO and _is_done(resume, config["max_batches"]):
+        print(f"all {config['max_batches']} batches are done; the last checkpoint is {resume}")
+        return
     # A resume goes on with its checkpoint's weights, whatever the training began from.
-    begun_from = load_trained(config["init"]) if config["init"] and not config["resume"] else None
+    begun_from = load_trained(config["init"]) if config["init"] and resume is None else None
     # train() says what it runs on; Lightning adds tips.
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated", module="pytorch_lightning")
@@ -84,19 +95,46 @@ def run(config: dict[str, Any], folder: Path) -> None:
         logger=config["logger"]["name"],
         trainer={**config["trainer"], **config["precision"]},
         stop_when=config["stop_when"] or {},
-        resume=Path(config["resume"]) if config["resume"] else None,
+        resume=resume,
         progress=config["progress"],
     )
     try:
         result = train(module, data, options)
     except Stopped as stopped:
-        if module.batches_saved is None or module.batches_saved >= options.max_batches:
-            raise
-        raise Stopped(stopped.number, f"{stopped.kept}; go on with:\n{_go_on(folder)}") from None
+        raise Stopped(stopped.number, _kept(stopped, module, options.max_batches, folder)) from None
     if module.global_rank == 0:
         print(f"trained {result.batches} batches; the best checkpoint is {result.best}, the last {result.last}")
         judged = [override("checkpoint", result.best), override("root", data_options["root"])]
         print(f"next: {command_line('evaluate', *judged)}")
+
+
+def _kept(stopped: Stopped, module: InpaintingModule, max_batches: int, folder: Path) -> str:
+    """What a training that was stopped says of what is saved, and of how it goes on."""
+    from twoface_pl.training.stop import requeue
+
+    said = [stopped.kept]
+    if stopped.number == getattr(signal, "SIGUSR1", None) and (requeued := requeue()):
+        said.append(requeued)
+    if module.batches_saved is not None and module.batches_saved < max_batches:
+        said.append(f"go on with:\n{_go_on(folder)}")
+    return "; ".join(said)
+
+
+def _checkpoint(resume: str | None, folder: Path) -> Path | None:
+    """The checkpoint to go on from."""
+    from twoface_pl.training.checkpoints import newest
+
+    if resume != AUTO:
+        return Path(resume) if resume else None
+    found = newest(folder)
+    log.info("going on from %s" if found else "no checkpoint in %s: starting anew", found or folder)
+    return found
+
+
+def _is_done(checkpoint: Path, max_batches: int) -> bool:
+    from twoface_pl.networks.checkpoint import read_checkpoint
+
+    return bool(read_checkpoint(checkpoint)["batches_done"] >= max_batches)
 
 
 def _go_on(folder: Path) -> str:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from twoface_pl.errors import TwoFaceError
 
+TEMPORARY = ".twoface-"  # what a name begins with until the file is whole
+
 
 @contextmanager
 def new_folders(folder: Path) -> Iterator[None]:
@@ -65,7 +67,7 @@ def write_folder_atomically(path: Path, write: Callable[[Path], None]) -> None:
     """
     with new_folders(path.parent):
         try:
-            with tempfile.TemporaryDirectory(dir=path.parent, prefix=".twoface-") as temporary:
+            with tempfile.TemporaryDirectory(dir=path.parent, prefix=TEMPORARY) as temporary:
                 made = Path(temporary) / path.name
                 made.mkdir()
                 write(made)
@@ -76,7 +78,7 @@ def write_folder_atomically(path: Path, write: Callable[[Path], None]) -> None:
 
 def _temporary_neighbour(path: Path) -> Path:
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".twoface-", suffix=path.suffix)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY, suffix=path.suffix)
     except OSError as error:
         raise TwoFaceError(f"{path}: cannot be written ({error.strerror})") from None
     os.close(handle)

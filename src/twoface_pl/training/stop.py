@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import threading
 from pathlib import Path
 from types import FrameType
@@ -18,11 +19,12 @@ from twoface_pl.errors import Stopped
 from twoface_pl.training.finite import largest_of_processes
 from twoface_pl.training.module import InpaintingModule
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# The last is what SLURM sends before a job's time is over, where it is asked to: --signal=USR1@120.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGUSR1] if hasattr(signal, "SIGUSR1") else []))
 
 
 class Signals:
-    """Notes SIGINT and SIGTERM while a training runs; the second one ends it at once, by :class:`Stopped`.
+    """Notes SIGINT, SIGTERM and SIGUSR1 while a training runs; the second one ends it at once, by :class:`Stopped`.
 
     Only where it is entered in the main thread; a signal that is ignored (of a job in the background) stays so.
     """
@@ -58,6 +60,23 @@ class Signals:
             # Not print: a handler may run in the midst of another one.
             with contextlib.suppress(OSError):
                 os.write(2, b"\nstopping after this batch; once more: at once\n")
+
+
+def requeue() -> str | None:
+    """Ask SLURM to run this job again; what it said, or None where this is none of its jobs."""
+    environment = os.environ
+    job = environment.get("SLURM_JOB_ID")
+    if "SLURM_ARRAY_JOB_ID" in environment:
+        job = f"{environment['SLURM_ARRAY_JOB_ID']}_{environment.get('SLURM_ARRAY_TASK_ID', '')}"
+    if job is None:
+        return None
+    try:
+        done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, check=False)
+    except OSError as error:
+        return f"scontrol cannot be run ({error.strerror}); submit job {job} again"
+    if done.returncode:
+        return f"job {job} could not be requeued ({done.stderr.strip()[:200]}); submit it again"
+    return f"job {job} is requeued"
 
 
 class StopOnSignal(Callback):

@@ -19,7 +19,6 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from twoface_pl.data.datamodule import TripleDataModule
 from twoface_pl.errors import Stopped, TwoFaceError, require
-from twoface_pl.networks.checkpoint import AVERAGE_PREFIX, architecture, read_checkpoint
 from twoface_pl.networks.options import require_number, require_whole
 from twoface_pl.training.callbacks import (
     BatchLimit,
@@ -28,7 +27,9 @@ from twoface_pl.training.callbacks import (
     StopWhenReached,
     ValidationLog,
 )
-from twoface_pl.training.module import BEGUN, FIGURES, InpaintingModule
+from twoface_pl.training.checkpoints import BEST, LAST, CheckpointFiles, remove_unfinished
+from twoface_pl.training.module import FIGURES, InpaintingModule
+from twoface_pl.training.resume import go_on
 from twoface_pl.training.stop import Signals, StopOnSignal
 
 log = logging.getLogger(__name__)
@@ -89,16 +90,16 @@ def _callbacks(options: TrainOptions, signals: Signals) -> list[Callback]:
         "auto_insert_metric_name": False,  # a "/" in a metric's name would make folders
         "enable_version_counter": False,
     }
-    best = ModelCheckpoint(filename="best", monitor=MONITORED, mode="max", **kept)
+    best = ModelCheckpoint(filename=Path(BEST).stem, monitor=MONITORED, mode="max", **kept)
     # One of its own: save_last would write last.ckpt only where the best one changed.
-    last = ModelCheckpoint(filename="last", **kept)
+    last = ModelCheckpoint(filename=Path(LAST).stem, **kept)
     callbacks: list[Callback] = [
         best,
         last,
         BatchLimit(options.max_batches),
         ValidationLog(),
         PictureGrid(options.folder / "pictures"),
-        StopOnSignal(signals, options.folder / "last.ckpt", options.validation_interval),
+        StopOnSignal(signals, options.folder / LAST, options.validation_interval),
     ]
     if options.progress:
         callbacks.append(BatchProgress(options.max_batches))
@@ -107,63 +108,12 @@ def _callbacks(options: TrainOptions, signals: Signals) -> list[Callback]:
     return callbacks
 
 
-def _check_resume(module: InpaintingModule, path: Path, content: dict[str, Any], max_batches: int) -> None:
-    """Refuse a checkpoint of another architecture before Lightning lists a hundred keys; say what else differs."""
-    if content["batches_done"] >= max_batches:
-        raise TwoFaceError(
-            f"{path} has {content['batches_done']} batches behind it already; raise max_batches above that"
-        )
-    accumulate = module.optimizer_options.accumulate
-    if content["batches_done"] % accumulate:
-        done = content["batches_done"]
-        raise TwoFaceError(f"{path} has {done} batches, no multiple of optimizer.accumulate={accumulate}")
-    found, wanted = content["hyper_parameters"], module.hparams
-    parts = ["generator"]
-    had_discriminators = any(key.startswith("discriminators.") for key in content["state_dict"])
-    if had_discriminators != (module.discriminators is not None):
-        raise TwoFaceError(
-            f"{path} was trained {'with' if had_discriminators else 'without'} discriminators, this run is not; "
-            "resume with the same losses or start anew without resume"
-        )
-    if had_discriminators:
-        parts.append("discriminator")
-    for part in parts:
-        before, now = architecture(found[part]), architecture(wanted[part])
-        if before != now:
-            raise TwoFaceError(
-                f"{path} was trained with {part} {before}, this run has {now}; "
-                f"resume with the same {part} or start anew without resume"
-            )
-    before, now = (options["optimizer"].get("kind", "adam") for options in (found, wanted))
-    if before != now:
-        raise TwoFaceError(f"{path} was trained with optimizer.kind={before}, this run has {now}; resume with the same")
-    had_average = any(key.startswith(AVERAGE_PREFIX) for key in content["state_dict"])
-    if had_average != (module.average is not None):
-        had, has = ("with", "without") if had_average else ("without", "with")
-        raise TwoFaceError(f"{path} was trained {had} ema, this run is {has} it; resume with the same")
-    missing = sorted(set(module.state_dict()) - set(content["state_dict"]))
-    if missing:
-        raise TwoFaceError(f"{path} is of an earlier version: it has no {missing[0]}; start anew without resume")
-    for key, value in wanted["facts"].items():
-        if key != "run" and found["facts"].get(key) != value:
-            log.warning("resuming with %s %s; the checkpoint had %s", key, value, found["facts"].get(key))
-
-
 def _check_accumulation(module: InpaintingModule, options: TrainOptions) -> None:
     """Refuse steps that a validation or the end would cut in two."""
     accumulate = module.optimizer_options.accumulate
     for name in ("validate_every", "max_batches"):
         value = getattr(options, name)
         require(value % accumulate == 0, f"{name}={value} is no multiple of optimizer.accumulate={accumulate}")
-
-
-def _resume(module: InpaintingModule, data: TripleDataModule, path: Path, max_batches: int) -> None:
-    """Make ready to go on from a checkpoint: with the batch that is due, and the name of what it was begun from."""
-    content = read_checkpoint(path)
-    _check_resume(module, path, content, max_batches)
-    _, begun, origin = content["hyper_parameters"]["facts"]["run"].partition(BEGUN)
-    module.hparams["facts"]["run"] += begun + origin
-    data.start_batch = int(content["batches_done"])
 
 
 def _build_trainer(options: TrainOptions, signals: Signals) -> L.Trainer:
@@ -180,7 +130,7 @@ def _build_trainer(options: TrainOptions, signals: Signals) -> L.Trainer:
             logger=_logger(options),
             callbacks=_callbacks(options, signals),
             default_root_dir=options.folder,
-            **options.trainer,
+            **{**options.trainer, "plugins": [CheckpointFiles(), *options.trainer.get("plugins", ())]},
         )
     except (MisconfigurationException, TypeError, ValueError) as error:
         raise TwoFaceError(f"trainer: {error}") from None
@@ -235,7 +185,7 @@ def train(module: InpaintingModule, data: TripleDataModule, options: TrainOption
     """
     _check_accumulation(module, options)
     if options.resume is not None:
-        _resume(module, data, options.resume, options.max_batches)
+        go_on(module, data, options.resume, options.max_batches)
     # Said of every loader on a machine with few cores; and of a folder that holds the run's config.
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
     warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
@@ -244,6 +194,8 @@ def train(module: InpaintingModule, data: TripleDataModule, options: TrainOption
     warnings.filterwarnings("ignore", "You're resuming from a checkpoint that ended before the epoch ended")
     with Signals() as signals:
         trainer = _build_trainer(options, signals)
+        if trainer.is_global_zero:
+            remove_unfinished(options.folder)
         log.info(
             "training on %s, %d process(es), %s, into %s",
             trainer.strategy.root_device, trainer.world_size, trainer.precision, options.folder,
@@ -253,4 +205,4 @@ def train(module: InpaintingModule, data: TripleDataModule, options: TrainOption
     broken = int(module.broken_photos)
     if broken:
         log.warning("%d samples were of photos that cannot be read, named above; others took their places", broken)
-    return TrainResult(options.folder / "last.ckpt", options.folder / "best.ckpt", module.batches_done, figures, broken)
+    return TrainResult(options.folder / LAST, options.folder / BEST, module.batches_done, figures, broken)
