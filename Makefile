@@ -63,8 +63,8 @@ browser: ## Chromium for the tests of the web page, from Debian where it can be
 test: $(STAMP) browser ## tests, without the slow ones
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" -n $(WORKERS) --dist worksteal $(ARGS)
 
-runtimes: $(STAMP) ## what the tests of other runtimes need: OpenVINO, and onnxruntime for Node
-	$(BIN)/python -m pip install --quiet -c constraints.txt openvino
+runtimes: $(STAMP) ## what some tests need: OpenVINO, onnxruntime for Node; MLflow, Weights & Biases
+	$(BIN)/python -m pip install --quiet -c constraints.txt openvino mlflow wandb
 	npm install --prefix tests/node --ignore-scripts --no-audit --no-fund
 
 test-slow: $(STAMP) ## the slow tests

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytorch_lightning as L
 from pytorch_lightning.callbacks import Callback, ProgressBar
-from pytorch_lightning.loggers import TensorBoardLogger
 from tqdm import tqdm
 
 from twoface_pl.data.triples import Triple
 from twoface_pl.evaluation.picture import picture_grid, show_hole
 from twoface_pl.faces.image import write_image
+from twoface_pl.training.loggers import log_picture
 from twoface_pl.training.module import InpaintingModule
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class ValidationLog(Callback):
 
 
 class PictureGrid(Callback):
-    """At each validation a picture of the first batch: into the run's folder and TensorBoard."""
+    """At each validation a picture of the first batch: into the run's folder and the logger."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -89,8 +89,7 @@ class PictureGrid(Callback):
             columns["filled, wrong reference"] = module.fill(batch, "wrong_references")
         picture = picture_grid(columns | {"truth": photos})
         write_image(self.folder / f"{module.batches_done:07d}.png", picture)
-        if isinstance(trainer.logger, TensorBoardLogger):
-            trainer.logger.experiment.add_image("validation", picture, module.batches_done, dataformats="HWC")
+        log_picture(trainer.logger, picture, module.batches_done)
 
 
 class BatchProgress(ProgressBar):

@@ -14,7 +14,6 @@ from typing import Any
 import pytorch_lightning as L
 import torch
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
-from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from twoface_pl.data.datamodule import TripleDataModule
@@ -28,6 +27,7 @@ from twoface_pl.training.callbacks import (
     ValidationLog,
 )
 from twoface_pl.training.checkpoints import BEST, LAST, CheckpointFiles, remove_unfinished
+from twoface_pl.training.loggers import LOGGERS, build_logger
 from twoface_pl.training.module import FIGURES, InpaintingModule
 from twoface_pl.training.resume import go_on
 from twoface_pl.training.stop import Signals, StopOnSignal
@@ -35,7 +35,6 @@ from twoface_pl.training.stop import Signals, StopOnSignal
 log = logging.getLogger(__name__)
 
 MONITORED = "validation/psnr_in_hole"
-LOGGERS = ("tensorboard", "csv", "none")
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class TrainOptions:
     folder: Path  # checkpoints, pictures and logs
     max_batches: int
     validate_every: int  # batches; a checkpoint is written at each validation
-    logger: str  # tensorboard, csv or none
+    logger: str  # one of LOGGERS
     trainer: dict[str, Any]  # keyword arguments of Lightning's Trainer
     stop_when: dict[str, float] = field(default_factory=dict)
     resume: Path | None = None
@@ -74,14 +73,6 @@ class TrainResult:
     batches: int
     figures: dict[str, float]
     broken_photos: int  # samples that could not be read; others took their places
-
-
-def _logger(options: TrainOptions) -> Logger | bool:
-    if options.logger == "tensorboard":
-        return TensorBoardLogger(options.folder, name="", version="tensorboard", default_hp_metric=False)
-    if options.logger == "csv":
-        return CSVLogger(options.folder, name="csv")  # a version each: of a given one it would delete the figures
-    return False
 
 
 def _callbacks(options: TrainOptions, signals: Signals) -> list[Callback]:
@@ -127,7 +118,7 @@ def _build_trainer(options: TrainOptions, signals: Signals) -> L.Trainer:
             use_distributed_sampler=False,
             enable_model_summary=False,
             enable_progress_bar=options.progress,
-            logger=_logger(options),
+            logger=build_logger(options.logger, options.folder) or False,
             callbacks=_callbacks(options, signals),
             default_root_dir=options.folder,
             **{**options.trainer, "plugins": [CheckpointFiles(), *options.trainer.get("plugins", ())]},
