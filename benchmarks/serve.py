@@ -76,7 +76,10 @@ def limit_of(session: FillSession, batch: int, seconds: float) -> float:
 
 def best_batch(session: FillSession, rounds: int) -> int:
     """The size of batch that is fastest without a server, in turns."""
-    rates = {batch: [limit_of(session, batch, 1) for _ in range(rounds)] for batch in BATCHES}
+    rates: dict[int, list[float]] = {batch: [] for batch in BATCHES}
+    for _ in range(rounds):
+        for batch in BATCHES:
+            rates[batch].append(limit_of(session, batch, 1))
     return max(BATCHES, key=lambda batch: statistics.median(rates[batch]))
 
 
@@ -192,15 +195,16 @@ def _turn(contender: Contender, clients: int, seconds: float) -> dict[str, float
 
 def _print_turns(clients: int, best: int, limits: list[float], found: dict[str, list[dict[str, float]]]) -> None:
     told = f"{statistics.median(limits):.1f} ({min(limits):.1f} to {max(limits):.1f}) pictures a second, {best} at once"
-    print(f"{clients} clients; without a server {told}; medians:")
+    print(f"{clients} clients; without a server {told}; medians, all that failed:")
     print(f"  {'':28}{'a second':>9}{'of it':>7}{'':14}{'p50 ms':>9}{'p99 ms':>9}{'clients':>9}{'failed':>8}")
     for name, turns in found.items():
         middle = {key: statistics.median(turn[key] for turn in turns) for key in turns[0]}
+        failed = sum(turn["failed"] for turn in turns)
         shares = [turn["share"] for turn in turns]
         spread = f" ({min(shares):.0%} to {max(shares):.0%})"
         print(
             f"  {name:28}{middle['rate']:9.1f}{middle['share']:7.0%}{spread:14}{1000 * middle['p50']:9.0f}"
-            f"{1000 * middle['p99']:9.0f}{middle['clients']:9.0%}{middle['failed']:8.0f}",
+            f"{1000 * middle['p99']:9.0f}{middle['clients']:9.0%}{failed:8.0f}",
             flush=True,
         )
 
@@ -266,6 +270,8 @@ def main() -> None:
     parser.add_argument("--before", type=Path, help="a checkout of an earlier version, to be put beside this one")
     parser.add_argument("--photos", action=argparse.BooleanOptionalAction, default=True, help="whole repairs too")
     given = parser.parse_args()
+    if given.before is not None and not (given.before / "src" / "twoface_pl").is_dir():
+        parser.error(f"--before {given.before}: no checkout of this project")
     print_json(30)
     print_tensors(given.clients, given.seconds, given.rounds, given.batch, given.before)
     if given.photos:

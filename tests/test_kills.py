@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from warm import HEAVY
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.networks.checkpoint import read_checkpoint
-from twoface_pl.training.checkpoints import BEFORE, LAST, newest
+from twoface_pl.training.checkpoints import BEFORE, LAST, newest, owned
+from twoface_pl.training.stop import SIGNALS, requeue
 from twoface_pl.training.train import TrainResult, train
 
 MOST = {"max_batches": 24, "validate_every": 2}
@@ -24,7 +26,8 @@ MOST = {"max_batches": 24, "validate_every": 2}
 
 def _train(prepared: Path, folder: Path, **changes: Any) -> TrainResult:
     torch.manual_seed(0)
-    options = tiny_options(folder, **{**MOST, "resume": newest(folder), **changes})
+    found = newest(folder)
+    options = tiny_options(folder, **{**MOST, "resume": found and found.path, **changes})
     return train(tiny_module(ema=0.9), tiny_data(prepared), options)
 
 
@@ -60,21 +63,25 @@ def test_a_killed_training_ends_bit_for_bit_as_one_that_never_was(kills: int, pr
     unbroken.join()
     assert unbroken.exitcode == 0
     whole, rng, killed = time.monotonic() - begun, random.Random(kills), 0
+    reached: list[int] = []
     while killed < kills:
         process = start("killed")
-        process.join(rng.uniform(0, 0.7) * whole)
+        process.join(rng.uniform(0.1, 0.7) * whole)
         if process.exitcode is None:
             process.kill()
             killed += 1
         process.join()
-        last = tmp_path / "killed" / LAST
-        if last.is_file() and read_checkpoint(last)["batches_done"] == MOST["max_batches"]:
+        assert process.exitcode in (0, -signal.SIGKILL)
+        done = newest(tmp_path / "killed")
+        reached.append(done.batches if done else 0)
+        if reached[-1] == MOST["max_batches"]:
             break  # faster than its kills
-    if not last.is_file() or read_checkpoint(last)["batches_done"] < MOST["max_batches"]:
+    if reached[-1] < MOST["max_batches"]:
         process = start("killed")
         process.join()
         assert process.exitcode == 0
-    assert killed >= min(kills, 2)
+    assert killed >= 2
+    assert any(0 < batches < MOST["max_batches"] for batches in reached), reached  # it went on from something
     one, other = (read_checkpoint(tmp_path / name / LAST) for name in ("unbroken", "killed"))
     for part in ("state_dict", "optimizer_states", "batches_done", "broken_photos"):
         assert _same(one[part], other[part]), part
@@ -84,17 +91,30 @@ def test_a_killed_training_ends_bit_for_bit_as_one_that_never_was(kills: int, pr
     assert left == {"best.ckpt", LAST, BEFORE}
 
 
+def _newest(folder: Path) -> tuple[str, int]:
+    found = newest(folder)
+    assert found is not None
+    return found.path.name, found.batches
+
+
 def test_a_torn_checkpoint_is_passed_over_for_the_one_before(prepared: Path, tmp_path: Path, caplog) -> None:
     assert newest(tmp_path) is None
     last = _train(prepared, tmp_path, max_batches=6).last
-    assert newest(tmp_path) == last
+    assert _newest(tmp_path) == ("last.ckpt", 6)
     assert read_checkpoint(tmp_path / BEFORE)["batches_done"] == 4
     last.write_bytes(last.read_bytes()[:5000])
-    assert newest(tmp_path) == tmp_path / BEFORE
-    assert "last.ckpt" in caplog.text
-    assert "looking for the one before" in caplog.text
-    result = _train(prepared, tmp_path, max_batches=8)
-    assert read_checkpoint(result.last)["batches_done"] == 8
+    best = read_checkpoint(tmp_path / "best.ckpt")["batches_done"]
+    assert _newest(tmp_path) == (("best.ckpt", 6) if best == 6 else (BEFORE, 4))
+    assert "last.ckpt: " in caplog.text
+    assert "looking for another" in caplog.text
+    (tmp_path / "best.ckpt").unlink()
+    assert _newest(tmp_path) == (BEFORE, 4)
+    before = (tmp_path / BEFORE).read_bytes()
+    result = _train(prepared, tmp_path, max_batches=6)
+    assert read_checkpoint(result.last)["batches_done"] == 6
+    assert (tmp_path / BEFORE).read_bytes() == before  # not what was torn
+    _train(prepared, tmp_path, max_batches=8)
+    assert read_checkpoint(tmp_path / BEFORE)["batches_done"] == 6
     for path in tmp_path.glob("*.ckpt"):
         path.write_bytes(b"torn")
     with pytest.raises(TwoFaceError, match=r"no checkpoint in .* can be read; start anew in another folder"):
@@ -114,7 +134,37 @@ def test_a_full_disk_ends_it_with_a_sentence_and_what_was_saved(
     with pytest.raises(TwoFaceError, match=r"\.ckpt: cannot be written \(No space left on device\)"):
         _train(prepared, tmp_path, max_batches=4)
     assert (tmp_path / LAST).read_bytes() == before
-    assert not list(tmp_path.glob(".*"))
+    assert not list(tmp_path.glob(".twoface-*"))
+
+
+def test_a_folder_is_for_one_training_at_a_time(prepared: Path, tmp_path: Path) -> None:
+    with owned(tmp_path), pytest.raises(TwoFaceError, match="another training runs in this folder"):
+        _train(prepared, tmp_path, max_batches=2)
+    (tmp_path / ".twoface-half.ckpt").write_bytes(b"half")
+    _train(prepared, tmp_path, max_batches=2)
+    assert not list(tmp_path.glob(".twoface-*"))
+
+
+def test_a_checkpoint_of_before_these_options_goes_on(prepared: Path, tmp_path: Path) -> None:
+    last = train(tiny_module(), tiny_data(prepared), tiny_options(tmp_path, max_batches=2)).last
+    content = torch.load(last, weights_only=True)
+    del content["reached"], content["hyper_parameters"]["ema"], content["hyper_parameters"]["compiled"]
+    torch.save(content, last)
+    options = tiny_options(tmp_path / "on", max_batches=4, resume=last)
+    assert train(tiny_module(), tiny_data(prepared), options).batches == 4
+
+
+def test_what_is_left_to_do(prepared: Path, tmp_path: Path) -> None:
+    figures = {"validation/psnr_in_hole": 1.0}
+    _train(prepared, tmp_path, max_batches=6, stop_when=figures)
+    found = newest(tmp_path)
+    assert found is not None
+    assert found.batches == 2
+    assert found.is_done(6, figures)
+    assert not found.is_done(6, {"validation/psnr_in_hole": 2.0})
+    assert not found.is_done(6, {})
+    assert found.is_done(2, {})
+    assert not replace(found, validation_due=True).is_done(2, {})
 
 
 SMALL = [
@@ -134,7 +184,45 @@ def test_the_same_command_starts_goes_on_and_is_done(twoface: Run, prepared: Pat
     assert read_checkpoint(tmp_path / "run" / LAST)["batches_done"] == 4
     done = twoface(*command, "max_batches=4", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "all 4 batches are done" in done.stdout
+    assert "the training is done, with 4 batches" in done.stdout
+    nowhere = twoface(*(each for each in command if not each.startswith("hydra")), "max_batches=4", cwd=tmp_path)
+    assert nowhere.returncode == 1
+    assert "resume=auto needs a folder that stays the same" in nowhere.stderr
+    bad = twoface(*command, "max_batches=many", cwd=tmp_path)
+    assert "max_batches=many is not a whole number from 1" in bad.stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "script", "says"),
+    [
+        ({}, "exit 0", None),
+        ({"SLURM_JOB_ID": "7"}, 'test "$1 $2" = "requeue 7"', "job 7 is requeued"),
+        (
+            {"SLURM_JOB_ID": "9", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "3"},
+            'test "$2" = 7_3',
+            "job 7_3 is requeued",
+        ),
+        ({"SLURM_JOB_ID": "7"}, "echo no >&2; exit 1", "job 7 could not be requeued (no); submit it again"),
+        ({"SLURM_JOB_ID": "7"}, None, "scontrol cannot be run (No such file or directory); submit job 7 again"),
+    ],
+)
+def test_slurm_is_asked_for_the_job_again(
+    environment: dict[str, str], script: str | None, says: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    if script is not None:
+        (tmp_path / "scontrol").write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "scontrol").chmod(0o755)
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        assert requeue() == says
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="this system has no SIGUSR1")

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from conftest import CPU, OPTIMIZER, tiny_data, tiny_module, tiny_options
+from conftest import CPU, OPTIMIZER, losses, tiny_data, tiny_module, tiny_options
 from pytorch_lightning.plugins.precision import MixedPrecision
 from torch import Tensor, nn
 
@@ -54,11 +55,21 @@ def test_rates_follow_their_schedule(options: dict[str, Any], rates: dict[int, f
         ({"clip": 0}, "optimizer.clip=0 lets nothing be learned"),
         ({"clip": "much"}, "optimizer.clip=much is not a number"),
         ({"clipp": 1}, "optimizer.clipp is not known"),
+        ({"schedule": "cosine"}, "or give optimizer.schedule=constant"),
     ],
 )
 def test_options_that_cannot_be_are_refused_by_name(options: dict[str, Any], says: str) -> None:
     with pytest.raises(TwoFaceError, match=says):
         tiny_module(optimizer=_options(**options))
+
+
+def test_options_of_before_the_schedules_mean_what_they_did() -> None:
+    before = {key: OPTIMIZER[key] for key in ("kind", "generator_lr", "discriminator_lr", "betas")}
+    assert OptimizerOptions.build({**before, "decay_batches": 8}).schedule == "cosine"
+    assert OptimizerOptions.build({**before, "decay_batches": None}).schedule == "constant"
+    del before["kind"]
+    with pytest.raises(TwoFaceError, match=r"optimizer\.kind is missing"):
+        OptimizerOptions.build(before)
 
 
 @pytest.mark.parametrize("name", ["validate_every", "max_batches"])
@@ -68,15 +79,34 @@ def test_steps_that_are_cut_in_two_are_refused(name: str, prepared: Path, tmp_pa
         train(tiny_module(optimizer=_options(accumulate=4)), tiny_data(prepared), options)
 
 
+def test_what_begins_within_a_step_and_what_half_precision_cannot_do_are_refused(
+    prepared: Path, tmp_path: Path
+) -> None:
+    four = _options(accumulate=4)
+    options = tiny_options(tmp_path, validate_every=4, max_batches=8)
+    late = losses(adversarial=0.01)
+    late["adversarial"]["start"] = 6
+    with pytest.raises(TwoFaceError, match=r"losses\.adversarial\.start=6 is no multiple of optimizer\.accumulate=4"):
+        train(tiny_module(optimizer=four, losses=late), tiny_data(prepared), options)
+    options = replace(options, trainer={**CPU, "precision": "16-mixed"})
+    with pytest.raises(TwoFaceError, match="with fp16 only where there are no discriminators"):
+        train(tiny_module(optimizer=four), tiny_data(prepared), options)
+    with pytest.raises(TwoFaceError, match="compile=no is neither true nor false"):
+        tiny_module(compiled="no")
+
+
 class _Noting(InpaintingModule):
-    """Notes the gradients of each of the generator's steps."""
+    """Notes the gradients of each step of the generator, and of the discriminators."""
 
     noted: list[dict[str, Tensor]]
+    noted_too: list[dict[str, Tensor]]
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         super().on_before_optimizer_step(optimizer)
         if optimizer is self.trainer.optimizers[0]:
             self.noted.append(_gradients(self.generator))
+        else:
+            self.noted_too.append(_gradients(self.discriminators))
 
 
 def _gradients(network: nn.Module) -> dict[str, Tensor]:
@@ -91,18 +121,20 @@ def _trained(prepared: Path, folder: Path, trainer: dict[str, Any] | None = None
     """Two batches without a step that moves anything."""
     torch.manual_seed(0)
     module = tiny_module(optimizer=_options(generator_lr=0.0, discriminator_lr=0.0, **optimizer))
-    module.__class__, module.noted = _Noting, []  # type: ignore[assignment, attr-defined]
+    module.__class__ = _Noting  # type: ignore[assignment]
+    module.noted, module.noted_too = [], []  # type: ignore[attr-defined]
     train(module, tiny_data(prepared), tiny_options(folder, max_batches=2, trainer=trainer or CPU))
     assert isinstance(module, _Noting)
     return module
 
 
 def test_accumulated_gradients_are_the_mean_of_the_batches(prepared: Path, tmp_path: Path) -> None:
-    one, two = _trained(prepared, tmp_path / "each").noted
-    (both,) = _trained(prepared, tmp_path / "both", accumulate=2).noted
-    assert _norm(one) > 0
-    for name, gradient in both.items():
-        assert torch.allclose(gradient, (one[name] + two[name]) / 2, rtol=1e-4, atol=1e-7), name
+    each, both = _trained(prepared, tmp_path / "each"), _trained(prepared, tmp_path / "both", accumulate=2)
+    for noted, (mean,) in ((each.noted, both.noted), (each.noted_too, both.noted_too)):
+        one, two = noted
+        assert _norm(one) > 0
+        for name, gradient in mean.items():
+            assert torch.allclose(gradient, (one[name] + two[name]) / 2, rtol=1e-4, atol=1e-7), name
 
 
 @pytest.mark.parametrize("kind", ["adam", "muon"])
@@ -189,7 +221,7 @@ def test_a_signal_waits_for_the_step(prepared: Path, tmp_path: Path) -> None:
 
     import pytorch_lightning as L
 
-    stop = SignalAtOnce(signals, tmp_path / "last.ckpt", 6)
+    stop = SignalAtOnce(signals, tmp_path / "last.ckpt", 6, 40)
     trainer = L.Trainer(
         max_steps=40, callbacks=[stop], logger=False, enable_checkpointing=False, enable_progress_bar=False,
         use_distributed_sampler=False, limit_val_batches=0, accelerator="cpu", default_root_dir=tmp_path,

@@ -115,7 +115,7 @@ export class Filling {
     this.state.forgetResult();
     const name = `${stem(photo.name)}-filled.${SUFFIXES[filled.file.type] ?? "png"}`;
     const address = URL.createObjectURL(filled.file);
-    const anew = photo.kind === "jpeg" && filled.file.type === "image/png";
+    const anew = place === "browser" && photo.kind === "jpeg";
     this.state.change({ shown: photo, split: 0.5, result: { filled, place, name, anew, address, sharp } });
   }
 }

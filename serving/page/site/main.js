@@ -52,9 +52,12 @@ function saveMask() {
 }
 
 function saveAnew() {
-  void doing.attempt("writing", async () => {
+  void doing.attempt("writing", async (signal) => {
     const { result } = state;
-    if (result) hand(await asJpeg(result.filled.file), `${stem(result.name)}.jpg`);
+    if (!result) return;
+    const jpeg = await asJpeg(result.filled.file);
+    signal.throwIfAborted();
+    hand(jpeg, `${stem(result.name)}.jpg`);
   }, true);
 }
 

@@ -25,6 +25,7 @@ export class Pointers {
     });
     canvas.addEventListener("pointerup", (event) => this.#end(event, true));
     canvas.addEventListener("pointercancel", (event) => this.#end(event, false));
+    canvas.addEventListener("lostpointercapture", (event) => this.#end(event, false)); // a menu took its end
   }
 
   /** What the tool has begun is not done. */
@@ -44,6 +45,7 @@ export class Pointers {
   #begin(event) {
     if (!this.#stage.scene) return;
     this.#stage.canvas.focus({ preventScroll: true });
+    if (event.isPrimary) this.#down.clear(); // of one whose end was never seen
     this.#stage.canvas.setPointerCapture(event.pointerId);
     this.#down.set(event.pointerId, [event.clientX, event.clientY]);
     this.#stage.point = null;
@@ -91,8 +93,7 @@ export class Pointers {
    * @param {boolean} done
    */
   #end(event, done) {
-    this.#down.delete(event.pointerId);
-    if (!this.#drawing) return;
+    if (!this.#down.delete(event.pointerId) || !this.#drawing) return;
     this.#drawing = false;
     if (done) this.#stage.tool?.up();
     else this.#stage.tool?.cancel();

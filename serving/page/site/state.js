@@ -16,8 +16,8 @@ import { Hole } from "./hole.js";
  * @property {Filled} filled
  * @property {"server" | "browser"} place where it was filled.
  * @property {string} name of the file to download.
+ * @property {string} address of that file.
  * @property {boolean} anew whether it can be saved in the photo's format too, encoded anew.
- * @property {string} address of it.
  * @property {import("./stage.js").Scene["filled"]} sharp
  */
 

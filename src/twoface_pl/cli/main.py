@@ -164,7 +164,7 @@ def _main(arguments: list[str]) -> int:
     if command not in HYDRA_COMMANDS | PLAIN_COMMANDS:
         print(f"twoface: no command '{command}'\n\n{_usage()}", file=sys.stderr)
         return 2
-    for name in ("SIGTERM", "SIGHUP"):  # Windows has one of them
+    for name in ("SIGTERM", "SIGHUP", "SIGUSR1"):  # Windows has one of them; the last is SLURM's
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
             signal.signal(number, _stop)

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twoface_pl.cli.overrides import command_line, override
-from twoface_pl.errors import Stopped
+from twoface_pl.errors import Stopped, require
 
 if TYPE_CHECKING:
-    from twoface_pl.training.module import InpaintingModule
+    from twoface_pl.training.checkpoints import Saved
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +36,14 @@ def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.training.start import start_from
     from twoface_pl.training.train import TrainOptions, train
 
-    resume = _checkpoint(config["resume"], folder)
-    if resume is not None and config["resume"] == AUTO and _is_done(resume, config["max_batches"]):
-        print(f"all {config['max_batches']} batches are done; the last checkpoint is {resume}")
-        return
+    require_whole("max_batches", config["max_batches"], 1)
+    resume = Path(config["resume"]) if config["resume"] else None
+    if config["resume"] == AUTO:
+        found = _newest(folder)
+        if found is not None and found.is_done(config["max_batches"], config["stop_when"] or {}):
+            print(f"the training is done, with {found.batches} batches; its last checkpoint is {found.path}")
+            return
+        resume = found.path if found is not None else None
     # A resume goes on with its checkpoint's weights, whatever the training began from.
     begun_from = load_trained(config["init"]) if config["init"] and resume is None else None
     # train() says what it runs on; Lightning adds tips.
@@ -101,45 +105,46 @@ def run(config: dict[str, Any], folder: Path) -> None:
     try:
         result = train(module, data, options)
     except Stopped as stopped:
-        raise Stopped(stopped.number, _kept(stopped, module, options.max_batches, folder)) from None
+        saved = module.batches_saved
+        is_left = saved is not None and (saved < options.max_batches or module.validation_due)
+        more = _how_to_go_on(stopped.number, folder, config["resume"] == AUTO) if is_left else ""
+        raise Stopped(stopped.number, f"{stopped.kept}{more}") from None
     if module.global_rank == 0:
         print(f"trained {result.batches} batches; the best checkpoint is {result.best}, the last {result.last}")
         judged = [override("checkpoint", result.best), override("root", data_options["root"])]
         print(f"next: {command_line('evaluate', *judged)}")
 
 
-def _kept(stopped: Stopped, module: InpaintingModule, max_batches: int, folder: Path) -> str:
-    """What a training that was stopped says of what is saved, and of how it goes on."""
-    from twoface_pl.training.stop import requeue
-
-    said = [stopped.kept]
-    if stopped.number == getattr(signal, "SIGUSR1", None) and (requeued := requeue()):
-        said.append(requeued)
-    if module.batches_saved is not None and module.batches_saved < max_batches:
-        said.append(f"go on with:\n{_go_on(folder)}")
-    return "; ".join(said)
-
-
-def _checkpoint(resume: str | None, folder: Path) -> Path | None:
-    """The checkpoint to go on from."""
+def _newest(folder: Path) -> Saved | None:
+    """The checkpoint of the run's folder, which must be given: a folder of its own has none."""
     from twoface_pl.training.checkpoints import newest
 
-    if resume != AUTO:
-        return Path(resume) if resume else None
+    given = [argument.lstrip("+").partition("=")[0] for argument in sys.argv]
+    is_given = bool({"hydra.run.dir", "hydra.sweep.dir"} & set(given))
+    require(is_given, "resume=auto needs a folder that stays the same: hydra.run.dir=runs/<name>")
     found = newest(folder)
-    log.info("going on from %s" if found else "no checkpoint in %s: starting anew", found or folder)
+    if found is None:
+        log.info("no checkpoint in %s: starting anew", folder)
+    else:
+        log.info("going on from %s", found.path)
     return found
 
 
-def _is_done(checkpoint: Path, max_batches: int) -> bool:
-    from twoface_pl.networks.checkpoint import read_checkpoint
+def _how_to_go_on(number: int, folder: Path, is_auto: bool) -> str:
+    """What a training that was stopped before its end says of how it goes on; SLURM is asked for the job again."""
+    from twoface_pl.training.stop import requeue
 
-    return bool(read_checkpoint(checkpoint)["batches_done"] >= max_batches)
+    if not is_auto:
+        return f"; go on with:\n{_go_on(folder)}"
+    said = requeue() if number == getattr(signal, "SIGUSR1", None) else None
+    return f"; {said}" if said else "; the same command goes on"
 
 
 def _go_on(folder: Path) -> str:
     """The command that goes on with this training in its folder, with all else that it was given."""
-    new = [override("resume", folder / "last.ckpt"), override("hydra.run.dir", folder)]
+    from twoface_pl.training.checkpoints import LAST
+
+    new = [override("resume", folder / LAST), override("hydra.run.dir", folder)]
     replaced = tuple(f"{entry.partition('=')[0]}=" for entry in new)
     given = [argument for argument in sys.argv[2:] if not argument.lstrip("+").startswith(replaced)]
     return command_line("train", *given, *new)

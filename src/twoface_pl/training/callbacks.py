@@ -42,6 +42,8 @@ class StopWhenReached(Callback):
         if not trainer.sanity_checking and all(
             name in found and float(found[name]) >= value for name, value in self.figures.items()
         ):
+            assert isinstance(module, InpaintingModule)
+            module.reached = dict(self.figures)
             trainer.should_stop = True
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from twoface_pl.data.triples import Triple
+from twoface_pl.errors import require
 from twoface_pl.evaluation.controls import OPENCV_METHODS, opencv_fill
 from twoface_pl.evaluation.metrics import psnr_in_hole, ssim_in_hole
 from twoface_pl.networks.discriminators import build_discriminators
@@ -91,6 +92,7 @@ class InpaintingModule(L.LightningModule):
         self.started = time.monotonic()
         self.batches_saved: int | None = None  # in the last checkpoint that was written here
         self.validation_due = False  # of these batches, where a signal came in between
+        self.reached: dict[str, float] | None = None  # the figures to stop at, once they were
         self.losses_seen = LossWatch()
         self.gradient_norms: dict[int, Tensor] = {}  # of the last step, by the optimizer's number
         # A tensor, not a number: reading it back at each step would stall a GPU.
@@ -103,7 +105,8 @@ class InpaintingModule(L.LightningModule):
         if channels_last:
             self.to(memory_format=torch.channels_last)
         self.average = None if ema is None else MovingAverage(self.generator, ema)
-        if compiled:
+        require(isinstance(compiled, bool), f"compile={compiled} is neither true nor false")
+        if compiled:  # what the discriminators make of real pictures, differentiated twice, stays as it is
             for network in (self.generator, self.discriminators):
                 if network is not None:
                     network.compile()
@@ -120,6 +123,7 @@ class InpaintingModule(L.LightningModule):
         checkpoint["broken_photos"] = int(self.broken_photos)
         checkpoint["seconds"] = self.seconds
         checkpoint["validation_due"] = self.validation_due
+        checkpoint["reached"] = self.reached
         check_before_saving(checkpoint, self.batches_done)
         self.batches_saved = self.batches_done
 

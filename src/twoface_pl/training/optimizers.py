@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, Self
 
 import torch
@@ -58,9 +58,13 @@ class OptimizerOptions:
     def build(cls, options: Mapping[str, Any]) -> Self:
         """From a config's values."""
         require(isinstance(options, Mapping), f"optimizer={options} is no set of options")
+        known = {field.name: field.default is MISSING for field in fields(cls)}
         for key in options:
-            require(key in {field.name for field in fields(cls)}, f"optimizer.{key} is not known")
-        return cls(**options)
+            require(key in known, f"optimizer.{key} is not known")
+        for key, needed in known.items():
+            require(not needed or key in options, f"optimizer.{key} is missing")
+        schedule = "cosine" if options.get("decay_batches") else "constant"
+        return cls(**{"schedule": schedule, **options})
 
     def __post_init__(self) -> None:
         require(self.kind in KINDS, f"optimizer.kind={self.kind} is not one of {', '.join(KINDS)}")
@@ -81,15 +85,15 @@ class OptimizerOptions:
         require_whole("optimizer.warm_up", self.warm_up, 0)
         if self.decay_batches is not None:
             require_whole("optimizer.decay_batches", self.decay_batches, 1)
-        needs = self.schedule != "cosine" or self.decay_batches is not None
-        require(needs, "optimizer.schedule=cosine needs decay_batches; constant has no end")
+        has_end = self.schedule != "cosine" or self.decay_batches is not None
+        require(has_end, "optimizer.schedule=cosine needs decay_batches; or give optimizer.schedule=constant")
         steps = self.step_batches
         require(isinstance(steps, list | tuple), f"optimizer.step_batches={steps} is no list")
         for batch in steps:
             require_whole("optimizer.step_batches: each", batch, 1)
         require(list(steps) == sorted(set(steps)), f"optimizer.step_batches={list(steps)} do not rise")
-        needs = self.schedule != "steps" or len(steps) > 0
-        require(needs, "optimizer.schedule=steps needs step_batches, such as [10000,15000]")
+        has_steps = self.schedule != "steps" or len(steps) > 0
+        require(has_steps, "optimizer.schedule=steps needs step_batches, such as [10000,15000]")
         require_number("optimizer.step_factor", self.step_factor, 0, 1)
 
     def factor(self, batches_done: int) -> float:

@@ -16,14 +16,17 @@ log = logging.getLogger(__name__)
 
 def _check(module: InpaintingModule, path: Path, content: dict[str, Any], max_batches: int) -> None:
     """Refuse a checkpoint of another architecture before Lightning lists a hundred keys; say what else differs."""
-    if content["batches_done"] >= max_batches:
+    if content["batches_done"] >= max_batches and not content.get("validation_due"):
         raise TwoFaceError(
             f"{path} has {content['batches_done']} batches behind it already; raise max_batches above that"
         )
     accumulate = module.optimizer_options.accumulate
     if content["batches_done"] % accumulate:
         done = content["batches_done"]
-        raise TwoFaceError(f"{path} has {done} batches, no multiple of optimizer.accumulate={accumulate}")
+        raise TwoFaceError(
+            f"{path} has {done} batches, no multiple of optimizer.accumulate={accumulate}; resume with another number, "
+            "or from another checkpoint of its folder"
+        )
     found, wanted = content["hyper_parameters"], module.hparams
     parts = ["generator"]
     had_discriminators = any(key.startswith("discriminators.") for key in content["state_dict"])

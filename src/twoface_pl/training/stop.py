@@ -1,4 +1,4 @@
-"""A signal that asks a training to stop: the batch at hand is finished and saved."""
+"""A signal that asks a training to stop: the step at hand is finished and saved."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from twoface_pl.training.module import InpaintingModule
 
 # The last is what SLURM sends before a job's time is over, where it is asked to: --signal=USR1@120.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGUSR1] if hasattr(signal, "SIGUSR1") else []))
+
+SCONTROL_SECONDS = 30
 
 
 class Signals:
@@ -59,7 +61,7 @@ class Signals:
         if os.environ.get("LOCAL_RANK", "0") == "0":
             # Not print: a handler may run in the midst of another one.
             with contextlib.suppress(OSError):
-                os.write(2, b"\nstopping after this batch; once more: at once\n")
+                os.write(2, b"\nstopping after this step; once more: at once\n")
 
 
 def requeue() -> str | None:
@@ -70,17 +72,23 @@ def requeue() -> str | None:
         job = f"{environment['SLURM_ARRAY_JOB_ID']}_{environment.get('SLURM_ARRAY_TASK_ID', '')}"
     if job is None:
         return None
+    for number in (signal.SIGTERM, *SIGNALS):  # with which SLURM ends this run of the job before scontrol has answered
+        signal.signal(number, signal.SIG_IGN)
     try:
-        done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["scontrol", "requeue", job], capture_output=True, text=True, check=False, timeout=SCONTROL_SECONDS
+        )
     except OSError as error:
         return f"scontrol cannot be run ({error.strerror}); submit job {job} again"
+    except subprocess.TimeoutExpired:
+        return f"scontrol has not answered; look whether job {job} is queued again"
     if done.returncode:
         return f"job {job} could not be requeued ({done.stderr.strip()[:200]}); submit it again"
     return f"job {job} is requeued"
 
 
 class StopOnSignal(Callback):
-    """Ends a training that a signal asked to stop, after a batch of training or of validation, with a checkpoint.
+    """Ends a training that a signal asked to stop, after a step or a batch of validation, with a checkpoint.
 
     A validation that was due or under way is not finished; the training that goes on begins with it.
 
@@ -88,12 +96,14 @@ class StopOnSignal(Callback):
         signals: what was noted.
         last: the checkpoint to write.
         validate_every: batches between validations.
+        most: batches after which the training ends.
 
     Raises:
         Stopped: as soon as the checkpoint is written.
     """
 
-    def __init__(self, signals: Signals, last: Path, validate_every: int) -> None:
+    def __init__(self, signals: Signals, last: Path, validate_every: int, most: int) -> None:
+        self.most = most
         self.signals = signals
         self.last = last
         self.validate_every = validate_every
@@ -110,6 +120,8 @@ class StopOnSignal(Callback):
             trainer.validating = True
             validation.run()
             trainer.training = True
+            if module.batches_done >= self.most:
+                trainer.should_stop = True
 
     def on_train_batch_start(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
         assert isinstance(module, InpaintingModule)

@@ -7,6 +7,7 @@ import math
 import os
 import sys
 import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from twoface_pl.training.callbacks import (
     StopWhenReached,
     ValidationLog,
 )
-from twoface_pl.training.checkpoints import BEST, LAST, CheckpointFiles, remove_unfinished
+from twoface_pl.training.checkpoints import BEST, LAST, CheckpointFiles, owned
 from twoface_pl.training.loggers import LOGGERS, build_logger
 from twoface_pl.training.module import FIGURES, InpaintingModule
 from twoface_pl.training.resume import go_on
@@ -90,7 +91,7 @@ def _callbacks(options: TrainOptions, signals: Signals) -> list[Callback]:
         BatchLimit(options.max_batches),
         ValidationLog(),
         PictureGrid(options.folder / "pictures"),
-        StopOnSignal(signals, options.folder / LAST, options.validation_interval),
+        StopOnSignal(signals, options.folder / LAST, options.validation_interval, options.max_batches),
     ]
     if options.progress:
         callbacks.append(BatchProgress(options.max_batches))
@@ -105,6 +106,14 @@ def _check_accumulation(module: InpaintingModule, options: TrainOptions) -> None
     for name in ("validate_every", "max_batches"):
         value = getattr(options, name)
         require(value % accumulate == 0, f"{name}={value} is no multiple of optimizer.accumulate={accumulate}")
+    for name, loss in module.hparams["losses"].items():
+        start = loss.get("start", 0)
+        told = f"losses.{name}.start={start} is no multiple of optimizer.accumulate={accumulate}"
+        require(start % accumulate == 0, told)
+    # Half precision's scale may change with the discriminators' step, in the midst of the generator's gradients.
+    is_mixed = accumulate > 1 and module.discriminators is not None and options.trainer.get("precision") == "16-mixed"
+    told = "optimizer.accumulate goes with precision=bf16 or fp32; with fp16 only where there are no discriminators"
+    require(not is_mixed, told)
 
 
 def _build_trainer(options: TrainOptions, signals: Signals) -> L.Trainer:
@@ -121,7 +130,7 @@ def _build_trainer(options: TrainOptions, signals: Signals) -> L.Trainer:
             logger=build_logger(options.logger, options.folder) or False,
             callbacks=_callbacks(options, signals),
             default_root_dir=options.folder,
-            **{**options.trainer, "plugins": [CheckpointFiles(), *options.trainer.get("plugins", ())]},
+            **{**options.trainer, "plugins": [CheckpointFiles(options.resume), *options.trainer.get("plugins", ())]},
         )
     except (MisconfigurationException, TypeError, ValueError) as error:
         raise TwoFaceError(f"trainer: {error}") from None
@@ -166,8 +175,8 @@ def _fit(
 def train(module: InpaintingModule, data: TripleDataModule, options: TrainOptions) -> TrainResult:
     """Train until ``max_batches`` or ``stop_when``, validating and saving on the way.
 
-    Stopping, for either reason, ends with a validation and a checkpoint. SIGINT and SIGTERM end it with a checkpoint
-    alone; in the main thread only, and the handlers that were there come back.
+    Stopping, for either reason, ends with a validation and a checkpoint. SIGINT, SIGTERM and SIGUSR1 end it with a
+    checkpoint alone; in the main thread only, and the handlers that were there come back.
 
     Raises:
         TwoFaceError: a checkpoint of another architecture, a trainer that this machine cannot run, a loss or weights
@@ -185,13 +194,12 @@ def train(module: InpaintingModule, data: TripleDataModule, options: TrainOption
     warnings.filterwarnings("ignore", "You're resuming from a checkpoint that ended before the epoch ended")
     with Signals() as signals:
         trainer = _build_trainer(options, signals)
-        if trainer.is_global_zero:
-            remove_unfinished(options.folder)
         log.info(
             "training on %s, %d process(es), %s, into %s",
             trainer.strategy.root_device, trainer.world_size, trainer.precision, options.folder,
         )  # fmt: skip
-        _fit(trainer, module, data, options, signals)
+        with owned(options.folder) if trainer.is_global_zero else nullcontext():
+            _fit(trainer, module, data, options, signals)
     figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
     broken = int(module.broken_photos)
     if broken:
