@@ -52,7 +52,13 @@ TIGHT = FrameKind("tight", 33, 54)
 FACED = {"frame": TIGHT, "min_face": 10, "image_size": 64}  # of a preparation that finds faces
 CPU = {"accelerator": "cpu", "devices": 1, "precision": "32-true"}
 
+EXPORTED = {"model", "tight_model"}  # fixtures that take long, made by one process while the other waits
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the exported model come first: they begin in one process, and the other, in the middle, has others."""
+    items.sort(key=lambda item: not EXPORTED & set(getattr(item, "fixturenames", ())))
 
 
 def losses(reconstruction: float = 1.0, adversarial: float = 0.01, identity: float = 0.0, **changes) -> dict:

@@ -179,6 +179,7 @@ def _untrained_inception(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_lpips_fid_and_kid_where_their_weights_are_given(
     checkpoint: Path, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
