@@ -188,6 +188,10 @@ def test_the_same_command_starts_goes_on_and_is_done(twoface: Run, prepared: Pat
     nowhere = twoface(*(each for each in command if not each.startswith("hydra")), "max_batches=4", cwd=tmp_path)
     assert nowhere.returncode == 1
     assert "resume=auto needs a folder that stays the same" in nowhere.stderr
+    refused = [*(each for each in command if not each.startswith("hydra")), "hydra.run.dir=refused"]
+    few = twoface(*refused, "max_batches=4", "data.batch_size=1000", cwd=tmp_path)
+    assert "fewer than batch_size=1000" in few.stderr
+    assert not (tmp_path / "refused").exists()
     bad = twoface(*command, "max_batches=many", cwd=tmp_path)
     assert "max_batches=many is not a whole number from 1" in bad.stderr
 

@@ -50,7 +50,7 @@ def _run_folder() -> Path:
 def _remove_unused(folder: Path) -> None:
     """Remove the folder of a run that was refused before it wrote anything but its config and log."""
     made_here = HydraConfig.get().output_subdir is not None and folder != Path.cwd()
-    own = {".hydra", f"{HydraConfig.get().job.name}.log"}
+    own = {".hydra", f"{HydraConfig.get().job.name}.log", ".training"}  # the last is a training's lock
     if made_here and {path.name for path in folder.iterdir()} <= own:
         shutil.rmtree(folder)
         if folder.parent != Path.cwd() and not any(folder.parent.iterdir()):

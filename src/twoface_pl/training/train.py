@@ -147,7 +147,7 @@ def _saved(module: InpaintingModule, options: TrainOptions) -> str:
     if module.batches_saved is None:
         return "no batch was saved" + (f" beside those of {options.resume}" if options.resume else "")
     counted = f"all {module.batches_saved}" if module.batches_saved >= options.max_batches else module.batches_saved
-    return f"{counted} batches are saved in {options.folder / 'last.ckpt'}"
+    return f"{counted} batches are saved in {options.folder / LAST}"
 
 
 def _fit(
