@@ -148,6 +148,8 @@ def test_two_processes_train_into_one_folder(
     assert len(list((tmp_path / "runs").iterdir())) == 1
     logs = "".join(path.read_text() for path in tmp_path.rglob("*.log"))
     assert "2 process(es)" in logs
+    records = [path.read_text().count("---\n") for path in tmp_path.rglob("record.yaml")]
+    assert records == [1] * jobs
     ranks = {path.parent for path in tmp_path.rglob("train_ddp_process_1.log")}
     assert len(ranks) == jobs
     assert SIZE == 64  # what the smoke experiment expects of the data

@@ -4,6 +4,7 @@ import errno
 import multiprocessing
 import os
 import random
+import re
 import signal
 import time
 from dataclasses import replace
@@ -12,9 +13,12 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from conftest import Run, tiny_data, tiny_module, tiny_options
 from warm import HEAVY
 
+from twoface_pl.cli.record import data_checksum
+from twoface_pl.data.source import open_source
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.networks.checkpoint import read_checkpoint
 from twoface_pl.training.checkpoints import BEFORE, LAST, newest, owned
@@ -182,6 +186,13 @@ def test_the_same_command_starts_goes_on_and_is_done(twoface: Run, prepared: Pat
     assert second.returncode == 0, second.stderr
     assert "going on from" in second.stdout + second.stderr
     assert read_checkpoint(tmp_path / "run" / LAST)["batches_done"] == 4
+    starts = [*yaml.safe_load_all((tmp_path / "run" / "record.yaml").read_text())]
+    assert [start["config"]["max_batches"] for start in starts] == [2, 4]
+    assert starts[0]["config"]["optimizer"]["decay_batches"] == 2  # resolved
+    assert starts[0]["packages"]["torch"] == torch.__version__.partition("+")[0]
+    assert re.fullmatch(r"[0-9a-f]{40}\+?", starts[0]["commit"])
+    assert starts[0]["data_sha256"] == starts[1]["data_sha256"] == data_checksum(open_source(prepared))
+    assert len(starts[0]["data_sha256"]) == 64
     done = twoface(*command, "max_batches=4", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "the training is done, with 4 batches" in done.stdout

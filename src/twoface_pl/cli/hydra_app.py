@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from twoface_pl.cli.main import failure, reader_gone
 from twoface_pl.cli.overrides import override, readable
+from twoface_pl.cli.record import RECORD
 from twoface_pl.errors import Stopped, TwoFaceError
 
 RUN_FOLDER = "TWOFACE_RUN_FOLDER"  # rank 0's folder, for the processes that Lightning starts
@@ -50,7 +51,7 @@ def _run_folder() -> Path:
 def _remove_unused(folder: Path) -> None:
     """Remove the folder of a run that was refused before it wrote anything but its config and log."""
     made_here = HydraConfig.get().output_subdir is not None and folder != Path.cwd()
-    own = {".hydra", f"{HydraConfig.get().job.name}.log", ".training"}  # the last is a training's lock
+    own = {".hydra", f"{HydraConfig.get().job.name}.log", RECORD, ".training"}  # the last is a training's lock
     if made_here and {path.name for path in folder.iterdir()} <= own:
         shutil.rmtree(folder)
         if folder.parent != Path.cwd() and not any(folder.parent.iterdir()):

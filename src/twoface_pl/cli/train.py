@@ -23,8 +23,10 @@ MOST_SEED = 2**32 - 1  # what NumPy takes
 
 def run(config: dict[str, Any], folder: Path) -> None:
     import pytorch_lightning as L
+    from pytorch_lightning.utilities import rank_zero_only
 
     from twoface_pl.cli.identity import identity_from_config
+    from twoface_pl.cli.record import write_record
     from twoface_pl.cli.trained import load_trained
     from twoface_pl.data.augment import AugmentOptions
     from twoface_pl.data.datamodule import DataOptions, TripleDataModule
@@ -102,6 +104,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
         resume=resume,
         progress=config["progress"],
     )
+    rank_zero_only(write_record)(config, data.train_triples.source, folder)
     try:
         result = train(module, data, options)
     except Stopped as stopped:
