@@ -231,8 +231,18 @@ def test_a_signal_waits_for_the_step(prepared: Path, tmp_path: Path) -> None:
     assert module.batches_saved == 3
 
 
-@pytest.mark.slow
-def test_compiled_networks_train_and_are_kept_under_their_names(prepared: Path, tmp_path: Path) -> None:
-    module = tiny_module(compiled=True)
-    result = train(module, tiny_data(prepared), tiny_options(tmp_path, max_batches=2))
-    assert load_generator(result.last).batches == 2
+@pytest.mark.timeout(2400)
+@pytest.mark.parametrize("backend", ["eager", pytest.param("inductor", marks=pytest.mark.slow)])
+def test_compiled_networks_train_alike_and_are_kept_under_their_names(
+    backend: str, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Traced and run as it is; as code of its own it takes many minutes on a CPU."""
+    compile_module = nn.Module.compile
+    monkeypatch.setattr(nn.Module, "compile", lambda module: compile_module(module, backend=backend))
+    kept = {}
+    for compiled in (False, True):
+        torch.manual_seed(0)
+        options = tiny_options(tmp_path / str(compiled), max_batches=2)
+        result = train(tiny_module(compiled=compiled), tiny_data(prepared), options)
+        kept[compiled] = load_generator(result.last).generator.state_dict()
+    assert all(torch.allclose(value, kept[True][name], atol=1e-4) for name, value in kept[False].items())
