@@ -25,20 +25,20 @@ from twoface_pl.training.checkpoints import BEFORE, LAST, newest, owned
 from twoface_pl.training.stop import SIGNALS, requeue
 from twoface_pl.training.train import TrainResult, train
 
-MOST = {"max_batches": 24, "validate_every": 2}
+EVERY = {"validate_every": 2}
 
 
 def _train(prepared: Path, folder: Path, **changes: Any) -> TrainResult:
     torch.manual_seed(0)
     found = newest(folder)
-    options = tiny_options(folder, **{**MOST, "resume": found and found.path, **changes})
+    options = tiny_options(folder, **{**EVERY, "resume": found and found.path, **changes})
     return train(tiny_module(ema=0.9), tiny_data(prepared), options)
 
 
-def _alone(prepared: Path, folder: Path) -> None:
+def _alone(prepared: Path, folder: Path, batches: int) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
-    _train(prepared, folder)
+    _train(prepared, folder, max_batches=batches)
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -53,13 +53,15 @@ def _same(one: Any, other: Any) -> bool:
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
-def test_a_killed_training_ends_bit_for_bit_as_one_that_never_was(kills: int, prepared: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kills", "batches"), [(3, 24), pytest.param(20, 240, marks=pytest.mark.slow)])
+def test_a_killed_training_ends_bit_for_bit_as_one_that_never_was(
+    kills: int, batches: int, prepared: Path, tmp_path: Path
+) -> None:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(HEAVY)
 
     def start(folder: str) -> Any:
-        process = context.Process(target=_alone, args=(prepared, tmp_path / folder))
+        process = context.Process(target=_alone, args=(prepared, tmp_path / folder, batches))
         process.start()
         return process
 
@@ -70,22 +72,22 @@ def test_a_killed_training_ends_bit_for_bit_as_one_that_never_was(kills: int, pr
     reached: list[int] = []
     while killed < kills:
         process = start("killed")
-        process.join(rng.uniform(0.1, 0.7) * whole)
+        process.join(rng.uniform(0.3, 2.1) * whole / kills)
         if process.exitcode is None:
             process.kill()
             killed += 1
         process.join()
         assert process.exitcode in (0, -signal.SIGKILL)
-        done = newest(tmp_path / "killed")
-        reached.append(done.batches if done else 0)
-        if reached[-1] == MOST["max_batches"]:
+        found = newest(tmp_path / "killed")
+        reached.append(found.batches if found else 0)
+        if reached[-1] == batches:
             break  # faster than its kills
-    if reached[-1] < MOST["max_batches"]:
+    if reached[-1] < batches:
         process = start("killed")
         process.join()
         assert process.exitcode == 0
-    assert killed >= 2
-    assert any(0 < batches < MOST["max_batches"] for batches in reached), reached  # it went on from something
+    assert killed >= 0.6 * kills, reached
+    assert any(0 < done < batches for done in reached), reached  # it went on from something
     one, other = (read_checkpoint(tmp_path / name / LAST) for name in ("unbroken", "killed"))
     for part in ("state_dict", "optimizer_states", "batches_done", "broken_photos"):
         assert _same(one[part], other[part]), part
