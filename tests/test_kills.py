@@ -1,7 +1,6 @@
 """A training that is killed at any moment goes on as one that never was; what is torn is passed over."""
 
 import errno
-import multiprocessing
 import os
 import random
 import re
@@ -15,7 +14,7 @@ import pytest
 import torch
 import yaml
 from conftest import Run, tiny_data, tiny_module, tiny_options
-from warm import HEAVY
+from warm import run_command, warm_context
 
 from twoface_pl.cli.record import data_checksum
 from twoface_pl.data.source import open_source
@@ -57,8 +56,7 @@ def _same(one: Any, other: Any) -> bool:
 def test_a_killed_training_ends_bit_for_bit_as_one_that_never_was(
     kills: int, batches: int, prepared: Path, tmp_path: Path
 ) -> None:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(HEAVY)
+    context = warm_context()
 
     def start(folder: str) -> Any:
         process = context.Process(target=_alone, args=(prepared, tmp_path / folder, batches))
@@ -248,8 +246,7 @@ def test_slurms_signal_saves_and_asks_for_the_job_again(prepared: Path, tmp_path
     scontrol.parent.mkdir()
     scontrol.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\n')
     scontrol.chmod(0o755)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(HEAVY)
+    context = warm_context()
     command = ["train", *SMALL, f"data.root={prepared}", "max_batches=100000", "validate_every=100000"]
     process = context.Process(target=_in_slurm, args=(command, tmp_path))
     process.start()
@@ -267,8 +264,6 @@ def test_slurms_signal_saves_and_asks_for_the_job_again(prepared: Path, tmp_path
 
 def _in_slurm(command: list[str], folder: Path) -> None:
     """The command as a job of SLURM has it."""
-    from warm import _run
-
     from twoface_pl.training.module import InpaintingModule
 
     step = InpaintingModule.training_step
@@ -280,4 +275,4 @@ def _in_slurm(command: list[str], folder: Path) -> None:
     InpaintingModule.training_step = noted  # type: ignore[method-assign]
     (folder / "2").symlink_to(folder / "said")
     environment = {**os.environ, "SLURM_JOB_ID": "7", "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
-    _run(command, folder, folder, environment)
+    run_command(command, folder, folder, environment)

@@ -2,7 +2,6 @@
 
 import ast
 import importlib
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from warm import HEAVY
+from warm import warm_context
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "twoface_pl"
@@ -75,9 +74,7 @@ def _import_without(forbidden: Iterable[str], modules: Iterable[str], output: Pa
 
 def _imported_without(forbidden: Iterable[str], modules: Iterable[str], output: Path) -> str:
     """What went wrong; nothing where nothing did."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(HEAVY)
-    process = context.Process(target=_import_without, args=(tuple(forbidden), tuple(modules), output))
+    process = warm_context().Process(target=_import_without, args=(tuple(forbidden), tuple(modules), output))
     process.start()
     process.join()
     return output.read_text() if output.exists() else f"status {process.exitcode}" * (process.exitcode != 0)

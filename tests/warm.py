@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 HEAVY = [
@@ -18,7 +19,14 @@ HEAVY = [
 COMMAND = Path(sys.executable).with_name("twoface")
 
 
-def _run(arguments: list[str], folder: Path, output: Path, environment: dict[str, str]) -> None:
+def warm_context() -> ForkServerContext:
+    """Starts processes that have imported the libraries."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(HEAVY)
+    return context
+
+
+def run_command(arguments: list[str], folder: Path, output: Path, environment: dict[str, str]) -> None:
     """What the installed script does, with everything else that a process has."""
     for number, name, flags in (
         (0, os.devnull, os.O_RDONLY),
@@ -41,8 +49,7 @@ class WarmCommand:
     """Runs ``twoface``; as :func:`subprocess.run` does, with its outputs as text."""
 
     def __init__(self) -> None:
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(HEAVY)
+        self._context = warm_context()
 
     def __call__(
         self, *arguments: object, cwd: Path | None = None, timeout: float = 240
@@ -51,7 +58,7 @@ class WarmCommand:
         with tempfile.TemporaryDirectory() as name:
             output = Path(name)
             where = (given, cwd or Path.cwd(), output, dict(os.environ))
-            process = self._context.Process(target=_run, args=where)
+            process = self._context.Process(target=run_command, args=where)
             process.start()
             process.join(timeout)
             if process.exitcode is None:

@@ -22,6 +22,7 @@ from twoface_pl.serving.http.task import Reply, Served, Task
 
 START_SECONDS = 180  # for opening a model, on a slow disk
 MOST_SECONDS = 45  # for an answer, or a batch of them; the largest photos take ten on a slow core
+BATCH = 8  # requests answered together
 PROCESS = "twoface-core"
 
 
@@ -44,7 +45,7 @@ class CoreOptions:
 
     model: Path
     device: str = "auto"
-    batch: int = 8
+    batch: int = BATCH
     most_bytes: int = 80_000_000
     most_pixels: int = 50_000_000
     seconds: float = MOST_SECONDS

@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 
 from twoface_pl.serving.http import open_inference
 from twoface_pl.serving.http.answers import as_answer, error_answer
+from twoface_pl.serving.http.core import BATCH
 from twoface_pl.serving.http.limits import MOST_REQUESTS, RETRY_AFTER, Inbox
 from twoface_pl.serving.http.queue import Place, Queue
 from twoface_pl.serving.http.task import Refusal, Reply, Served, Task
@@ -46,7 +47,7 @@ class AppOptions:
     most_requests: int = MOST_REQUESTS
     most_bytes: int = 80_000_000
     most_pixels: int = 50_000_000
-    batch: int = 8
+    batch: int = BATCH
     seconds: float = 60
 
 
