@@ -164,6 +164,12 @@ def test_a_phone_is_enough(browser: Any, page_server: Served) -> None:
         x, y = page.on_screen(120, 150)
         page.page.touchscreen.tap(x, y)
         assert page.hole()[150, 120]
+        page.page.locator("#hole-card").scroll_into_view_if_needed()
+        page.page.set_input_files("#add-reference", given("x.png", b"hello"))
+        page.until("!document.querySelector('#failure').hidden")
+        stage, said = (page.page.locator(name).bounding_box() for name in ("#stage", "#failure"))
+        assert stage["y"] + stage["height"] <= said["y"] + 1  # it is seen, not behind the picture
+        assert said["y"] + said["height"] <= 740
         page.fill()
         assert page.page.evaluate("document.documentElement.scrollWidth") <= 360
 

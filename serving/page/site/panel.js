@@ -53,6 +53,8 @@ function button(label, press, more = {}) {
  */
 
 export class Panel {
+  /** @type {import("./failure.js").Failure | null} */
+  #said = null;
   /** @type {Map<string, unknown[]>} what a list was made of */
   #listed = new Map();
 
@@ -112,6 +114,8 @@ export class Panel {
     const [text, again] = by("failure").children;
     text.textContent = failure ? say(failure.word, failure.values) : "";
     /** @type {HTMLElement} */ (again).hidden = !failure?.values.again;
+    if (failure && failure !== this.#said) by("failure").scrollIntoView({ block: "nearest" }); // on a phone it may lie above
+    this.#said = failure;
   }
 
   /**
