@@ -23,6 +23,7 @@ from twoface_pl.faces.image import decode_image, write_image
 ROOT = Path(__file__).parents[1]
 SERVING = ROOT / "serving"
 SCRIPTS = SERVING / "scripts"
+RUNTIME = SERVING / "page" / "site" / "vendor" / "ort.wasm.min.mjs"
 PROBED = {"/v2/health/ready", "/v2/health/live", "/metrics"}
 
 
@@ -106,6 +107,8 @@ def test_the_images_steps_make_a_server_that_answers_the_sample_request(tmp_path
             except httpx.TransportError:
                 assert server.poll() is None
                 time.sleep(0.1)
+        about = httpx.get(f"http://127.0.0.1:{port}/page/about").json()
+        assert bool(about["runtime"]) == RUNTIME.is_file()  # what `make page` put there comes into the image
         ask = [SCRIPTS / "sample_request.sh", "photo.jpg", "other.jpg"]
         asked = {**os.environ, "PORT": str(port)}
         done = subprocess.run(ask, cwd=tmp_path, env=asked, capture_output=True, text=True, check=True)
