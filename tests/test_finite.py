@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +15,8 @@ from twoface_pl.networks.identity import IdentityNetwork
 from twoface_pl.networks.reference import ReferenceWarp
 from twoface_pl.networks.tensors import to_uint8
 from twoface_pl.training.module import InpaintingModule
+from twoface_pl.training.objective import Objective, Parts
+from twoface_pl.training.seen import MOST_KEPT
 from twoface_pl.training.train import train
 
 
@@ -24,6 +27,7 @@ def test_a_rate_that_is_far_too_high_ends_in_a_sentence(optimizer: str, prepared
     with pytest.raises(TwoFaceError, match=r"the loss generator/reconstruction of batch 2 is not finite"):
         train(module, tiny_data(prepared), tiny_options(tmp_path, validate_every=4))
     assert not list(tmp_path.rglob("*.ckpt"))
+    assert {path.name for path in (tmp_path / "not_finite").iterdir()} == {"0000002.png", "0000002.pt"}
 
 
 def _spoil(module: InpaintingModule, network: torch.nn.Module, batch: int, value: float) -> None:
@@ -70,6 +74,102 @@ def test_each_network_that_breaks_is_named_and_the_last_good_checkpoint_stays(
     assert read_checkpoint(last)["batches_done"] == 2  # it refuses what is not finite
     broken = tiny_module(losses=losses(identity=0.1, adversarial=0), identity_network=BrokenIdentity())
     assert str(run(broken, "identity")).startswith("the loss generator/identity_truth of batch 1 is not finite")
+
+
+def _bad_loss(monkeypatch: pytest.MonkeyPatch, *batches: int) -> None:
+    """The generator's loss of some batches is infinite, its fill and its weights are in order."""
+    learn = InpaintingModule._learn
+
+    def spoilt(module: InpaintingModule, number: int, parts: Parts) -> dict:
+        if number == 0 and module.batches_done + 1 in batches:
+            weight, loss = parts["reconstruction"]
+            parts["reconstruction"] = (weight, loss * math.inf)
+        return learn(module, number, parts)
+
+    monkeypatch.setattr(InpaintingModule, "_learn", spoilt)
+
+
+def test_a_batch_is_left_out_counted_and_kept(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    _bad_loss(monkeypatch, 3)
+    weights = []
+    monkeypatch.setattr(InpaintingModule, "_log", lambda module, _: weights.append(_copied(module.generator)))
+    train(tiny_module(not_finite="skip"), tiny_data(prepared), tiny_options(tmp_path))
+    assert _same(weights[1], weights[2])
+    assert not _same(weights[2], weights[3])
+    assert "1 batches were left out" in caplog.text
+    assert read_checkpoint(tmp_path / "last.ckpt")["batches_skipped"] == 1
+    kept = torch.load(tmp_path / "not_finite" / "0000003.pt", weights_only=True)
+    assert kept["photo"].shape == (4, 64, 64, 3)
+    assert (tmp_path / "not_finite" / "0000003.png").is_file()
+    resumed = tiny_module(not_finite="skip")
+    train(resumed, tiny_data(prepared), tiny_options(tmp_path, max_batches=5, resume=tmp_path / "last.ckpt"))
+    assert resumed.batches_skipped == 1
+
+
+def _copied(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in network.state_dict().items()}
+
+
+def _same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_gradient_is_left_out_too(
+    accumulate: int, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loss that is in order, of whose gradients one is not."""
+    module = tiny_module(not_finite="skip", optimizer={**OPTIMIZER, "accumulate": accumulate})
+    weight = next(module.generator.parameters())
+    weight.register_hook(lambda grad: grad * math.nan if module.batches_done == 1 else None)
+    train(module, tiny_data(prepared), tiny_options(tmp_path))
+    assert module.finite.skipped == {2}
+    assert all(torch.isfinite(value).all() for value in module.state_dict().values())
+    stops = tiny_module()
+    next(stops.generator.parameters()).register_hook(lambda grad: grad * math.nan)
+    with pytest.raises(TwoFaceError, match=r"the gradient of the generator of batch 1 is not finite .* looked at in "):
+        train(stops, tiny_data(prepared), tiny_options(tmp_path / "stops"))
+
+
+def test_leaving_out_ends_where_it_no_longer_helps(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _bad_loss(monkeypatch, *range(3, 99))
+    options = tiny_options(tmp_path, max_batches=60, validate_every=60)
+    with pytest.raises(TwoFaceError, match=r"of batch 23 is not finite .* and so were those of the 20 batches before"):
+        train(tiny_module(not_finite="skip"), tiny_data(prepared), options)
+    assert len(list((tmp_path / "not_finite").iterdir())) <= 2 * (MOST_KEPT + 1)
+
+
+def test_a_discriminator_that_has_won_ends_the_training(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_parts = Objective.discriminator_parts
+
+    def won(objective: Objective, *given: Any) -> Parts:
+        parts = of_parts(objective, *given)
+        return {**parts, "local": (parts["local"][0], parts["local"][1] * (1 if given[-1] == 1 else 1e-4))}
+
+    def run(folder: str, collapse_after: int | None) -> int:
+        module = tiny_module(collapse_after=collapse_after)
+        train(module, tiny_data(prepared), tiny_options(tmp_path / folder, max_batches=6))
+        return module.batches_done
+
+    monkeypatch.setattr(Objective, "discriminator_parts", won)
+    said = "its loss discriminator/local has been next to nothing for 3 batches at batch 5, .*; 4 batches are saved in"
+    with pytest.raises(TwoFaceError, match=said):
+        run("stops", collapse_after=3)
+    assert run("goes on", collapse_after=None) == 6
+    assert run("patient", collapse_after=5) == 6
+
+
+def test_a_word_that_is_no_way_to_go_on() -> None:
+    with pytest.raises(TwoFaceError, match="not_finite=ignore is neither stop nor skip"):
+        tiny_module(not_finite="ignore")
+    with pytest.raises(TwoFaceError, match="collapse_after=0 is not a whole number from 1"):
+        tiny_module(collapse_after=0)
 
 
 def test_weights_that_break_without_a_loss_are_never_saved(prepared: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from twoface_pl.training.train import train
 FIGURES = {
     "validation/psnr_in_hole", "generator/total", "generator/gradient_norm", "generator/rate",
     "discriminator/gradient_norm", "discriminator/rate", "data/broken_photos",
+    "speed/images_a_second", "speed/waiting", "memory/process_gb",
 }  # fmt: skip
 
 

@@ -89,6 +89,8 @@ def run(config: dict[str, Any], folder: Path) -> None:
         log_every=config["log_every"],
         ema=config["ema"],
         compiled=config["compile"],
+        not_finite=config["not_finite"],
+        collapse_after=config["collapse_after"],
     )
     if begun_from is not None:
         start_from(module, begun_from)

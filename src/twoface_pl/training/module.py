@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,8 @@ from twoface_pl.networks.identity import IdentityNetwork
 from twoface_pl.networks.options import require_number, require_whole
 from twoface_pl.networks.tensors import to_float, to_uint8
 from twoface_pl.training.average import MovingAverage
-from twoface_pl.training.finite import LossWatch, check_before_saving
+from twoface_pl.training.collapse import CollapseWatch
+from twoface_pl.training.finite import STOP, FiniteWatch, check_before_saving
 from twoface_pl.training.objective import Objective, Parts, weighted_sum
 from twoface_pl.training.optimizers import OptimizerOptions
 
@@ -60,6 +61,8 @@ class InpaintingModule(L.LightningModule):
         ema: decay of the generator's :class:`MovingAverage`, which is then what fills in validations and is read from
             checkpoints; None: there is none.
         compiled: run the networks through ``torch.compile``.
+        not_finite: what to do with a loss or gradient that is not finite: ``stop``, or ``skip`` it and count.
+        collapse_after: batches in a row without anything to learn from a discriminator, after which the training ends.
 
     Raises:
         TwoFaceError: options that are not known, a loss without the network it needs.
@@ -78,6 +81,8 @@ class InpaintingModule(L.LightningModule):
         log_every: int = 20,
         ema: float | None = None,
         compiled: bool = False,
+        not_finite: str = STOP,
+        collapse_after: int | None = None,
     ) -> None:
         super().__init__()
         self.optimizer_options = OptimizerOptions.build(optimizer)
@@ -93,13 +98,15 @@ class InpaintingModule(L.LightningModule):
         self.batches_saved: int | None = None  # in the last checkpoint that was written here
         self.validation_due = False  # of these batches, where a signal came in between
         self.reached: dict[str, float] | None = None  # the figures to stop at, once they were
-        self.losses_seen = LossWatch()
+        self.finite = FiniteWatch(not_finite)
+        self.skipped_before = 0  # batches of which something was left out, before this process took over
         self.gradient_norms: dict[int, Tensor] = {}  # of the last step, by the optimizer's number
         # A tensor, not a number: reading it back at each step would stall a GPU.
         self.broken_photos = torch.tensor(0)
         self.generator = build_generator(generator)
         self.objective = Objective(losses, identity_network)
         self.discriminators = build_discriminators(discriminator) if self.objective.adversary else None
+        self.collapse = CollapseWatch(losses["adversarial"]["kind"], collapse_after)
         if self.discriminators is not None:
             self.discriminators.check(facts["image_size"])
         if channels_last:
@@ -124,6 +131,7 @@ class InpaintingModule(L.LightningModule):
         checkpoint["seconds"] = self.seconds
         checkpoint["validation_due"] = self.validation_due
         checkpoint["reached"] = self.reached
+        checkpoint["batches_skipped"] = self.batches_skipped
         check_before_saving(checkpoint, self.batches_done)
         self.batches_saved = self.batches_done
 
@@ -132,6 +140,12 @@ class InpaintingModule(L.LightningModule):
         self.broken_photos = torch.tensor(checkpoint.get("broken_photos", 0))
         self.seconds_before = checkpoint.get("seconds", 0.0)
         self.validation_due = checkpoint.get("validation_due", False)
+        self.skipped_before = checkpoint.get("batches_skipped", 0)
+
+    @property
+    def batches_skipped(self) -> int:
+        """Batches of which something was left out, over resumes."""
+        return self.skipped_before + len(self.finite.skipped)
 
     @property
     def seconds(self) -> float:
@@ -150,7 +164,7 @@ class InpaintingModule(L.LightningModule):
     def training_step(self, batch: Triple, batch_idx: int) -> None:
         # Of its own seed at each batch, so that a training that goes on draws as one that never stopped.
         random = torch.Generator().manual_seed(self.batches_done)
-        self.losses_seen.settle()
+        self.finite.settle()
         photo, references, real = (to_float(batch[key]) for key in ("photo", "references", "real"))
         references = self._used_references(references, random)
         mask = batch["mask"][:, None].to(photo.dtype)
@@ -160,6 +174,7 @@ class InpaintingModule(L.LightningModule):
         opponents = self.discriminators if self.objective.begun("adversarial", self.batches_done) else None
         if opponents is not None:
             parts = self.objective.discriminator_parts(opponents, real, filled.detach(), mask, self.batches_done)
+            self.collapse.look({name: parts[name][1] for name in ("global", "local")})
             logged |= self._learn(1, parts)
         optimizer = self._optimizers()[0]
         self.toggle_optimizer(optimizer)  # no gradients for the discriminators
@@ -170,8 +185,15 @@ class InpaintingModule(L.LightningModule):
         if self.average is not None and self.at_step:
             self.average.follow(self.generator, self.batches_done // self.optimizer_options.accumulate - 1)
         self.broken_photos = self.broken_photos.to(self.device) + torch.as_tensor(batch["broken"]).sum()
-        if self.batches_done % self.log_every == 0 and self.logger is not None:
+        if self.batches_done % self.log_every == 0:
+            self.collapse.settle(self.batches_done)
+            self._log(logged)
+
+    def _log(self, logged: dict[str, Tensor]) -> None:
+        if self.logger is not None:
             logged["data/broken_photos"] = self.broken_photos
+            if self.finite.skips:
+                logged["data/skipped_batches"] = torch.tensor(self.batches_skipped)
             for network, optimizer in zip(NETWORKS, self._optimizers(), strict=False):
                 logged[f"{network}/rate"] = torch.tensor(optimizer.param_groups[0]["lr"])
             figures = {name: float(value) for name, value in logged.items()}
@@ -199,30 +221,42 @@ class InpaintingModule(L.LightningModule):
         the losses by their full names.
 
         Raises:
-            TwoFaceError: a loss is not finite.
+            NotFiniteError: a loss or gradient is not finite.
         """
         network, accumulate = NETWORKS[number], self.optimizer_options.accumulate
         total = weighted_sum(parts)
         losses = {f"{network}/{name}": loss.detach() for name, (_, loss) in parts.items()}
         losses[f"{network}/total"] = total.detach()
-        self.losses_seen.look(self.batches_done + 1, losses)
         optimizer = self._optimizers()[number]
         if self.at_step:
             optimizer.zero_grad()
-        self.manual_backward(total / accumulate)
-        if (self.batches_done + 1) % accumulate == 0:
+        if not self.finite.is_broken(
+            self.batches_done + 1, {f"the loss {name}": loss for name, loss in losses.items()}
+        ):
+            self.manual_backward(total / accumulate)
+        if (self.batches_done + 1) % accumulate == 0 and any(
+            weight.grad is not None for weight in self._weights(number)
+        ):
             optimizer.step()
         if number in self.gradient_norms:
             losses[f"{network}/gradient_norm"] = self.gradient_norms[number]
         return losses
 
+    def _weights(self, number: int) -> Iterator[torch.nn.Parameter]:
+        network = (self.generator, self.discriminators)[number]
+        assert network is not None
+        return network.parameters()
+
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Gradients as they are, without the scale of half precision: measured, and shortened if too long."""
         number = next(number for number, each in enumerate(self.trainer.optimizers) if each is optimizer)
-        network = (self.generator, self.discriminators)[number]
-        assert network is not None
-        weights = [weight for weight in network.parameters() if weight.grad is not None]
+        weights = [weight for weight in self._weights(number) if weight.grad is not None]
         norm = torch.nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
+        # With float16's scale an infinite gradient is ordinary: that step is left out, and the scale falls.
+        named = {f"the gradient of the {NETWORKS[number]}": norm}
+        if self.trainer.precision != "16-mixed" and self.finite.is_broken(self.batches_done + 1, named):
+            optimizer.zero_grad()
+            return
         if self.optimizer_options.clip is not None:
             torch.nn.utils.clip_grads_with_norm_(weights, self.optimizer_options.clip, norm)
         self.gradient_norms[number] = norm

@@ -28,9 +28,11 @@ from twoface_pl.training.callbacks import (
     ValidationLog,
 )
 from twoface_pl.training.checkpoints import BEST, LAST, CheckpointFiles, owned
+from twoface_pl.training.finite import NotFiniteError
 from twoface_pl.training.loggers import LOGGERS, build_logger
 from twoface_pl.training.module import FIGURES, InpaintingModule
 from twoface_pl.training.resume import go_on
+from twoface_pl.training.seen import KeptBatches, SpeedLog
 from twoface_pl.training.stop import Signals, StopOnSignal
 
 log = logging.getLogger(__name__)
@@ -89,7 +91,9 @@ def _callbacks(options: TrainOptions, signals: Signals) -> list[Callback]:
         best,
         last,
         BatchLimit(options.max_batches),
+        SpeedLog(),
         ValidationLog(),
+        KeptBatches(options.folder / "not_finite"),
         PictureGrid(options.folder / "pictures"),
         StopOnSignal(signals, options.folder / LAST, options.validation_interval, options.max_batches),
     ]
@@ -163,6 +167,8 @@ def _fit(
         raise Stopped(stopped.number, _saved(module, options)) from None
     except TwoFaceError as error:  # from a loading process it comes with that process's traceback around it
         text = str(error).strip().splitlines()[-1].rpartition("TwoFaceError: ")[2]
+        if isinstance(error, NotFiniteError) and error.kept is not None:
+            text += f"; the batch can be looked at in {error.kept}"
         raise TwoFaceError(f"{text}; {_saved(module, options)}" if module.batches_saved else text) from None
     except RuntimeError as error:
         if signals.number and "DataLoader worker" in str(error):  # the signal went to the loading processes too
@@ -201,6 +207,8 @@ def train(module: InpaintingModule, data: TripleDataModule, options: TrainOption
         with owned(options.folder) if trainer.is_global_zero else nullcontext():
             _fit(trainer, module, data, options, signals)
     figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    if module.batches_skipped:
+        log.warning("%d batches were left out, being not finite; see not_finite/", module.batches_skipped)
     broken = int(module.broken_photos)
     if broken:
         log.warning("%d samples were of photos that cannot be read, named above; others took their places", broken)
