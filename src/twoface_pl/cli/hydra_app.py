@@ -16,6 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from twoface_pl.cli.launched import launched_rank, shared_run
 from twoface_pl.cli.main import failure, reader_gone
 from twoface_pl.cli.overrides import override, readable
 from twoface_pl.cli.record import RECORD
@@ -42,9 +43,10 @@ def _run_sweep_job(command: str) -> None:
 
 def _run_folder() -> Path:
     """The folder of this run; for ranks 1... that of rank 0."""
+    if launched_rank() is not None:
+        return Path(HydraConfig.get().runtime.output_dir)
     if os.environ.get("LOCAL_RANK", "0") == "0":
         os.environ[RUN_FOLDER] = HydraConfig.get().runtime.output_dir
-    # A launcher other than Lightning's hands nothing on: give every rank the same hydra.run.dir there.
     return Path(os.environ.get(RUN_FOLDER, HydraConfig.get().runtime.output_dir))
 
 
@@ -103,7 +105,8 @@ def run_hydra(command: str, arguments: list[str]) -> int:
             _remove_unused(folder)
             raise
 
-    sys.argv = [f"twoface {command}", *readable(arguments)]
+    given = shared_run(arguments) if command == "train" else arguments
+    sys.argv = [f"twoface {command}", *readable(given)]
     try:
         app()
     finally:

@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 import logging
+import zlib
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as L
+import torch
 from pytorch_lightning.callbacks import Callback, ProgressBar
 from tqdm import tqdm
 
 from twoface_pl.data.triples import Triple
+from twoface_pl.errors import require
 from twoface_pl.evaluation.picture import picture_grid, show_hole
 from twoface_pl.faces.image import write_image
 from twoface_pl.training.loggers import log_picture
 from twoface_pl.training.module import InpaintingModule
+from twoface_pl.training.processes import agree
 
 log = logging.getLogger(__name__)
+
+
+class OneStart(Callback):
+    """Refuses processes that begin at different batches or have different data: each would wait for the others."""
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        assert isinstance(module, InpaintingModule)
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        names = zlib.crc32("\n".join(data.train_triples.targets).encode())
+        seen = torch.tensor([module.batches_done, names], device=module.device)
+        require(
+            agree(seen),
+            "the processes of this training begin at different checkpoints or have different data; the run's folder "
+            "and data.root must be the same for all of them, on storage that all machines share",
+        )
 
 
 class BatchLimit(Callback):

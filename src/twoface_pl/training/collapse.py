@@ -9,7 +9,7 @@ from torch import Tensor
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.networks.options import require_whole
-from twoface_pl.training.finite import largest_of_processes
+from twoface_pl.training.processes import largest_of_processes
 
 OF_A_GUESS = {"non_saturating": 2 * math.log(2), "hinge": 2.0, "least_squares": 0.25}  # loss of logits without a clue
 SHARE = 1e-3  # of that loss, below which nothing is left to learn from

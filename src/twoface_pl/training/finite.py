@@ -10,6 +10,7 @@ from torch import Tensor
 
 from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.networks.weights import check_weights
+from twoface_pl.training.processes import largest_of_processes
 
 STOP, SKIP = "stop", "skip"
 MOST_IN_A_ROW = 20  # batches left out, after which more would not help
@@ -32,13 +33,6 @@ class NotFiniteError(TwoFaceError):
         )
         self.batch = batch
         self.kept: Path | None = None  # where the batch can be looked at
-
-
-def largest_of_processes(values: Tensor) -> Tensor:
-    """Each value's largest over all processes, in place; as it is where there is one process."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.all_reduce(values, op=torch.distributed.ReduceOp.MAX)
-    return values
 
 
 class FiniteWatch:

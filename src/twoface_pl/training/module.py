@@ -27,6 +27,7 @@ from twoface_pl.training.collapse import CollapseWatch
 from twoface_pl.training.finite import STOP, FiniteWatch, check_before_saving
 from twoface_pl.training.objective import Objective, Parts, weighted_sum
 from twoface_pl.training.optimizers import OptimizerOptions
+from twoface_pl.training.processes import mean_of_processes
 
 log = logging.getLogger(__name__)
 
@@ -196,7 +197,10 @@ class InpaintingModule(L.LightningModule):
                 logged["data/skipped_batches"] = torch.tensor(self.batches_skipped)
             for network, optimizer in zip(NETWORKS, self._optimizers(), strict=False):
                 logged[f"{network}/rate"] = torch.tensor(optimizer.param_groups[0]["lr"])
-            figures = {name: float(value) for name, value in logged.items()}
+            means = mean_of_processes(
+                torch.stack([value.detach().float().to(self.device) for value in logged.values()])
+            )
+            figures = dict(zip(logged, means.tolist(), strict=True))
             self.logger.log_metrics(figures, step=self.batches_done)
 
     @property

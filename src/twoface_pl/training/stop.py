@@ -16,8 +16,8 @@ import torch
 from pytorch_lightning.callbacks import Callback
 
 from twoface_pl.errors import Stopped
-from twoface_pl.training.finite import largest_of_processes
 from twoface_pl.training.module import InpaintingModule
+from twoface_pl.training.processes import largest_of_processes
 
 # The last is what SLURM sends before a job's time is over, where it is asked to: --signal=USR1@120.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGUSR1] if hasattr(signal, "SIGUSR1") else []))

@@ -23,6 +23,7 @@ from twoface_pl.networks.options import require_number, require_whole
 from twoface_pl.training.callbacks import (
     BatchLimit,
     BatchProgress,
+    OneStart,
     PictureGrid,
     StopWhenReached,
     ValidationLog,
@@ -37,6 +38,7 @@ from twoface_pl.training.stop import Signals, StopOnSignal
 
 log = logging.getLogger(__name__)
 
+PEER_GONE = ("gloo", "NCCL", "Connection closed by peer", "Connection reset")  # in errors of torch.distributed
 MONITORED = "validation/psnr_in_hole"
 
 
@@ -90,6 +92,7 @@ def _callbacks(options: TrainOptions, signals: Signals) -> list[Callback]:
     callbacks: list[Callback] = [
         best,
         last,
+        OneStart(),
         BatchLimit(options.max_batches),
         SpeedLog(),
         ValidationLog(),
@@ -173,6 +176,9 @@ def _fit(
     except RuntimeError as error:
         if signals.number and "DataLoader worker" in str(error):  # the signal went to the loading processes too
             raise Stopped(signals.number, _saved(module, options)) from None
+        if trainer.world_size > 1 and any(word in str(error) for word in PEER_GONE):
+            lost = f"another process of this training has ended, see what it said; {_saved(module, options)}"
+            raise TwoFaceError(f"{lost}; start all of them again, with resume=auto") from None
         if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
             raise TwoFaceError("not enough memory; lower data.batch_size, or choose a smaller generator") from None
         raise
@@ -196,6 +202,7 @@ def train(module: InpaintingModule, data: TripleDataModule, options: TrainOption
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
     warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
     warnings.filterwarnings("ignore", "Found .* in eval mode at the start of training")  # the frozen VGG16
+    warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")  # channels_last under DDP
     # The sampler goes on at the batch that is due, which Lightning cannot know.
     warnings.filterwarnings("ignore", "You're resuming from a checkpoint that ended before the epoch ended")
     with Signals() as signals:

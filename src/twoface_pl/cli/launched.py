@@ -1,0 +1,37 @@
+"""Processes that torchrun or SLURM's srun started, each with the same command: they must come to one run folder."""
+
+from __future__ import annotations
+
+import os
+
+from twoface_pl.errors import require
+
+RANKS = (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS"))  # torchrun's, and SLURM's, where it is no shell
+SHELLS = ("bash", "interactive")  # names of SLURM's jobs that people type in
+
+
+def launched_rank() -> int | None:
+    """This process's number among all that a launcher started; None where nobody did, or one alone."""
+    if os.environ.get("SLURM_JOB_NAME") in SHELLS and "RANK" not in os.environ:
+        return None
+    for rank, count in RANKS:
+        if rank in os.environ and count in os.environ:
+            return int(os.environ[rank]) if int(os.environ[count]) > 1 else None
+    return None
+
+
+def shared_run(arguments: list[str]) -> list[str]:
+    """The arguments that Hydra gets in such a process: all write into one folder, only the first one the config.
+
+    Raises:
+        TwoFaceError: no folder is given; each process would make its own.
+    """
+    rank = launched_rank()
+    if rank is None:
+        return arguments
+    is_given = any(argument.lstrip("+").startswith("hydra.run.dir=") for argument in arguments)
+    told = "processes that torchrun or srun starts need one folder, which each is given: hydra.run.dir=runs/<name>"
+    require(is_given, told)
+    if rank == 0:
+        return arguments
+    return [*arguments, f"hydra.job.name=train_rank{rank}", "hydra.output_subdir=null"]
