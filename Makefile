@@ -13,7 +13,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo prepare train evaluate export-onnx export-detector placement export-placement serve doctor test runtimes test-slow bench bench-data
-.PHONY: bench-train bench-infer bench-serve bench-page bench-likeness soak browser page page-samples screenshots mask-picture full-size-picture lint clean
+.PHONY: bench-index bench-train bench-infer bench-serve bench-page bench-likeness soak browser page page-samples screenshots mask-picture full-size-picture lint clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -78,6 +78,9 @@ bench-serve: $(STAMP) ## speed of the server, against none and against LitServe,
 
 bench-page: $(STAMP) ## the web page: weight, start, fills on the server and in the browser, memory, in one run
 	$(BIN)/python benchmarks/page.py $(ARGS)
+
+bench-index: $(STAMP) ## a set of 500,000 photos: time and memory of its index
+	$(BIN)/python benchmarks/index.py $(ARGS)
 
 bench-data: $(STAMP) ## speed of feeding against a plain loader, in one run
 	$(BIN)/python benchmarks/data.py $(ARGS)

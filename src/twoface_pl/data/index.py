@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from twoface_pl.data.names import Lists, Names
 from twoface_pl.data.source import SPLITS, Source
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.files import write_text
@@ -27,16 +29,39 @@ FACTS_FILE = "dataset.json"  # what `prepare` did: frame, image size, split
 INDEX_FILES = {role: f"{role}-files.txt" for role in ROLES}
 ALIKE_FILE = "near-duplicates.txt"
 LANDMARKS_FILE = "landmarks.txt"
+MOST_LOOKED_AT = 20_000  # files of a role that are looked for when a set is opened
+LINES_AT_ONCE = 10_000  # of landmarks: their texts take ten times the room of their numbers
+NO_FILES = (b"/", b"\\", b",.,", b",..,")  # in a list of files
 
 
 @dataclass(frozen=True)
 class SplitIndex:
     """What a split holds: ``identity/file`` names of two roles, and each identity's reference files."""
 
-    masked: tuple[str, ...]
-    real: tuple[str, ...]
-    references: dict[str, tuple[str, ...]]
-    alike: dict[str, frozenset[str]] = field(default_factory=dict)  # by entry: files that are no reference for it
+    masked: Sequence[str]
+    real: Sequence[str]
+    references: Mapping[str, Sequence[str]]
+    alike: Mapping[str, Collection[str]] = field(default_factory=dict)  # by entry: files that are no reference for it
+
+
+@dataclass(frozen=True)
+class Landmarks(Mapping[str, np.ndarray]):
+    """Where the faces of photos are: five points (5, 2) by ``identity/file``."""
+
+    names: Names
+    points: np.ndarray  # float32 (N, 5, 2), as shares of the frame
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __getitem__(self, entry: str) -> np.ndarray:
+        row = self.names.row(entry)
+        if row < 0:
+            raise KeyError(entry)
+        return self.points[row].astype(np.float64)
 
 
 def split_name(entry: str) -> tuple[str, str]:
@@ -45,12 +70,14 @@ def split_name(entry: str) -> tuple[str, str]:
     return identity, file
 
 
-def _lines(source: Source, name: str) -> list[str]:
+def _lines(source: Source, name: str) -> Names:
     """Lines end at line feeds only: names may hold what Unicode also counts as line ends."""
+    content = source.read(name)
     try:
-        return [line.rstrip("\r") for line in source.read(name).decode("utf-8").split("\n")]
+        content.decode()
     except UnicodeDecodeError as error:
         raise TwoFaceError(f"{source.shown(name)}: not UTF-8 text ({error}); save it as UTF-8") from None
+    return Names.lines(content)
 
 
 def _is_entry(entry: str) -> bool:
@@ -63,29 +90,31 @@ def _is_entry(entry: str) -> bool:
     )
 
 
-def _read_entries(source: Source, name: str) -> tuple[str, ...]:
-    entries = tuple(line for line in _lines(source, name) if line.strip())
-    for number, entry in enumerate(entries, 1):
-        if not _is_entry(entry):
-            raise TwoFaceError(f"{source.shown(name)}, line {number}: '{entry[:80]}' is not identity/file")
+def _read_entries(source: Source, name: str) -> Names:
+    entries = _lines(source, name)
+    before = entries.until("/")
+    # Nearly all are plainly fine; the others are looked at one by one.
+    is_fine = (before > 2) & (entries.length - before > 3)
+    if b"\\" in entries.text or entries.text.count(b"/") != len(entries):
+        is_fine[:] = False
+    for row in np.flatnonzero(~is_fine).tolist():
+        if not _is_entry(entries[row]):
+            raise TwoFaceError(f"{source.shown(name)}, line {row + 1}: '{entries[row][:80]}' is not identity/file")
     return entries
 
 
-def _read_lists(source: Source, name: str, form: str) -> dict[str, tuple[str, ...]]:
+def _read_lists(source: Source, name: str, form: str) -> Lists:
     """Lines of ``key:part,part``."""
-    lists = {}
-    for number, line in enumerate(_lines(source, name), 1):
-        if not line.strip():
-            continue
-        key, colon, rest = line.partition(":")
-        parts = tuple(part for part in rest.split(",") if part)
-        if not colon or not key or not parts or any({"/", "\\"} & set(part) or part in (".", "..") for part in parts):
-            raise TwoFaceError(f"{source.shown(name)}, line {number}: '{line[:80]}' is not {form}")
-        lists[key] = parts
+    lists = Lists(_lines(source, name))
+    for row, before in enumerate(lists.names.length):
+        parts = b"," + lists.parts(row) + b","
+        is_bad = before < 1 or not parts.strip(b",") or any(mark in parts for mark in NO_FILES)
+        if is_bad:
+            raise TwoFaceError(f"{source.shown(name)}, line {row + 1}: '{lists.lines[row][:80]}' is not {form}")
     return lists
 
 
-def _read_references(source: Source, name: str) -> dict[str, tuple[str, ...]]:
+def _read_references(source: Source, name: str) -> Lists:
     form = "identity:file,file"
     references = _read_lists(source, name, form)
     for identity in references:
@@ -99,7 +128,7 @@ def _scan(source: Source, split: str) -> SplitIndex:
     for identity, file in source.photos(f"{split}/reference"):
         references[identity].append(file)
     masked, real = (
-        tuple(f"{identity}/{file}" for identity, file in source.photos(f"{split}/{role}"))
+        Names.of(f"{identity}/{file}" for identity, file in source.photos(f"{split}/{role}"))
         for role in ("masked", "real")
     )
     return SplitIndex(masked, real, {person: tuple(files) for person, files in references.items()})
@@ -123,10 +152,18 @@ def _read_index_files(source: Source, folder: str) -> SplitIndex | None:
     )
 
 
+def _spread(values: Sequence[str]) -> Sequence[str]:
+    """All of few values; of many as many as are looked at, evenly spread."""
+    return values[:: -(-len(values) // MOST_LOOKED_AT) or 1]
+
+
 def _check_files(source: Source, index: SplitIndex, split: str) -> None:
-    names = [f"{split}/masked/{entry}" for entry in index.masked]
-    names += [f"{split}/real/{entry}" for entry in index.real]
-    names += [f"{split}/reference/{person}/{file}" for person, files in index.references.items() for file in files]
+    """Whether what the index names is there; of a large one a sample: what else is missing, training leaves out."""
+    names = [f"{split}/masked/{entry}" for entry in _spread(index.masked)]
+    names += [f"{split}/real/{entry}" for entry in _spread(index.real)]
+    people = _spread(list(index.references))
+    files = [f"{split}/reference/{person}/{file}" for person in people for file in index.references[person]]
+    names += _spread(files)
     missing = [name for name in names if not source.has(name)]
     if missing:
         raise TwoFaceError(
@@ -153,12 +190,12 @@ def read_index(source: Source, split: str) -> SplitIndex:
     if index is None:
         index = _read_index_files(source, "")
         # An index at the root that names nothing of this split belongs to another one.
-        if index is not None and not any(source.has(f"{split}/masked/{entry}") for entry in index.masked):
+        if index is not None and not any(source.has(f"{split}/masked/{entry}") for entry in _spread(index.masked)):
             index = None
     if index is None:
         index = _scan(source, split)
     _check_files(source, index, split)
-    if not index.masked or not index.real or not index.references:
+    if not (len(index.masked) and len(index.real) and len(index.references)):
         raise TwoFaceError(
             f"{shown} holds {len(index.masked)} masked photos, {len(index.real)} real ones and references "
             f"of {len(index.references)} people; each must be at least 1"
@@ -166,30 +203,39 @@ def read_index(source: Source, split: str) -> SplitIndex:
     return SplitIndex(index.masked, index.real, index.references, _read_alike(source, split))
 
 
-def _read_alike(source: Source, split: str) -> dict[str, frozenset[str]]:
+def _read_alike(source: Source, split: str) -> Mapping[str, Collection[str]]:
     name = f"{split}/{ALIKE_FILE}"
-    if not source.has(name):
-        return {}
-    lists = _read_lists(source, name, "identity/file:file,file")
-    return {entry: frozenset(files) for entry, files in lists.items()}
+    return _read_lists(source, name, "identity/file:file,file") if source.has(name) else {}
 
 
-def read_landmarks(source: Source, split: str) -> dict[str, np.ndarray]:
-    """Each photo's landmarks (5, 2), as shares of its frame, by ``identity/file``; empty where there are none.
+def read_landmarks(source: Source, split: str) -> Landmarks:
+    """Each photo's landmarks; none where there is no such file.
 
     Raises:
         TwoFaceError: a malformed line.
     """
     name = f"{split}/{LANDMARKS_FILE}"
-    if not source.has(name):
-        return {}
-    landmarks = {}
-    for entry, parts in _read_lists(source, name, "identity/file:x,y,...").items():
+    lists = Lists(_lines(source, name) if source.has(name) else Names.of(()))
+    points = np.empty((len(lists), 10), np.float32)
+    for first in range(0, len(lists), LINES_AT_ONCE):
+        rows = range(first, min(first + LINES_AT_ONCE, len(lists)))
         try:
-            landmarks[entry] = np.array([float(part) for part in parts]).reshape(5, 2)
+            points[first : rows.stop] = np.array(
+                [lists.parts(row).split(b",") for row in rows if lists.names.length[row] > 0], np.float32
+            )
         except ValueError:
-            raise TwoFaceError(f"{source.shown(name)}: '{entry[:80]}' has no five points; run prepare again") from None
-    return landmarks
+            row = next(row for row in rows if not _are_points(lists.parts(row)))
+            raise TwoFaceError(
+                f"{source.shown(name)}, line {row + 1}: '{lists.lines[row][:80]}' has no five points; run prepare again"
+            ) from None
+    return Landmarks(lists.names, points.reshape(-1, 5, 2))
+
+
+def _are_points(text: bytes) -> bool:
+    try:
+        return len([float(part) for part in text.split(b",")]) == 10
+    except ValueError:
+        return False
 
 
 def _damaged(source: Source) -> TwoFaceError:

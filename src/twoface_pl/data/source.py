@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from twoface_pl.data.zip_directory import BadDirectoryError, Directory, Member, UnsafeMemberError
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.listing import has_photo_suffix, is_hidden, some_of
 
@@ -21,7 +22,6 @@ O_BINARY = getattr(os, "O_BINARY", 0)  # Windows would change line ends
 MOST_AT_ONCE = 2**20
 MAX_MEMBER = 64 * 2**20  # bytes that a zip's member may have, unpacked
 LOCAL_HEADER = 30  # bytes before a member's name
-METHODS = {zipfile.ZIP_STORED: "stored", zipfile.ZIP_DEFLATED: "deflated"}
 
 
 class Source(Protocol):
@@ -98,15 +98,6 @@ class FolderSource:
         return str(self.root / name)
 
 
-@dataclass(frozen=True)
-class _Member:
-    start: int  # of its header
-    packed: int  # bytes in the zip
-    size: int  # bytes unpacked
-    method: int
-    checksum: int
-
-
 class ZipSource:
     """A zip of a prepared data set, as the 2018 scripts or ``twoface prepare zip=true`` make it.
 
@@ -122,8 +113,14 @@ class ZipSource:
     def __init__(self, path: Path, in_memory: bool) -> None:
         self.path = path
         self.in_memory = in_memory
-        self._members = self._list()
         self._bytes = self._open()
+        try:
+            self._directory = Directory(self._bytes, MAX_MEMBER)
+        except BadDirectoryError as error:
+            raise TwoFaceError(f"{path}: not a zip that can be read ({error}); copy or make it again") from None
+        except UnsafeMemberError as error:
+            raise TwoFaceError(f"{path}: {error}") from None
+        self._wrapper = self._find_wrapper()
 
     def __reduce__(self) -> tuple[type[ZipSource], tuple[Path, bool]]:
         return ZipSource, (self.path, self.in_memory)
@@ -131,54 +128,25 @@ class ZipSource:
     def _open(self) -> bytes | mmap.mmap:
         try:
             with self.path.open("rb") as stream:
-                return stream.read() if self.in_memory else mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+                if self.in_memory or not self.path.stat().st_size:
+                    return stream.read()
+                return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+        except FileNotFoundError:
+            raise TwoFaceError(f"no file {self.path}; make it with `twoface prepare zip=true`") from None
         except (OSError, ValueError) as error:
             raise TwoFaceError(f"{self.path}: cannot be read ({error})") from None
 
-    def _list(self) -> dict[str, _Member]:
-        try:
-            with zipfile.ZipFile(self.path) as archive:
-                infos = [info for info in archive.infolist() if not info.is_dir()]
-        except FileNotFoundError:
-            raise TwoFaceError(f"no file {self.path}; make it with `twoface prepare zip=true`") from None
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-            raise TwoFaceError(f"{self.path}: not a zip that can be read ({error}); copy or make it again") from None
-        members = {}
-        for info in infos:
-            self._check(info)
-            members[info.filename] = _Member(
-                info.header_offset, info.compress_size, info.file_size, info.compress_type, info.CRC
-            )
-        return self._without_wrapper(members)
-
-    def _check(self, info: zipfile.ZipInfo) -> None:
-        name = info.filename
-        problem = None
-        if name.startswith("/") or "\\" in name or ":" in name.partition("/")[0] or ".." in name.split("/"):
-            problem = "leads out of the zip"
-        elif info.flag_bits & 1:
-            problem = "is encrypted"
-        elif (info.external_attr >> 16) & 0o170000 == 0o120000:
-            problem = "is a link"
-        elif info.compress_type not in METHODS:
-            problem = "is packed in a way that is not read; pack the zip as stored or deflated"
-        elif info.file_size > MAX_MEMBER:
-            problem = f"unpacks to {info.file_size / 2**20:.0f} MB, more than {MAX_MEMBER // 2**20}"
-        if problem:
-            raise TwoFaceError(f"{self.path}: member '{name[:80]}' {problem}; nothing of it is used")
-
-    def _without_wrapper(self, members: dict[str, _Member]) -> dict[str, _Member]:
-        """Names as from the folder that holds the splits."""
-        folders = [name.split("/")[:-1] for name in members]
-        if any(inside and inside[0] in SPLITS for inside in folders):
-            return members
+    def _find_wrapper(self) -> str:
+        """The folders around the splits, with a slash; empty where the splits are outermost."""
+        if any(self._directory.has_folder(f"{split}/") for split in SPLITS):
+            return ""
+        folders = (name.split("/")[:-1] for name in self._directory.names())
         inside = next((inside for inside in folders if set(SPLITS) & set(inside)), [])
         depth = next((depth for depth, folder in enumerate(inside) if folder in SPLITS), 0)
-        wrapper = "".join(f"{folder}/" for folder in inside[:depth])
-        return {name.removeprefix(wrapper): member for name, member in members.items() if name.startswith(wrapper)}
+        return "".join(f"{folder}/" for folder in inside[:depth])
 
     def read(self, name: str) -> bytes:
-        member = self._members.get(name)
+        member = self._directory.find(self._wrapper + name)
         if member is None:
             raise TwoFaceError(f"{self.shown(name)}: no such file")
         # The local header repeats the name, with an extra field of its own length.
@@ -196,7 +164,7 @@ class ZipSource:
             raise TwoFaceError(f"{self.shown(name)}: damaged ({error}); copy or make the zip again") from None
         return self._whole(content, member, name)
 
-    def _whole(self, content: bytes, member: _Member, name: str) -> bytes:
+    def _whole(self, content: bytes, member: Member, name: str) -> bytes:
         if len(content) != member.size:
             raise TwoFaceError(f"{self.shown(name)}: of another size than the zip says; make it again")
         if zlib.crc32(content) != member.checksum:
@@ -204,13 +172,14 @@ class ZipSource:
         return content
 
     def has(self, name: str) -> bool:
-        return name in self._members
+        return self._directory.find(self._wrapper + name) is not None
 
     def has_folder(self, name: str) -> bool:
-        return any(member.startswith(f"{name}/") for member in self._members)
+        return self._directory.has_folder(f"{self._wrapper}{name}/")
 
     def photos(self, folder: str) -> list[tuple[str, str]]:
-        parts = [name.removeprefix(f"{folder}/").split("/") for name in self._members if name.startswith(f"{folder}/")]
+        place = f"{self._wrapper}{folder}/"
+        parts = [name.removeprefix(place).split("/") for name in self._directory.names(place)]
         return _photos_of([(part[0], part[1]) for part in parts if len(part) == 2], self.shown(folder))
 
     def shown(self, name: str) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NotRequired, TypedDict
 
 import numpy as np
@@ -15,6 +17,7 @@ from torch.utils.data import Dataset
 
 from twoface_pl.data.augment import Augmentation, AugmentOptions
 from twoface_pl.data.index import SplitIndex, read_frame, read_index, read_landmarks, split_name
+from twoface_pl.data.names import Names
 from twoface_pl.data.source import Source
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.frame import resize
@@ -43,14 +46,24 @@ class BrokenPhotoError(TwoFaceError):
     """A photo of the data set that cannot be read."""
 
 
-def usable_targets(index: SplitIndex) -> list[str]:
+def usable_targets(index: SplitIndex) -> Names:
     """The masked photos that have a reference other than themselves."""
-    return [entry for entry in index.masked if reference_candidates(index, *split_name(entry))]
+    masked = index.masked if isinstance(index.masked, Names) else Names.of(index.masked)
+    people = Names.of(index.references)
+    counts = np.array([len(set(files)) for files in index.references.values()])
+    person = people.rows_of(masked.before("/"))
+    is_usable = (person >= 0) & (counts[person] > 1)  # one of two is another one
+    doubtful = (person >= 0) & ~is_usable
+    alike = masked.rows_of(Names.of(index.alike))
+    doubtful[alike[alike >= 0]] = True
+    for row in np.flatnonzero(doubtful).tolist():
+        is_usable[row] = bool(reference_candidates(index, *split_name(masked[row])))
+    return masked.take(np.flatnonzero(is_usable))
 
 
 def reference_candidates(index: SplitIndex, identity: str, target: str) -> list[str]:
     """Files that can stand as reference for a target: the person's, never the target itself or its near-duplicates."""
-    alike = index.alike.get(f"{identity}/{target}", frozenset())
+    alike = index.alike.get(f"{identity}/{target}", ())
     return [file for file in index.references.get(identity, ()) if file != target and file not in alike]
 
 
@@ -74,7 +87,7 @@ def next_reference(index: SplitIndex, identity: str, target: str, position: int 
     return next_references(index, identity, target, position)[0]
 
 
-def _positions(targets: list[str]) -> dict[str, int]:
+def _positions(targets: Sequence[str]) -> dict[str, int]:
     """Each target's position among its person's targets, in the order of names."""
     counts: Counter[str] = Counter()
     positions = {}
@@ -122,13 +135,13 @@ class Triples(Dataset[Triple]):
         self.index = read_index(source, split)
         self.targets = usable_targets(self.index)
         shown = source.shown(split)
-        if not self.targets:
+        if not len(self.targets):
             raise TwoFaceError(
                 f"{shown}: no photo has a reference other than itself; "
                 "each person needs at least two photos (split=few_photos shares them among the roles)"
             )
-        self.people = sorted({split_name(target)[0] for target in self.targets})
-        self.positions = _positions(self.targets)
+        everybody = Names.of(self.index.references)
+        self.people = sorted(everybody.take(np.unique(everybody.rows_of(self.targets.before("/")))))
         self.landmarks = self._landmarks() if policy.needs_landmarks else None
         self._augment_photo = Augmentation(options.augment_photo)
         self._augment_reference = Augmentation(options.augment_reference)
@@ -137,8 +150,13 @@ class Triples(Dataset[Triple]):
     def __len__(self) -> int:
         return len(self.targets)
 
-    def _landmarks(self) -> dict[str, np.ndarray]:
-        """Each target's landmarks: its own, or where the frame has them in the mean."""
+    @cached_property
+    def positions(self) -> dict[str, int]:
+        """Each target's position among its person's, in the order of names; training asks for none."""
+        return _positions(self.targets)
+
+    def _landmarks(self) -> np.ndarray:
+        """Each target's landmarks (N, 5, 2): its own, or where the frame has them in the mean."""
         found = read_landmarks(self.source, self.split)
         frame = read_frame(self.source)
         if not found and not frame.aligned:
@@ -146,11 +164,16 @@ class Triples(Dataset[Triple]):
                 f"mask policy '{self.policy.name}' needs to know where faces are, and {self.source.shown('')} does not "
                 "say; prepare the photos with frame=tight or loose"
             )
-        mean = frame.landmarks() if frame.aligned else None
-        missing = [target for target in self.targets if target not in found] if mean is None else []
-        if missing:
-            raise TwoFaceError(f"{self.source.shown(self.split)}: no landmarks of {missing[0]}; run prepare again")
-        return {target: found.get(target, mean) for target in self.targets}  # type: ignore[misc]
+        rows = found.names.rows_of(self.targets)
+        missing = np.flatnonzero(rows < 0)
+        if len(missing) and not frame.aligned:
+            raise TwoFaceError(
+                f"{self.source.shown(self.split)}: no landmarks of {self.targets[int(missing[0])]}; run prepare again"
+            )
+        points = found.points[rows] if found else np.empty((len(rows), 5, 2), np.float32)
+        if len(missing):
+            points[missing] = frame.landmarks()
+        return points
 
     def load_own_size(self, role: str, identity: str, file: str) -> np.ndarray:
         """A photo as it was prepared, uint8 (H, W, 3): of a set for evaluation it may be larger than ``image_size``.
@@ -225,10 +248,13 @@ class Triples(Dataset[Triple]):
         target = self.targets[position]
         identity = split_name(target)[0]
         references = self._load_references(epoch, position, rng)
-        real = split_name(self.index.real[rng.integers(len(self.index.real))])
+        real = split_name(self.index.real[int(rng.integers(len(self.index.real)))])
         drawn = random.Random(int(rng.integers(2**62)))
         photo, landmarks = self._augment_photo(
-            self._load("masked", *split_name(target)), rng, drawn, self.landmarks[target] if self.landmarks else None
+            self._load("masked", *split_name(target)),
+            rng,
+            drawn,
+            None if self.landmarks is None else self.landmarks[position].astype(np.float64),
         )
         mask = self.policy.draw(rng, options.image_size, landmarks, epoch if options.training else None)
         triple = Triple(

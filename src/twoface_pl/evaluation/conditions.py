@@ -81,7 +81,7 @@ def make_plan(triples: Triples, network: IdentityNetwork | None, device: torch.d
         files = next_references(triples.index, person, file, triples.positions[target])
         used, beside = files[: triples.options.references], files[triples.options.references :]
         # A second picture of the reference's moment would be matched by what was copied from the reference.
-        alike = frozenset().union(*(triples.index.alike.get(f"{person}/{name}", frozenset()) for name in used))
+        alike = frozenset().union(*(triples.index.alike.get(f"{person}/{name}", ()) for name in used))
         galleries.append(next((name for name in beside if name not in alike), None))
     return Plan(nearest, galleries, embeddings)
 

@@ -105,7 +105,7 @@ def evaluate(
     ratios, start = [], 0
     with torch.inference_mode():
         for batch in tqdm(loader, desc=f"evaluating {options.split}", unit="batch", mininterval=1):
-            targets = triples.targets[start : start + len(batch["photo"])]
+            targets = list(triples.targets[start : start + len(batch["photo"])])
             fills = dict(fill_conditions(trained, against, batch, targets, triples, evaluator.plan, opencv, device))
             if damaged is not None:
                 fills |= damaged.conditions(trained, batch, targets, fills[opencv_name(opencv)], device)
@@ -164,7 +164,7 @@ def evaluate(
         if damaged is not None:
             fills |= damaged.conditions(trained, batch, shown, fills[opencv_name(opencv)], device)
     examples = _examples(fills, batch, opencv_name(opencv))
-    return Evaluation(result, examples, shown_full_size, _by_photo(figures, triples.targets[:count], hole_ratio))
+    return Evaluation(result, examples, shown_full_size, _by_photo(figures, list(triples.targets[:count]), hole_ratio))
 
 
 def _full_size_photos(

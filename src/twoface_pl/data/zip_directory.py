@@ -1,0 +1,250 @@
+"""A zip's directory, as it lies in the file: a million members are found by hash, without an object for each.
+
+After APPNOTE.TXT 6.3.10 (PKWARE), sections 4.3.12 to 4.3.16.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from twoface_pl.data.names import ODD, hash_of, hashes_of
+
+ENTRY, END, END_64, LOCATOR_64 = b"PK\x01\x02", b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
+HEADER, END_SIZE, LOCATOR_SIZE = 46, 22, 20  # bytes before an entry's name; of the end's record; of the locator
+MOST_COMMENT = 2**16
+IN_EXTRA = 2**32 - 1  # a value that the extra field has, in 64 bits
+EXTRA_64 = 1  # its number
+CHUNK = 2**23  # bytes looked through at once
+UTF_8 = 1 << 11  # of an entry's flags
+ENCRYPTED = 1
+LINK, KIND = 0o120000, 0o170000  # of a file's mode
+METHODS = {zipfile.ZIP_STORED: "stored", zipfile.ZIP_DEFLATED: "deflated"}
+
+
+class BadDirectoryError(ValueError):
+    """No zip, or a damaged one."""
+
+
+class UnsafeMemberError(ValueError):
+    """A member that is not to be read."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file in the zip."""
+
+    start: int  # of its header
+    packed: int  # bytes in the zip
+    size: int  # bytes unpacked
+    method: int
+    checksum: int
+
+
+class Directory:
+    """Members by their names.
+
+    Args:
+        zip_: the file's bytes, or the file mapped.
+        most: bytes that a member may have unpacked.
+
+    Raises:
+        BadDirectoryError: no zip, or damaged.
+        UnsafeMemberError: a member that leads out, is a link, encrypted, too large, or packed in another way.
+    """
+
+    def __init__(self, zip_: bytes | mmap.mmap, most: int) -> None:
+        self._zip = zip_
+        self._start, size, count, self._shift = _place(zip_)
+        view = np.frombuffer(zip_, np.uint8)
+        self._text = view[self._start : self._start + size + END_SIZE]
+        at = _entries(self._text, size, count)
+        lengths = _u16(self._text, at + 28)
+        self._refuse(at, lengths, most)
+        hashes = hashes_of(self._text, at + HEADER, lengths)
+        order = np.argsort(hashes, kind="stable")
+        self._hashes, self._at = hashes[order], at[order].astype(np.uint32 if size < 2**32 else np.int64)
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    def _name(self, at: int) -> bytes:
+        length = int(_u16(self._text, np.array([at + 28]))[0])
+        return self._text[at + HEADER : at + HEADER + length].tobytes()
+
+    def _refuse(self, at: np.ndarray, lengths: np.ndarray, most: int) -> None:
+        text = self._text
+        problems = {
+            "is encrypted": (_u16(text, at + 8) & ENCRYPTED) != 0,
+            "is a link": (_u16(text, at + 40) & KIND) == LINK,
+            "is packed in a way that is not read; pack the zip as stored or deflated": ~np.isin(
+                _u16(text, at + 10), list(METHODS)
+            ),
+            f"unpacks to more than {most // 2**20} MB": _u32(text, at + 24) > most,
+            "leads out of the zip": _leads_out(text, at + HEADER, lengths),
+        }
+        for problem, found in problems.items():
+            if not found.any():
+                continue
+            worst = int(at[np.flatnonzero(found)[0]])
+            if "unpacks" in problem:
+                problem = f"unpacks to {self._size(worst) / 2**20:.0f} MB, more than {most // 2**20}"
+            raise UnsafeMemberError(f"member '{self._decoded(worst)[:80]}' {problem}; nothing of it is used")
+
+    def _size(self, at: int) -> int:
+        return self._member(at).size
+
+    def _decoded(self, at: int) -> str:
+        flags = int(_u16(self._text, np.array([at + 8]))[0])
+        return self._name(at).decode("utf-8" if flags & UTF_8 else "cp437", errors="replace")
+
+    def _member(self, at: int) -> Member:
+        entry = self._text[at : at + HEADER].tobytes()
+        method, checksum, packed, size = struct.unpack("<H4xLLL", entry[10:28])
+        name, extra = struct.unpack("<HH", entry[28:32])
+        offset = struct.unpack("<L", entry[42:46])[0]
+        if IN_EXTRA in (packed, size, offset):
+            start = at + HEADER + name
+            wide = _wide(self._text[start : start + extra].tobytes())
+            size, packed, offset = (
+                (next(wide, value) if value == IN_EXTRA else value) for value in (size, packed, offset)
+            )
+        return Member(offset + self._shift, packed, size, method, checksum)
+
+    def find(self, name: str) -> Member | None:
+        """A member; None where there is none of that name."""
+        for raw in {
+            name.encode(errors=ODD),
+            name.encode("cp437", errors="ignore"),
+        }:  # as most programs write it, and as old ones
+            wanted = np.uint64(hash_of(raw))
+            at = int(self._hashes.searchsorted(wanted))
+            while at < len(self._hashes) and self._hashes[at] == wanted:
+                if self._name(int(self._at[at])) == raw:
+                    return self._member(int(self._at[at]))
+                at += 1
+        return None
+
+    def _under(self, folder: str) -> np.ndarray:
+        """Which entries' names begin so."""
+        raw = folder.encode()
+        at = self._at.astype(np.int64)
+        rows = np.flatnonzero(_u16(self._text, at + 28) >= len(raw))
+        lengths = np.full(len(rows), len(raw))
+        return rows[hashes_of(self._text, at[rows] + HEADER, lengths) == np.uint64(hash_of(raw))]
+
+    def has_folder(self, folder: str) -> bool:
+        """Whether there is a member in it; it ends with a slash."""
+        return len(self._under(folder)) > 0
+
+    def names(self, folder: str = "") -> Iterator[str]:
+        """The files whose names begin so, in the zip's order."""
+        for at in np.sort(self._at[self._under(folder)]):
+            name = self._decoded(int(at))
+            if not name.endswith("/"):
+                yield name
+
+
+def _u16(text: np.ndarray, at: np.ndarray) -> np.ndarray:
+    return text[at].astype(np.int64) | text[at + 1].astype(np.int64) << 8
+
+
+def _u32(text: np.ndarray, at: np.ndarray) -> np.ndarray:
+    return _u16(text, at) | _u16(text, at + 2) << 16
+
+
+def _wide(extra: bytes) -> Iterator[int]:
+    """The values of 64 bits that an extra field has."""
+    while len(extra) >= 4:
+        number, size = struct.unpack("<HH", extra[:4])
+        if number == EXTRA_64:
+            for at in range(4, min(4 + size, len(extra)) - 7, 8):
+                yield struct.unpack("<Q", extra[at : at + 8])[0]
+            return
+        extra = extra[4 + size :]
+
+
+def _place(zip_: bytes | mmap.mmap) -> tuple[int, int, int, int]:
+    """Where the directory begins, its bytes, its entries, and by how much the zip lies further than it says."""
+    end = zip_.rfind(END, max(0, len(zip_) - END_SIZE - MOST_COMMENT))
+    if end < 0 or end + END_SIZE > len(zip_):
+        raise BadDirectoryError("it has no end of a zip")
+    count, size, offset = struct.unpack("<HLL", zip_[end + 10 : end + 20])
+    after = end
+    locator = zip_[max(0, end - LOCATOR_SIZE) : end]
+    if locator[:4] == LOCATOR_64:
+        after = zip_.rfind(END_64, max(0, end - LOCATOR_SIZE - 2**16), end - LOCATOR_SIZE)
+        if after < 0:
+            raise BadDirectoryError("its directory has no end")
+        count, size, offset = struct.unpack("<QQQ", zip_[after + 32 : after + 56])
+    start = after - size
+    if start < 0 or offset > start:
+        raise BadDirectoryError("its directory is not where it says")
+    return start, size, count, start - offset
+
+
+def _entries(text: np.ndarray, size: int, count: int) -> np.ndarray:
+    """Where each entry of a directory begins."""
+    found = [np.empty(0, np.int64)]
+    for start in range(0, max(0, size - 3), CHUNK):
+        part = text[start : min(start + CHUNK + 3, size)]
+        is_entry = part[:-3] == ENTRY[0]
+        for byte in range(1, 4):
+            is_entry &= part[byte : len(part) - 3 + byte] == ENTRY[byte]
+        found.append(start + np.flatnonzero(is_entry))
+    entries = np.concatenate(found)
+    # Each must begin where the one before ends: four bytes of a name may look like a beginning.
+    ends = _ends(text, entries[entries + HEADER <= size])
+    if not np.array_equal(np.append(entries, size), np.insert(ends, 0, 0)):
+        entries = _one_by_one(text, size)
+    if len(entries) != count:
+        raise BadDirectoryError(f"its directory has {len(entries)} members, not {count}")
+    return entries
+
+
+def _ends(text: np.ndarray, at: np.ndarray) -> np.ndarray:
+    return at + HEADER + _u16(text, at + 28) + _u16(text, at + 30) + _u16(text, at + 32)
+
+
+def _one_by_one(text: np.ndarray, size: int) -> np.ndarray:
+    begun, at = [], 0
+    while at < size:
+        entry = text[at : at + HEADER].tobytes()
+        if entry[:4] != ENTRY or at + HEADER > size:
+            raise BadDirectoryError("its directory is damaged")
+        begun.append(at)
+        at += HEADER + sum(struct.unpack("<HHH", entry[28:34]))
+    if at != size:
+        raise BadDirectoryError("its directory is damaged")
+    return np.array(begun, np.int64)
+
+
+def _leads_out(text: np.ndarray, first: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Which names are absolute, have a backslash, a drive, or ``..`` among their folders."""
+    leads = np.zeros(len(first), bool)
+    leads[(length > 0) & (text[first] == ord("/"))] = True
+    for row in _suspects(text, first, length):
+        name = text[first[row] : first[row] + length[row]].tobytes()
+        parts = name.split(b"/")
+        leads[row] |= b"\\" in name or b":" in parts[0] or b".." in parts
+    return leads
+
+
+def _suspects(text: np.ndarray, first: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Names that hold a backslash, a colon, or two dots in a row."""
+    suspects = []
+    for start in range(0, len(text), CHUNK):
+        part = text[start : start + CHUNK + 1]
+        is_dot = part == ord(".")
+        is_suspect = (part == ord("\\")) | (part == ord(":"))
+        is_suspect[:-1] |= is_dot[:-1] & is_dot[1:]
+        at = start + np.flatnonzero(is_suspect)
+        rows = np.searchsorted(first, at, side="right") - 1
+        inside = (rows >= 0) & (at < first[rows] + length[rows])
+        suspects.append(rows[inside])
+    return np.unique(np.concatenate(suspects))
