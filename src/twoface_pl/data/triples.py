@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NotRequired, TypedDict
@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 
 from twoface_pl.data.augment import Augmentation, AugmentOptions
 from twoface_pl.data.index import SplitIndex, read_frame, read_index, read_landmarks, split_name
-from twoface_pl.data.names import Names
+from twoface_pl.data.names import Lists, Names
 from twoface_pl.data.source import Source
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.frame import resize
@@ -50,15 +50,21 @@ def usable_targets(index: SplitIndex) -> Names:
     """The masked photos that have a reference other than themselves."""
     masked = index.masked if isinstance(index.masked, Names) else Names.of(index.masked)
     people = Names.of(index.references)
-    counts = np.array([len(set(files)) for files in index.references.values()])
     person = people.rows_of(masked.before("/"))
-    is_usable = (person >= 0) & (counts[person] > 1)  # one of two is another one
-    doubtful = (person >= 0) & ~is_usable
-    alike = masked.rows_of(Names.of(index.alike))
-    doubtful[alike[alike >= 0]] = True
-    for row in np.flatnonzero(doubtful).tolist():
+    others = np.where(person >= 0, _counts(index.references)[person] - 1, 0)
+    alike = Names.of(index.alike).rows_of(masked)
+    if len(index.alike):
+        others -= np.where(alike >= 0, _counts(index.alike)[alike], 0)
+    is_usable = others > 0
+    # Who has too few by this count may have enough: a photo need not be among the references.
+    for row in np.flatnonzero((person >= 0) & ~is_usable).tolist():
         is_usable[row] = bool(reference_candidates(index, *split_name(masked[row])))
-    return masked.take(np.flatnonzero(is_usable))
+    return masked if is_usable.all() else masked.take(np.flatnonzero(is_usable))
+
+
+def _counts(lists: Mapping[str, Collection[str]]) -> np.ndarray:
+    """How many different files each has."""
+    return lists.counts() if isinstance(lists, Lists) else np.array([len(set(files)) for files in lists.values()], int)
 
 
 def reference_candidates(index: SplitIndex, identity: str, target: str) -> list[str]:
@@ -140,8 +146,7 @@ class Triples(Dataset[Triple]):
                 f"{shown}: no photo has a reference other than itself; "
                 "each person needs at least two photos (split=few_photos shares them among the roles)"
             )
-        everybody = Names.of(self.index.references)
-        self.people = sorted(everybody.take(np.unique(everybody.rows_of(self.targets.before("/")))))
+        self.people = sorted(Names.of(self.index.references).among(self.targets.before("/")))
         self.landmarks = self._landmarks() if policy.needs_landmarks else None
         self._augment_photo = Augmentation(options.augment_photo)
         self._augment_reference = Augmentation(options.augment_reference)

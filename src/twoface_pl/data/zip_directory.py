@@ -67,15 +67,18 @@ class Directory:
         lengths = _u16(self._text, at + 28)
         self._refuse(at, lengths, most)
         hashes = hashes_of(self._text, at + HEADER, lengths)
-        order = np.argsort(hashes, kind="stable")
+        order = np.argsort(hashes)
         self._hashes, self._at = hashes[order], at[order].astype(np.uint32 if size < 2**32 else np.int64)
 
     def __len__(self) -> int:
         return len(self._at)
 
+    def _bytes(self, at: int, length: int) -> bytes:
+        """Of the directory."""
+        return self._zip[self._start + at : self._start + at + length]
+
     def _name(self, at: int) -> bytes:
-        length = int(_u16(self._text, np.array([at + 28]))[0])
-        return self._text[at + HEADER : at + HEADER + length].tobytes()
+        return self._bytes(at + HEADER, int.from_bytes(self._bytes(at + 28, 2), "little"))
 
     def _refuse(self, at: np.ndarray, lengths: np.ndarray, most: int) -> None:
         text = self._text
@@ -100,17 +103,16 @@ class Directory:
         return self._member(at).size
 
     def _decoded(self, at: int) -> str:
-        flags = int(_u16(self._text, np.array([at + 8]))[0])
+        flags = int.from_bytes(self._bytes(at + 8, 2), "little")
         return self._name(at).decode("utf-8" if flags & UTF_8 else "cp437", errors="replace")
 
     def _member(self, at: int) -> Member:
-        entry = self._text[at : at + HEADER].tobytes()
+        entry = self._bytes(at, HEADER)
         method, checksum, packed, size = struct.unpack("<H4xLLL", entry[10:28])
         name, extra = struct.unpack("<HH", entry[28:32])
         offset = struct.unpack("<L", entry[42:46])[0]
         if IN_EXTRA in (packed, size, offset):
-            start = at + HEADER + name
-            wide = _wide(self._text[start : start + extra].tobytes())
+            wide = _wide(self._bytes(at + HEADER + name, extra))
             size, packed, offset = (
                 (next(wide, value) if value == IN_EXTRA else value) for value in (size, packed, offset)
             )
@@ -151,11 +153,11 @@ class Directory:
 
 
 def _u16(text: np.ndarray, at: np.ndarray) -> np.ndarray:
-    return text[at].astype(np.int64) | text[at + 1].astype(np.int64) << 8
+    return np.ndarray((len(text) - 1,), "<u2", text.data, strides=(1,))[at].astype(np.int64)
 
 
 def _u32(text: np.ndarray, at: np.ndarray) -> np.ndarray:
-    return _u16(text, at) | _u16(text, at + 2) << 16
+    return np.ndarray((len(text) - 3,), "<u4", text.data, strides=(1,))[at].astype(np.int64)
 
 
 def _wide(extra: bytes) -> Iterator[int]:
