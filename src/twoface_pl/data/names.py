@@ -24,7 +24,7 @@ KEPT_BITS = np.array([2 ** (8 * bytes_) - 1 for bytes_ in range(WORD + 1)], np.u
 
 def hash_of(name: bytes) -> int:
     """A 64-bit hash of one name; that of :func:`hashes_of`."""
-    value = len(name)
+    value = len(name) * FACTOR & MASK
     for at in range(0, len(name), WORD):
         value = (value ^ int.from_bytes(name[at : at + WORD], "little")) * FACTOR & MASK
         value ^= value >> 32
@@ -43,7 +43,7 @@ def hashes_of(text: np.ndarray, first: np.ndarray, length: np.ndarray) -> np.nda
         uint64 (N,).
     """
     words = np.ndarray((len(text) - WORD + 1,), "<u8", text.data, strides=(1,))
-    value = length.astype(np.uint64)
+    value = length.astype(np.uint64) * np.uint64(FACTOR)
     for at in range(0, int(length.max(initial=0)), WORD):
         rows = np.flatnonzero(length > at)
         left = np.minimum(length[rows].astype(np.int64) - at, WORD)
