@@ -22,6 +22,7 @@ ML = ("torch", "torchvision", "pytorch_lightning", "facenet_pytorch", "torchmetr
 # What must not be needed to import any module of a room.
 FORBIDDEN = {
     "faces": (*ML, "hydra", "omegaconf", "onnx", "fastapi"),
+    "buckets": (*ML, "hydra", "omegaconf", "onnx", "onnxruntime", "fastapi", "numpy", "cv2", "fsspec"),
     "masks": (*ML, "hydra", "omegaconf", "onnx", "onnxruntime", "fastapi", "albumentations"),
     "networks": ("pytorch_lightning", "hydra", "omegaconf", "onnx", "onnxruntime", "fastapi", "albumentations"),
     "losses": ("pytorch_lightning", "hydra", "omegaconf", "onnx", "onnxruntime", "fastapi", "cv2"),
@@ -36,6 +37,7 @@ FORBIDDEN = {
 # Which other rooms a room may import: the way data flows.
 ROOMS = {
     "faces": set(),
+    "buckets": {"faces"},
     "masks": {"faces"},
     "networks": {"faces", "masks"},
     "losses": set(),

@@ -7,30 +7,33 @@ from typing import Any
 
 
 def run(config: dict[str, Any], folder: Path) -> None:
+    from twoface_pl.buckets.address import is_address
+    from twoface_pl.buckets.fetch import local
     from twoface_pl.cli.identity import identity_from_config
     from twoface_pl.cli.recogniser import recogniser_from_config
-    from twoface_pl.cli.trained import load_trained
+    from twoface_pl.cli.trained import load_trained, model_here
     from twoface_pl.errors import require
     from twoface_pl.evaluation.evaluate import evaluate
     from twoface_pl.evaluation.evaluator import EvaluateOptions
     from twoface_pl.evaluation.report import FIGURES_FILE, table, write_report
     from twoface_pl.evaluation.watch import new_checkpoints
-    from twoface_pl.model_file import SHIPPED_NAME, model_path
+    from twoface_pl.model_file import SHIPPED_NAME
     from twoface_pl.networks.checkpoint import TrainedGenerator
 
-    checkpoint = model_path(config["checkpoint"])
+    checkpoint = model_here(config["checkpoint"])
     require(
         not config["watch"] or checkpoint.suffix != ".onnx",
         "watch=true is for a checkpoint of a running training, not for a .onnx file",
     )
-    beside = Path() if config["checkpoint"] == SHIPPED_NAME else checkpoint.parent
+    has_no_folder = config["checkpoint"] == SHIPPED_NAME or is_address(config["checkpoint"])
+    beside = Path() if has_no_folder else checkpoint.parent
     output = Path(config["output"]) if config["output"] else beside / "evaluation"
     require(
         config["watch"] or config["force"] or not (output / FIGURES_FILE).exists(),
         f"{output / FIGURES_FILE} exists and is kept; set force=true to replace it, or another output=",
     )
     options = EvaluateOptions(
-        root=Path(config["root"]),
+        root=local(config["root"]),
         split=config["subset"],
         mask=config.get("mask"),
         batch_size=config["batch_size"],

@@ -16,7 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from twoface_pl.cli.launched import launched_rank, shared_run
+from twoface_pl.cli.launched import launched_rank, run_here, shared_run
 from twoface_pl.cli.main import failure, reader_gone
 from twoface_pl.cli.overrides import override, readable
 from twoface_pl.cli.record import RECORD
@@ -105,7 +105,7 @@ def run_hydra(command: str, arguments: list[str]) -> int:
             _remove_unused(folder)
             raise
 
-    given = shared_run(arguments) if command == "train" else arguments
+    given = run_here(shared_run(arguments)) if command == "train" else arguments
     sys.argv = [f"twoface {command}", *readable(given)]
     try:
         app()

@@ -1,4 +1,4 @@
-"""Processes that torchrun or SLURM's srun started, each with the same command: they must come to one run folder."""
+"""Where a run's folder is: one for all processes that torchrun or SLURM started; here too, where it is in a bucket."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 from twoface_pl.errors import require
 
 RANKS = (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS"))  # torchrun's, and SLURM's, where it is no shell
+RUN_DIR = "hydra.run.dir="
+RUN_ADDRESS = "TWOFACE_RUN_ADDRESS"  # of the run's folder in a bucket, for the command that runs in it
 SHELLS = ("bash", "interactive")  # names of SLURM's jobs that people type in
 
 
@@ -29,9 +31,25 @@ def shared_run(arguments: list[str]) -> list[str]:
     rank = launched_rank()
     if rank is None:
         return arguments
-    is_given = any(argument.lstrip("+").startswith("hydra.run.dir=") for argument in arguments)
+    is_given = any(argument.lstrip("+").startswith(RUN_DIR) for argument in arguments)
     told = "processes that torchrun or srun starts need one folder, which each is given: hydra.run.dir=runs/<name>"
     require(is_given, told)
     if rank == 0:
         return arguments
     return [*arguments, f"hydra.job.name=train_rank{rank}", "hydra.output_subdir=null"]
+
+
+def run_here(arguments: list[str]) -> list[str]:
+    """The arguments that Hydra gets for a run in a bucket: a folder on this machine; the address is kept beside."""
+    from twoface_pl.buckets.address import is_address
+    from twoface_pl.buckets.mirror import run_folder
+
+    os.environ.pop(RUN_ADDRESS, None)
+    given = []
+    for argument in arguments:
+        if argument.startswith(RUN_DIR) and is_address(argument):
+            address = argument.removeprefix(RUN_DIR).strip("'\"")
+            os.environ[RUN_ADDRESS] = address
+            argument = f"{RUN_DIR}{run_folder(address)}"
+        given.append(argument)
+    return given

@@ -25,7 +25,7 @@ def _quoted(text: str) -> str:
     return "'" + escaped + "\\" * (len(text) - len(text.rstrip("\\"))) + "'"
 
 
-def override(key: str, value: Path) -> str:
+def override(key: str, value: Path | str) -> str:
     """``key=value``, in quotes where the path has characters that mean something to Hydra."""
     text = str(value)
     is_plain = "/" in text and re.fullmatch(r"[A-Za-z_./-][A-Za-z0-9_./-]*", text)  # and no number, true or null

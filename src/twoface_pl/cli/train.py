@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from twoface_pl.cli.launched import RUN_ADDRESS
 from twoface_pl.cli.overrides import command_line, override
 from twoface_pl.errors import Stopped, require
 
 if TYPE_CHECKING:
+    from twoface_pl.buckets.mirror import Mirror
     from twoface_pl.training.checkpoints import Saved
 
 log = logging.getLogger(__name__)
@@ -25,6 +28,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
     import pytorch_lightning as L
     from pytorch_lightning.utilities import rank_zero_only
 
+    from twoface_pl.buckets.fetch import local
     from twoface_pl.cli.identity import identity_from_config
     from twoface_pl.cli.record import write_record
     from twoface_pl.cli.trained import load_trained
@@ -39,7 +43,10 @@ def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.training.train import TrainOptions, train
 
     require_whole("max_batches", config["max_batches"], 1)
-    resume = Path(config["resume"]) if config["resume"] else None
+    mirror = _mirror(folder)
+    if mirror is not None and config["resume"]:
+        mirror.fetch()
+    resume = local(config["resume"]) if config["resume"] and config["resume"] != AUTO else None
     if config["resume"] == AUTO:
         found = _newest(folder)
         if found is not None and found.is_done(config["max_batches"], config["stop_when"] or {}):
@@ -54,7 +61,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
     require_whole("seed", config["seed"], 0, MOST_SEED)
     L.seed_everything(config["seed"], workers=True, verbose=False)
     policy = build_mask_policy(config["mask"])
-    data_options = dict(config["data"], root=Path(config["data"]["root"]))
+    data_options = dict(config["data"], root=local(config["data"]["root"]))
     data = TripleDataModule(
         DataOptions(
             **data_options,
@@ -105,19 +112,32 @@ def run(config: dict[str, Any], folder: Path) -> None:
         stop_when=config["stop_when"] or {},
         resume=resume,
         progress=config["progress"],
+        saved=mirror.send if mirror is not None else None,
     )
     rank_zero_only(write_record)(config, data.train_triples.source, folder)
     try:
         result = train(module, data, options)
+        if mirror is not None and module.global_rank == 0:
+            mirror.send()  # what was logged since the last checkpoint
     except Stopped as stopped:
         saved = module.batches_saved
         is_left = saved is not None and (saved < options.max_batches or module.validation_due)
         more = _how_to_go_on(stopped.number, folder, config["resume"] == AUTO) if is_left else ""
         raise Stopped(stopped.number, f"{stopped.kept}{more}") from None
     if module.global_rank == 0:
-        print(f"trained {result.batches} batches; the best checkpoint is {result.best}, the last {result.last}")
-        judged = [override("checkpoint", result.best), override("root", data_options["root"])]
+        where = mirror.address if mirror is not None else folder
+        best, last = (f"{where}/{path.name}" for path in (result.best, result.last))
+        print(f"trained {result.batches} batches; the best checkpoint is {best}, the last {last}")
+        judged = [override("checkpoint", best), override("root", str(config["data"]["root"]))]
         print(f"next: {command_line('evaluate', *judged)}")
+
+
+def _mirror(folder: Path) -> Mirror | None:
+    """Of a run whose folder is in a bucket."""
+    from twoface_pl.buckets.mirror import Mirror
+
+    address = os.environ.get(RUN_ADDRESS)
+    return Mirror(folder, address) if address else None
 
 
 def _newest(folder: Path) -> Saved | None:

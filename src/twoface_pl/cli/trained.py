@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twoface_pl.model_file import model_path
@@ -10,13 +11,21 @@ if TYPE_CHECKING:
     from twoface_pl.networks.checkpoint import TrainedGenerator
 
 
+def model_here(text: object) -> Path:
+    """A model's file on this machine, however users name it; one at an address is fetched."""
+    from twoface_pl.buckets.address import is_address
+    from twoface_pl.buckets.fetch import local
+
+    return local(text) if is_address(text) else model_path(text)
+
+
 def load_trained(text: object) -> TrainedGenerator:
     """Of a checkpoint, of an exported ``.onnx`` file, or ``shipped``: the one that comes with the package.
 
     Raises:
         TwoFaceError: missing, broken, or of another program.
     """
-    path = model_path(text)
+    path = model_here(text)
     if path.suffix.lower() == ".onnx":
         from twoface_pl.export.read import load_exported
 

@@ -6,7 +6,7 @@ import io
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,10 +32,12 @@ class CheckpointFiles(TorchCheckpointIO):
     Args:
         whole: a checkpoint that was read; a last one that was neither read nor written here may be torn, and is not
             kept in place of the one before it.
+        written: called after each.
     """
 
-    def __init__(self, whole: Path | None = None) -> None:
+    def __init__(self, whole: Path | None = None, written: Callable[[], None] | None = None) -> None:
         super().__init__()
+        self._written = written
         self._whole = set() if whole is None else {whole.resolve()}
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
@@ -57,6 +59,8 @@ class CheckpointFiles(TorchCheckpointIO):
 
         write_atomically(path, write)
         self._whole.add(path.resolve())
+        if self._written is not None:
+            self._written()
 
 
 def _keep(last: Path) -> None:

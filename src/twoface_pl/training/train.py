@@ -7,6 +7,7 @@ import math
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +55,7 @@ class TrainOptions:
     stop_when: dict[str, float] = field(default_factory=dict)
     resume: Path | None = None
     progress: bool = True
+    saved: Callable[[], None] | None = None  # called after each checkpoint, by the first process
 
     def __post_init__(self) -> None:
         for name in ("max_batches", "validate_every"):
@@ -124,6 +126,7 @@ def _check_accumulation(module: InpaintingModule, options: TrainOptions) -> None
 
 
 def _build_trainer(options: TrainOptions, signals: Signals) -> L.Trainer:
+    files = CheckpointFiles(options.resume, options.saved)
     try:
         trainer = L.Trainer(
             max_epochs=-1,
@@ -137,7 +140,7 @@ def _build_trainer(options: TrainOptions, signals: Signals) -> L.Trainer:
             logger=build_logger(options.logger, options.folder) or False,
             callbacks=_callbacks(options, signals),
             default_root_dir=options.folder,
-            **{**options.trainer, "plugins": [CheckpointFiles(options.resume), *options.trainer.get("plugins", ())]},
+            **{**options.trainer, "plugins": [files, *options.trainer.get("plugins", ())]},
         )
     except (MisconfigurationException, TypeError, ValueError) as error:
         raise TwoFaceError(f"trainer: {error}") from None

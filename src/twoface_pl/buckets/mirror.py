@@ -1,0 +1,139 @@
+"""A run's folder that is also in a bucket: what was written goes up, what another machine wrote comes down."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from twoface_pl.buckets.address import is_address, kept_at, open_address, said, token
+from twoface_pl.faces.files import TEMPORARY, write_atomically, write_text
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+log = logging.getLogger(__name__)
+
+SENT = ".sent.json"  # what of the folder is in the bucket, as it was then
+OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oci", "hf"}
+LOCKS = (".training", ".fetching")
+
+
+def run_folder(address: str) -> Path:
+    """The folder on this machine of a run at an address."""
+    return kept_at("runs", address.rstrip("/")) / Path(address.rstrip("/")).name
+
+
+class Mirror:
+    """A folder, and the same at an address.
+
+    Args:
+        folder: on this machine.
+        address: of fsspec.
+
+    Raises:
+        BucketError: no such kind of address.
+    """
+
+    def __init__(self, folder: Path, address: str) -> None:
+        self.folder = folder
+        self.address = address.rstrip("/")
+        self._system, self._path = open_address(self.address)
+
+    def _noted(self) -> dict[str, Any]:
+        try:
+            noted: dict[str, Any] = json.loads((self.folder / SENT).read_text())
+            return noted
+        except (OSError, ValueError):
+            return {}
+
+    def fetch(self) -> None:
+        """Bring what is in the bucket and was not sent from here, over what is here.
+
+        Raises:
+            BucketError: it cannot be read.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.folder / LOCKS[1]), said(self.address):
+            noted = self._noted()
+            there = self._system.find(self._path, detail=True) if self._system.exists(self._path) else {}
+            for path, info in there.items():
+                name = path[len(self._path.rstrip("/")) + 1 :]
+                target = self.folder / name
+                if ".." in Path(name).parts or (name in noted and noted[name]["token"] == token(info)):
+                    continue
+                log.info("fetching %s of %s", name, self.address)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(target, partial(_get, self._system, path))
+                noted[name] = {"here": _print(target), "token": token(info)}
+                self._note(noted)
+
+    def send(self) -> None:
+        """Bring what is new here or was changed into the bucket.
+
+        Raises:
+            BucketError: it cannot be written; all is still here.
+        """
+        noted = self._noted()
+        with said(self.address):
+            for path in sorted(self.folder.rglob("*")):
+                name = path.relative_to(self.folder).as_posix()
+                if not path.is_file() or path.name in (SENT, *LOCKS) or path.name.startswith(TEMPORARY):
+                    continue
+                here = _print(path)
+                if noted.get(name, {}).get("here") == here:
+                    continue
+                there = f"{self._path.rstrip('/')}/{name}"
+                _put(self._system, path, there)
+                noted[name] = {"here": here, "token": token(self._system.info(there))}
+                self._note(noted)
+
+    def _note(self, noted: dict[str, Any]) -> None:
+        write_text(self.folder / SENT, json.dumps(noted))
+
+
+def _get(system: AbstractFileSystem, path: str, target: Path) -> None:
+    system.get_file(path, str(target))
+
+
+def _put(system: AbstractFileSystem, path: Path, there: str) -> None:
+    protocols = (system.protocol,) if isinstance(system.protocol, str) else system.protocol
+    if not OBJECT_STORES.intersection(protocols):  # these have no folders, and would make a bucket anew that is gone
+        system.makedirs(there.rpartition("/")[0], exist_ok=True)
+    system.put_file(str(path), there)
+
+
+def _print(path: Path) -> list[int]:
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns]
+
+
+@contextmanager
+def staged(place: str) -> Iterator[Path]:
+    """A folder to write numbered versions into: that one, or for one at an address a temporary one, whose new files are
+    sent there at the end. In it the versions that are there have empty folders.
+
+    Raises:
+        BucketError: the address cannot be read or written.
+    """
+    if not is_address(place):
+        yield Path(place)
+        return
+    system, path = open_address(place.rstrip("/"))
+    with said(place):
+        there = {Path(entry).name for entry in system.ls(path, detail=False)} if system.exists(path) else set()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / Path(path).name
+        for name in there:
+            (folder / name).mkdir(parents=True)
+        yield folder
+        with said(place):
+            for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+                _put(system, file, f"{path}/{file.relative_to(folder).as_posix()}")
