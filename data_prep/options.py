@@ -10,6 +10,7 @@ from typing import Any
 from twoface_pl.data.index import FACTS_FILE, INDEX_FILES, SPLITS
 from twoface_pl.data_prep.duplicates import SAME_PICTURE, TOO_ALIKE
 from twoface_pl.data_prep.split import SplitRule
+from twoface_pl.data_prep.workers import LOCAL, Workers
 from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.faces.formats import MIN_SIDE
 from twoface_pl.faces.frame import FrameKind
@@ -35,6 +36,8 @@ class PrepareOptions:
     too_alike: float = TOO_ALIKE  # likeness of photos that are never each other's reference
     zip: bool = False
     workers: int = 0  # processes; 0: all cores
+    backend: str = LOCAL  # where they run
+    cluster: str | None = None  # its scheduler's address
     step: str = "all"
     work: Path | None = None  # folder of what steps found so far; None: beside the root
     force: bool = False  # replace an existing root
@@ -46,6 +49,7 @@ class PrepareOptions:
         for name in ("min_face", "same_picture", "too_alike"):
             value = getattr(self, name)
             require(isinstance(value, int | float) and value >= 0, f"{name}={value} is not a number from 0")
+        Workers(self.workers, self.backend, self.cluster)  # or refused before anything is read
         require(isinstance(self.enlarge, bool), f"enlarge={self.enlarge} is not true or false")
         require(self.step in ("all", *STEPS), f"step={self.step} is not one of all, {', '.join(STEPS)}")
         require(
@@ -53,6 +57,10 @@ class PrepareOptions:
             f"recogniser={self.recogniser['name']} needs faces to be found; choose frame=tight or loose",
         )
         require(self.frame.name != "unknown", "frame=unknown is for other programs' data; choose tight, loose or none")
+
+    @property
+    def workers_used(self) -> Workers:
+        return Workers(self.workers, self.backend, self.cluster)
 
     @property
     def work_folder(self) -> Path:

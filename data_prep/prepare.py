@@ -21,7 +21,6 @@ from twoface_pl.data_prep.split import OwnPhotos
 from twoface_pl.data_prep.words import reasons, rejects_text
 from twoface_pl.data_prep.work import Work
 from twoface_pl.errors import TwoFaceError, require
-from twoface_pl.faces.detector import usable_cores
 from twoface_pl.faces.files import new_folders, write_text
 
 MIN_VALIDATION = 2  # people
@@ -183,8 +182,7 @@ def prepare(options: PrepareOptions) -> PrepareResult:
     listing = list_sources(list(options.sources))
     _check_beforehand(options, listing)
     result = PrepareResult(listing, rejects=list(listing.rejects))
-    workers = options.workers or usable_cores()
-    with new_folders(options.work_folder.parent), closing(Work(options.work_folder, workers)) as work:
+    with new_folders(options.work_folder.parent), closing(Work(options.work_folder, options.workers_used)) as work:
         embeddings = _look(work, options, digest, result)
     if options.step in ("detect", "align"):
         return result

@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
-import os
-import signal
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 from tqdm import tqdm
 
+from twoface_pl.data_prep.workers import CHUNK, Workers
 from twoface_pl.errors import TwoFaceError
 
-CHUNK = 8  # items a worker takes at once
 AGAIN = "again"  # in a result that the next run is to find out anew
 SAVE_EVERY = 1.0  # seconds of work that a kill may cost
 
@@ -47,13 +40,13 @@ class Work:
 
     Args:
         folder: made where it is missing.
-        workers: processes; 1: only this one.
+        workers: who does it.
 
     Raises:
         TwoFaceError: the folder cannot be written, or its file is damaged.
     """
 
-    def __init__(self, folder: Path, workers: int) -> None:
+    def __init__(self, folder: Path, workers: Workers) -> None:
         self.folder = folder
         self.workers = workers
         try:
@@ -147,47 +140,7 @@ class Work:
 
     def _compute(
         self, todo: list[Item], function: Callable[[list[Any]], list[Any]]
-    ) -> Iterator[tuple[tuple[Item, ...], list[Any]]]:
-        chunks = iter([tuple(todo[start : start + CHUNK]) for start in range(0, len(todo), CHUNK)])
-        if self.workers == 1 or len(todo) <= CHUNK:
-            for chunk in chunks:
-                yield chunk, function([item.argument for item in chunk])
-            return
-        # Fresh processes: onnxruntime and torch do not outlive a fork.
-        context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(self.workers, context, initializer=_start_worker)
-        running: dict[Future[list[Any]], tuple[Item, ...]] = {}
-        try:
-            while True:
-                for chunk in chunks:
-                    running[pool.submit(function, [item.argument for item in chunk])] = chunk
-                    if len(running) >= 2 * self.workers:
-                        break
-                if not running:
-                    return
-                for done in wait(running, return_when=FIRST_COMPLETED).done:
-                    yield running.pop(done), done.result()
-        except BrokenProcessPool:
-            raise TwoFaceError(
-                "a worker process was killed, perhaps for want of memory; start again with fewer workers=, "
-                "what is done stays done"
-            ) from None
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _start_worker() -> None:
-    """Each worker has one core, since libraries that start threads of their own would fight over them; and an end."""
-    cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process stops the workers
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
-    threading.Thread(target=_end_with_the_main_process, daemon=True).start()
-
-
-def _end_with_the_main_process() -> None:
-    """Killed, it cannot stop its workers, and they would wait for work forever."""
-    main = multiprocessing.parent_process()
-    if main is not None:
-        main.join()
-        os._exit(1)
+    ) -> Iterator[tuple[list[Item], list[Any]]]:
+        chunks = [todo[start : start + CHUNK] for start in range(0, len(todo), CHUNK)]
+        for number, values in self.workers.map(function, [[item.argument for item in chunk] for chunk in chunks]):
+            yield chunks[number], values

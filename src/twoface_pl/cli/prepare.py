@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-PLAIN_KEYS = ("enlarge", "min_photos", "min_face", "same_picture", "too_alike", "zip", "workers", "step", "force")
+PLAIN_KEYS = (
+    "enlarge", "min_photos", "min_face", "same_picture", "too_alike", "zip", "workers", "backend", "cluster", "step",
+    "force",
+)  # fmt: skip
 
 
 def run(config: dict[str, Any], folder: Path) -> None:
