@@ -103,8 +103,9 @@ full-size-picture: $(STAMP) ## fill a drawn portrait of 1,024 px into docs/full-
 bench: $(STAMP) ## speed of both generators, training and inference, in one run
 	$(BIN)/python benchmarks/speed.py $(ARGS)
 
-bench-train: $(STAMP) ## speed of a training step and its parts, fp32 and bf16, in one run
+bench-train: $(STAMP) ## speed of a training step, its parts and what is around it, fp32 and bf16; and 2,000 batches
 	$(BIN)/python benchmarks/speed.py --no-inference $(ARGS)
+	$(BIN)/python benchmarks/training.py
 
 bench-infer: $(STAMP) ## speed and memory of what is exported: runtimes, and whole repairs by part, in one run
 	$(BIN)/python benchmarks/infer.py $(ARGS)
