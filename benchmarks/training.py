@@ -53,9 +53,11 @@ def _rate(folder: Path, run: str, batches: int, overrides: list[str]) -> tuple[f
         environment["OMP_NUM_THREADS"] = "1"
     subprocess.run(command, check=True, capture_output=True, env=environment)
     rows = _rows(folder / run)[1:]
-    return tuple(
-        statistics.median(float(row[f"speed/{name}"]) for row in rows) for name in ("images_a_second", "waiting")
-    )  # type: ignore[return-value]
+    return _median(rows, "images_a_second"), _median(rows, "waiting")
+
+
+def _median(rows: list[dict[str, str]], name: str) -> float:
+    return statistics.median(float(row[f"speed/{name}"]) for row in rows)
 
 
 def print_parts(folder: Path, batches: int, rounds: int) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import cv2
 from joblib import Parallel, delayed, parallel_config
+from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from twoface_pl.errors import TwoFaceError, require
@@ -90,7 +91,10 @@ class Workers:
         if self.backend == LOCAL:
             # Fresh processes: onnxruntime and torch do not outlive a fork.
             with parallel_config("loky", initializer=_start_worker, inner_max_num_threads=1):
-                yield 0
+                try:
+                    yield 0
+                finally:  # joblib keeps processes for the next call, and who started them could not end before them
+                    get_reusable_executor(reuse=True).shutdown(wait=True)
             return
         client, count = _dask(self.address) if self.backend == DASK else _ray(self.address)
         with client, parallel_config(self.backend):
