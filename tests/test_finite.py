@@ -125,7 +125,11 @@ def test_a_gradient_is_left_out_too(
     weight = next(module.generator.parameters())
     weight.register_hook(lambda grad: grad * math.nan if module.batches_done == 1 else None)
     train(module, tiny_data(prepared), tiny_options(tmp_path))
-    assert module.finite.skipped == {2}
+    assert module.finite.skipped == set(range(3 - accumulate, 3))
+    always = tiny_module(not_finite="skip", optimizer={**OPTIMIZER, "accumulate": accumulate})
+    next(always.generator.parameters()).register_hook(lambda grad: grad * math.nan)
+    with pytest.raises(TwoFaceError, match="and so were those of the 20 batches before"):
+        train(always, tiny_data(prepared), tiny_options(tmp_path / "always", max_batches=60, validate_every=60))
     assert all(torch.isfinite(value).all() for value in module.state_dict().values())
     stops = tiny_module()
     next(stops.generator.parameters()).register_hook(lambda grad: grad * math.nan)
@@ -140,7 +144,7 @@ def test_leaving_out_ends_where_it_no_longer_helps(
     options = tiny_options(tmp_path, max_batches=60, validate_every=60)
     with pytest.raises(TwoFaceError, match=r"of batch 23 is not finite .* and so were those of the 20 batches before"):
         train(tiny_module(not_finite="skip"), tiny_data(prepared), options)
-    assert len(list((tmp_path / "not_finite").iterdir())) <= 2 * (MOST_KEPT + 1)
+    assert len(list((tmp_path / "not_finite").iterdir())) == 2 * (MOST_KEPT + 1)
 
 
 def test_a_discriminator_that_has_won_ends_the_training(
@@ -163,6 +167,29 @@ def test_a_discriminator_that_has_won_ends_the_training(
         run("stops", collapse_after=3)
     assert run("goes on", collapse_after=None) == 6
     assert run("patient", collapse_after=5) == 6
+    without = losses()
+    without["adversarial"]["local_weight"] = 0.0
+    silent = tiny_module(losses=without, collapse_after=3)
+    train(silent, tiny_data(prepared), tiny_options(tmp_path / "silent", max_batches=6))
+    assert silent.batches_done == 6  # it teaches nothing anyway
+
+
+def test_a_full_disk_does_not_hide_what_ended_the_training(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    _bad_loss(monkeypatch, 1)
+    (tmp_path / "not_finite").write_text("in the way")
+    with pytest.raises(TwoFaceError, match="the loss generator/reconstruction of batch 1 is not finite"):
+        train(tiny_module(), tiny_data(prepared), tiny_options(tmp_path))
+    assert "batch 1 is not kept" in caplog.text
+    train(tiny_module(not_finite="skip"), tiny_data(prepared), tiny_options(tmp_path))
+
+
+def test_batch_normalisation_remembers_what_is_left_out() -> None:
+    facts = {"image_size": 128, "frame": {"name": "none"}, "mask": {"name": "center", "size": 32}, "run": "tests"}
+    seed = {"name": "seed", "vgg_weights": "random"}
+    with pytest.raises(TwoFaceError, match="not_finite=skip: a bad batch stays in the statistics"):
+        tiny_module(not_finite="skip", generator=seed, discriminator=seed, facts=facts)
 
 
 def test_a_word_that_is_no_way_to_go_on() -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import struct
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -26,7 +27,8 @@ def test_names_are_what_they_are_made_of(texts: list[str]) -> None:
     assert list(names) == texts
     assert [names[row] for row in range(len(names))] == texts
     assert list(names[1::2]) == texts[1::2]
-    assert names.rows_of(names).tolist() == [names.row(text) for text in texts]
+    last = {text: row for row, text in enumerate(texts)}
+    assert names.rows_of(names).tolist() == [names.row(text) for text in texts] == [last[text] for text in texts]
     assert all(texts[names.row(text)] == text for text in texts)
     absent = "none of them" * 5
     assert names.row(absent) == -1
@@ -41,7 +43,7 @@ def test_names_are_what_they_are_made_of(texts: list[str]) -> None:
 )
 def test_lines_are_those_that_are_not_blank(texts: list[str], returns: bool) -> None:
     content = ("\r\n" if returns else "\n").join(texts).encode()
-    expected = [line.removesuffix("\r") for line in content.decode().split("\n")]
+    expected = [line.rstrip("\r") for line in content.decode().split("\n")]
     assert list(Names.lines(content)) == [line for line in expected if line.encode().strip()]
 
 
@@ -49,6 +51,9 @@ def test_lists_are_taken_apart_by_key() -> None:
     lists = Lists(Names.lines(b"b:2.jpg,1.jpg,2.jpg\n\nAnna Maria:a,,b\nc:x\n"))
     assert dict(lists) == {"b": ("2.jpg", "1.jpg", "2.jpg"), "Anna Maria": ("a", "b"), "c": ("x",)}
     assert lists.counts().tolist() == [2, 2, 1]
+    twice = Lists(Names.lines(b"a:1\nb:2\na:3\n"))
+    assert dict(twice) == {"a": ("3",), "b": ("2",)}
+    assert len(twice) == 2
     assert "nobody" not in lists
     assert lists.get("nobody", ()) == ()
 
@@ -89,15 +94,23 @@ def test_landmarks_of_any_form_are_read(form: str, tmp_path: Path) -> None:
     assert "p1/0.jpg" not in landmarks
 
 
+NINE, TEN, ELEVEN = (",".join(["0.1000"] * count) for count in (9, 10, 11))
+
+
 @pytest.mark.parametrize(
-    "bad", ["p/1.jpg:0.1,0.2", "p/1.jpg:" + ",".join(["x"] * 10), ":" + ",".join(["0.1"] * 10), "p"]
-)
+    "bad",
+    [
+        f"p/1.jpg:{NINE}\np/2.jpg:{ELEVEN}", f"p/1.jpg:{NINE},x", f"p/1.jpg:{NINE},0.1 0.2", f"p/1.jpg:{NINE},7-0.1",
+        f":{TEN}", "p", "p/1.jpg:",
+    ],
+)  # fmt: skip
 def test_landmarks_that_are_none(bad: str, tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
-    good = "q/1.jpg:" + ",".join(["0.1000"] * 10)
-    (tmp_path / "train" / "landmarks.txt").write_text(f"{good}\n{bad}\n{good}\n")
-    with pytest.raises(TwoFaceError, match=r"landmarks\.txt, line 2: .* has no five points"):
+    (tmp_path / "train" / "landmarks.txt").write_text(f"q/1.jpg:{TEN}\n\n{bad}\nq/2.jpg:{TEN}\n")
+    with pytest.raises(TwoFaceError, match=r"landmarks\.txt, line 3: .* has no five points"):
         read_landmarks(FolderSource(tmp_path), "train")
+    (tmp_path / "train" / "landmarks.txt").write_text(f"q/1.jpg:{TEN}\n \n\nq/2.jpg:{TEN},\r\n")
+    assert np.allclose(read_landmarks(FolderSource(tmp_path), "train").points, 0.1)
 
 
 def _packed(path: Path, members: dict[str, bytes]) -> Path:
@@ -151,11 +164,96 @@ def test_members_beyond_four_gigabytes_are_found(tmp_path: Path) -> None:
     assert ZipSource(path, in_memory=False).read(name.decode()) == content
 
 
-@pytest.mark.parametrize("place", range(-60, 0, 3))
-def test_a_directory_with_a_byte_changed_is_refused_or_read_as_it_was(place: int, tmp_path: Path) -> None:
-    content = bytearray(_packed(tmp_path / "data.zip", {"train/a/1.jpg": b"1", "train/a/2.jpg": b"2"}).read_bytes())
-    content[place] ^= 0xFF
-    (tmp_path / "changed.zip").write_bytes(content)
+@pytest.mark.parametrize("seed", range(8))
+def test_a_zip_with_bytes_changed_is_refused_or_read(seed: int, tmp_path: Path) -> None:
+    """Nothing but a :class:`TwoFaceError` comes of it."""
+    names = ["train/masked/a/1.jpg", "train/masked/b:c/..d.jpg", "dataset.json"]
+    whole = _packed(tmp_path / "data.zip", {name: name.encode() for name in names}).read_bytes()
+    rng = np.random.default_rng(seed)
+    for _ in range(150):
+        content = bytearray(whole)
+        for at in rng.integers(-250, 0, rng.integers(1, 6)):
+            content[at] = rng.choice([0, 1, 0x50, 0x4B, 0xFF, rng.integers(256)])
+        cut = int(rng.integers(0, 40)) * int(rng.random() < 0.3)
+        (tmp_path / "changed.zip").write_bytes(content[: len(content) - cut])
+        with contextlib.suppress(TwoFaceError):
+            source = ZipSource(tmp_path / "changed.zip", in_memory=bool(rng.integers(2)))
+            source.photos("train/masked")
+            for name in names:
+                if source.has(name):
+                    source.read(name)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"PK\6\6" + b"PK\6\7" + bytes(16) + b"PK\5\6" + bytes(18),  # a record of 64 bits that is cut
+        b"PK\5\6" + bytes(16) + b"\x3a\0" + b":" * 58,  # nothing in it, and a comment
+    ],
+)
+def test_odd_ends(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "odd.zip").write_bytes(content)
     with contextlib.suppress(TwoFaceError):
-        source = ZipSource(tmp_path / "changed.zip", in_memory=True)
-        assert [source.read(f"train/a/{number}.jpg") for number in (1, 2)] == [b"1", b"2"]
+        assert not ZipSource(tmp_path / "odd.zip", in_memory=True).has("x")
+
+
+def test_the_last_of_two_members_counts_folders_do_not_and_names_are_not_guessed(tmp_path: Path) -> None:
+    path = tmp_path / "data.zip"
+    with zipfile.ZipFile(path, "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        archive.mkdir("train/")
+        for number in range(300):
+            for content in (b"old", b"new"):
+                archive.writestr(f"wrap/train/masked/a/{number}.jpg", content)
+    source = ZipSource(path, in_memory=True)
+    assert all(source.read(f"train/masked/a/{number}.jpg") == b"new" for number in range(300))
+    assert len(source.photos("train/masked")) == 300
+    assert not source.has("train/masked/a")
+    assert not source.has("train/masked/a王/1.jpg")
+    assert not source.has_folder("tr\udc80")
+
+
+def test_a_wrapper_with_a_name_of_another_encoding(tmp_path: Path) -> None:
+    """As zip writes it on many systems: UTF-8, and no word of it."""
+    name = "Sété/train/masked/é/1.jpg"
+    content = bytearray(_packed(tmp_path / "data.zip", {name: b"1"}).read_bytes())
+    for mark, at in ((b"PK\x01\x02", 8), (b"PK\x03\x04", 6)):
+        content[content.index(mark) + at + 1] &= ~0x08
+    (tmp_path / "data.zip").write_bytes(content)
+    source = ZipSource(tmp_path / "data.zip", in_memory=True)
+    assert source.has_folder("train")
+    ((person, file),) = source.photos("train/masked")
+    assert source.read(f"train/masked/{person}/{file}") == b"1"
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "says"), [(8, 1, "is encrypted"), (10, 12, "is packed in a way that is not read")]
+)
+def test_members_that_are_not_read(place: int, value: int, says: str, tmp_path: Path) -> None:
+    content = bytearray(_packed(tmp_path / "data.zip", {"train/a/1.jpg": b"1"}).read_bytes())
+    content[content.index(b"PK\x01\x02") + place] = value
+    (tmp_path / "data.zip").write_bytes(content)
+    with pytest.raises(TwoFaceError, match=says):
+        ZipSource(tmp_path / "data.zip", in_memory=True)
+
+
+def test_sizes_in_the_extra_field_and_counts_of_sixteen_bits(tmp_path: Path) -> None:
+    info = zipfile.ZipInfo("train/a/1.jpg")
+    with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive, archive.open(info, "w", force_zip64=True) as member:
+        member.write(b"content")
+    content = bytearray((tmp_path / "data.zip").read_bytes())
+    at = content.index(b"PK\x01\x02")
+    extra = struct.pack("<HHQQ", 1, 16, 7, 7)
+    content[at + 20 : at + 28] = b"\xff" * 8
+    content[at + 30 : at + 32] = struct.pack("<H", len(extra))
+    content[at + 46 + 13 : at + 46 + 13] = extra
+    end = content.index(b"PK\x05\x06")
+    content[end + 12 : end + 16] = struct.pack("<L", end - at)
+    (tmp_path / "wide.zip").write_bytes(content)
+    assert ZipSource(tmp_path / "wide.zip", in_memory=True).read("train/a/1.jpg") == b"content"
+    many = bytearray(_packed(tmp_path / "many.zip", {f"train/{at}": b"" for at in range(2**16 + 64)}).read_bytes())
+    locator = many.rindex(b"PK\x06\x06")
+    size, start = struct.unpack("<QQ", many[locator + 40 : locator + 56])
+    old = bytes(many[:locator]) + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 64, 64, size, start, 0)
+    (tmp_path / "old.zip").write_bytes(old)
+    assert ZipSource(tmp_path / "old.zip", in_memory=True).has(f"train/{2**16 + 63}")

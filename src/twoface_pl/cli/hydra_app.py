@@ -54,7 +54,8 @@ def _remove_unused(folder: Path) -> None:
     """Remove the folder of a run that was refused before it wrote anything but its config and log."""
     made_here = HydraConfig.get().output_subdir is not None and folder != Path.cwd()
     own = {".hydra", f"{HydraConfig.get().job.name}.log", RECORD, ".training"}  # the last is a training's lock
-    if made_here and {path.name for path in folder.iterdir()} <= own:
+    others = f"{HydraConfig.get().job.name}_rank"  # logs of the other processes
+    if made_here and all(path.name in own or path.name.startswith(others) for path in folder.iterdir()):
         shutil.rmtree(folder)
         if folder.parent != Path.cwd() and not any(folder.parent.iterdir()):
             folder.parent.rmdir()

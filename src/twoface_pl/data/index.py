@@ -99,7 +99,9 @@ def _read_entries(source: Source, name: str) -> Names:
         is_fine[:] = False
     for row in np.flatnonzero(~is_fine).tolist():
         if not _is_entry(entries[row]):
-            raise TwoFaceError(f"{source.shown(name)}, line {row + 1}: '{entries[row][:80]}' is not identity/file")
+            raise TwoFaceError(
+                f"{source.shown(name)}, line {entries.line(row)}: '{entries[row][:80]}' is not identity/file"
+            )
     return entries
 
 
@@ -110,7 +112,9 @@ def _read_lists(source: Source, name: str, form: str) -> Lists:
         parts = b"," + lists.parts(row) + b","
         is_bad = before < 1 or not parts.strip(b",") or any(mark in parts for mark in NO_FILES)
         if is_bad:
-            raise TwoFaceError(f"{source.shown(name)}, line {row + 1}: '{lists.lines[row][:80]}' is not {form}")
+            raise TwoFaceError(
+                f"{source.shown(name)}, line {lists.lines.line(row)}: '{lists.lines[row][:80]}' is not {form}"
+            )
     return lists
 
 
@@ -219,23 +223,21 @@ def read_landmarks(source: Source, split: str) -> Landmarks:
     points = np.empty((len(lists), 10), np.float32)
     for first in range(0, len(lists), LINES_AT_ONCE):
         last = min(first + LINES_AT_ONCE, len(lists))
-        numbers = lists.numbers(first, last)
-        named: np.ndarray = np.greater(lists.names.length[first:last], 0)
-        if numbers.size != 10 * (last - first) or not named.all():
-            bad = (row for row in range(first, last) if not named[row - first] or not _are_points(lists.parts(row)))
+        numbers = lists.numbers(first, last, 10)
+        if numbers is None or not all(lists.names.length[first:last]):
+            bad = (row for row in range(first, last) if not _are_points(lists, row))
             row = next(bad, first)
             raise TwoFaceError(
-                f"{source.shown(name)}, line {row + 1}: '{lists.lines[row][:80]}' has no five points; run prepare again"
+                f"{source.shown(name)}, line {lists.lines.line(row)}: '{lists.lines[row][:80]}' has no five points; "
+                "run prepare again"
             )
-        points[first:last] = numbers.reshape(-1, 10)
+        points[first:last] = numbers
     return Landmarks(lists.names, points.reshape(-1, 5, 2))
 
 
-def _are_points(text: bytes) -> bool:
-    try:
-        return len([float(part) for part in text.split(b",")]) == 10
-    except ValueError:
-        return False
+def _are_points(lists: Lists, row: int) -> bool:
+    numbers = lists.numbers(row, row + 1, 10)
+    return lists.names.length[row] > 0 and numbers is not None
 
 
 def _damaged(source: Source) -> TwoFaceError:

@@ -85,8 +85,9 @@ class Names(Sequence[str]):
         text = content + b"\n" + ROOM
         ends = np.flatnonzero(as_array(content + b"\n") == ord("\n"))
         first = np.concatenate([[0], ends[:-1] + 1])
-        returns = as_array(text)[np.maximum(ends - 1, 0)] == ord("\r")
-        length = ends - first - (returns & (ends > first))
+        length = ends - first
+        while (returns := (length > 0) & (as_array(text)[first + length - 1] == ord("\r"))).any():
+            length -= returns
         is_blank = length == 0
         for row in np.flatnonzero((length > 0) & (as_array(text)[first] <= ord(" "))):
             is_blank[row] = not text[first[row] : ends[row]].strip()
@@ -117,6 +118,10 @@ class Names(Sequence[str]):
         first = int(self.first[row])
         return self.text[first : first + int(self.length[row])]
 
+    def line(self, row: int) -> int:
+        """The number of a name's line in its text, from 1."""
+        return self.text.count(b"\n", 0, int(self.first[row])) + 1
+
     def take(self, rows: np.ndarray) -> Names:
         """Some of the names, of the same text."""
         return Names(self.text, self.first[rows], self.length[rows])
@@ -132,19 +137,19 @@ class Names(Sequence[str]):
     def _sorted(self) -> tuple[np.ndarray, np.ndarray]:
         """Hashes in order, and the row of each."""
         hashes = hashes_of(as_array(self.text), self.first, self.length)
-        order = np.argsort(hashes).astype(np.uint32)
+        order = np.argsort(hashes, kind="stable").astype(np.uint32)
         return hashes[order], order
 
     def row(self, name: str) -> int:
-        """Where a name is; -1 where it is not."""
+        """Where a name is, the last time; -1 where it is not."""
         hashes, order = self._sorted
         raw = name.encode(errors=ODD)
         wanted = np.uint64(hash_of(raw))
-        at = int(hashes.searchsorted(wanted))
-        while at < len(hashes) and hashes[at] == wanted:
+        at = int(hashes.searchsorted(wanted, side="right")) - 1
+        while at >= 0 and hashes[at] == wanted:
             if self.raw(int(order[at])) == raw:
                 return int(order[at])
-            at += 1
+            at -= 1
         return -1
 
     def before(self, mark: str) -> Names:
@@ -168,7 +173,7 @@ class Names(Sequence[str]):
         if not len(hashes):
             return np.full(len(names), -1)
         wanted = hashes_of(as_array(names.text), names.first, names.length)
-        at = np.minimum(hashes.searchsorted(wanted), len(hashes) - 1)
+        at = np.maximum(hashes.searchsorted(wanted, side="right") - 1, 0)
         return np.where(hashes[at] == wanted, order[at].astype(np.int64), -1)
 
 
@@ -176,12 +181,15 @@ class Lists(Mapping[str, tuple[str, ...]]):
     """Lines of ``key:part,part``, taken apart when they are asked for.
 
     Args:
-        lines: each with a colon and at least a part.
+        lines: each with a colon and at least a part; of those with one key the last counts.
     """
 
     def __init__(self, lines: Names) -> None:
-        self.lines = lines
-        self.names = Names(lines.text, lines.first, lines.until(":"))
+        names = Names(lines.text, lines.first, lines.until(":"))
+        is_last = names.rows_of(names) == np.arange(len(names))
+        self.lines, self.names = (
+            each if is_last.all() else each.take(np.flatnonzero(is_last)) for each in (lines, names)
+        )
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -206,40 +214,15 @@ class Lists(Mapping[str, tuple[str, ...]]):
         """How many different parts each line has."""
         return np.array([len(set(self.parts(row).split(b",")) - {b""}) for row in range(len(self))], np.int64)
 
-    def numbers(self, first: int, last: int) -> np.ndarray:
-        """The parts of some lines, from ``first`` to before ``last``, as float32 one after the other; none where one is
-        no number."""
-        begin, end = int(self.lines.first[first]), int(self.lines.first[last - 1] + self.lines.length[last - 1])
-        text = as_array(self.lines.text)[begin:end].copy()
-        starts = self.lines.first[first:last].astype(np.int64) - begin
-        edges = np.zeros(len(text) + 1, np.int8)
-        edges[starts] += 1
-        edges[starts + np.maximum(self.names.length[first:last].astype(np.int64), 0) + 1] -= 1
-        text[np.cumsum(edges[:-1], dtype=np.int8) > 0] = ord(" ")  # the keys
-        text[text == ord("\r")] = ord(" ")
-        text[text == ord("\n")] = ord(",")
-        found = _with_four_decimals(text)
-        if found is not None:
-            return found
+    def numbers(self, first: int, last: int, each: int) -> np.ndarray | None:
+        """The parts of some lines as numbers, float32 (last - first, each); None where they are none."""
+        parts = [self.parts(row).strip(b",") for row in range(first, last)]
+        if any(part.count(b",") != each - 1 for part in parts):
+            return None
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", DeprecationWarning)  # as NumPy said it before 2.4
-                return np.fromstring(text.tobytes(), np.float32, sep=",")
+                found = np.fromstring(b",".join(parts), np.float32, sep=",")
         except (ValueError, DeprecationWarning):
-            return np.empty(0, np.float32)
-
-
-def _with_four_decimals(text: np.ndarray) -> np.ndarray | None:
-    """Numbers such as ``0.1234``, between commas and spaces, six times as fast as any are read; None where one is of
-    another form."""
-    text = np.concatenate([np.full(2, ord(","), np.uint8), text, np.full(5, ord(","), np.uint8)])
-    points = np.flatnonzero(text == ord("."))
-    before, after = text[points - 2], text[points + 5]
-    digits = np.stack([text[points + at] for at in (-1, 1, 2, 3, 4)]).astype(np.int32) - ord("0")
-    is_number = ((digits >= 0) & (digits <= 9)).all(axis=0)
-    is_number &= (before == ord(",")) | (before == ord(" ")) | (before == ord("-"))
-    is_number &= (after == ord(",")) | (after == ord(" "))
-    if not is_number.all() or len(points) != (text == ord(",")).sum() - 6:
-        return None
-    values = (np.array([10000, 1000, 100, 10, 1], np.int32) @ digits) / 1e4
-    return np.where(before == ord("-"), -values, values).astype(np.float32)
+            return None
+        return found.reshape(-1, each) if len(found) == each * len(parts) else None

@@ -5,6 +5,7 @@ After APPNOTE.TXT 6.3.10 (PKWARE), sections 4.3.12 to 4.3.16.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import struct
 import zipfile
@@ -16,7 +17,7 @@ import numpy as np
 from twoface_pl.data.names import ODD, hash_of, hashes_of
 
 ENTRY, END, END_64, LOCATOR_64 = b"PK\x01\x02", b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
-HEADER, END_SIZE, LOCATOR_SIZE = 46, 22, 20  # bytes before an entry's name; of the end's record; of the locator
+HEADER, END_SIZE, END_64_SIZE, LOCATOR_SIZE = 46, 22, 56, 20  # bytes before an entry's name; of the other records
 MOST_COMMENT = 2**16
 IN_EXTRA = 2**32 - 1  # a value that the extra field has, in 64 bits
 EXTRA_64 = 1  # its number
@@ -66,9 +67,12 @@ class Directory:
         at = _entries(self._text, size, count)
         lengths = _u16(self._text, at + 28)
         self._refuse(at, lengths, most)
+        is_file = self._text[at + HEADER + np.maximum(lengths - 1, 0)] != ord("/")
+        at, lengths = at[is_file], lengths[is_file]
         hashes = hashes_of(self._text, at + HEADER, lengths)
-        order = np.argsort(hashes)
+        order = np.argsort(hashes, kind="stable")
         self._hashes, self._at = hashes[order], at[order].astype(np.uint32 if size < 2**32 else np.int64)
+        self._drop_earlier()
 
     def __len__(self) -> int:
         return len(self._at)
@@ -80,6 +84,13 @@ class Directory:
     def _name(self, at: int) -> bytes:
         return self._bytes(at + HEADER, int.from_bytes(self._bytes(at + 28, 2), "little"))
 
+    def _drop_earlier(self) -> None:
+        """Of members with one name the last counts."""
+        equal = np.flatnonzero(self._hashes[:-1] == self._hashes[1:]).tolist()
+        earlier = [row for row in equal if self._name(int(self._at[row])) == self._name(int(self._at[row + 1]))]
+        if earlier:
+            self._hashes, self._at = np.delete(self._hashes, earlier), np.delete(self._at, earlier)
+
     def _refuse(self, at: np.ndarray, lengths: np.ndarray, most: int) -> None:
         text = self._text
         problems = {
@@ -88,7 +99,7 @@ class Directory:
             "is packed in a way that is not read; pack the zip as stored or deflated": ~np.isin(
                 _u16(text, at + 10), list(METHODS)
             ),
-            f"unpacks to more than {most // 2**20} MB": _u32(text, at + 24) > most,
+            f"unpacks to more than {most // 2**20} MB": self._too_large(at, most),
             "leads out of the zip": _leads_out(text, at + HEADER, lengths),
         }
         for problem, found in problems.items():
@@ -101,6 +112,12 @@ class Directory:
 
     def _size(self, at: int) -> int:
         return self._member(at).size
+
+    def _too_large(self, at: np.ndarray, most: int) -> np.ndarray:
+        sizes = _u32(self._text, at + 24)
+        for row in np.flatnonzero(sizes == IN_EXTRA).tolist():
+            sizes[row] = min(self._size(int(at[row])), 2**62)
+        return sizes > most
 
     def _decoded(self, at: int) -> str:
         flags = int.from_bytes(self._bytes(at + 8, 2), "little")
@@ -120,10 +137,7 @@ class Directory:
 
     def find(self, name: str) -> Member | None:
         """A member; None where there is none of that name."""
-        for raw in {
-            name.encode(errors=ODD),
-            name.encode("cp437", errors="ignore"),
-        }:  # as most programs write it, and as old ones
+        for raw in _raws(name):
             wanted = np.uint64(hash_of(raw))
             at = int(self._hashes.searchsorted(wanted))
             while at < len(self._hashes) and self._hashes[at] == wanted:
@@ -134,11 +148,14 @@ class Directory:
 
     def _under(self, folder: str) -> np.ndarray:
         """Which entries' names begin so."""
-        raw = folder.encode()
         at = self._at.astype(np.int64)
-        rows = np.flatnonzero(_u16(self._text, at + 28) >= len(raw))
-        lengths = np.full(len(rows), len(raw))
-        return rows[hashes_of(self._text, at[rows] + HEADER, lengths) == np.uint64(hash_of(raw))]
+        lengths = _u16(self._text, at + 28)
+        found = np.zeros(len(at), bool)
+        for raw in _raws(folder):
+            rows = np.flatnonzero(lengths >= len(raw))
+            hashes = hashes_of(self._text, at[rows] + HEADER, np.full(len(rows), len(raw)))
+            found[rows] |= hashes == np.uint64(hash_of(raw))
+        return np.flatnonzero(found)
 
     def has_folder(self, folder: str) -> bool:
         """Whether there is a member in it; it ends with a slash."""
@@ -147,9 +164,15 @@ class Directory:
     def names(self, folder: str = "") -> Iterator[str]:
         """The files whose names begin so, in the zip's order."""
         for at in np.sort(self._at[self._under(folder)]):
-            name = self._decoded(int(at))
-            if not name.endswith("/"):
-                yield name
+            yield self._decoded(int(at))
+
+
+def _raws(name: str) -> list[bytes]:
+    """How a zip may have a name: as most programs write it, and as old ones."""
+    raws = [name.encode(errors=ODD)]
+    with contextlib.suppress(UnicodeEncodeError):
+        raws.append(name.encode("cp437"))
+    return raws[: 1 if name.isascii() else 2]
 
 
 def _u16(text: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -181,7 +204,7 @@ def _place(zip_: bytes | mmap.mmap) -> tuple[int, int, int, int]:
     locator = zip_[max(0, end - LOCATOR_SIZE) : end]
     if locator[:4] == LOCATOR_64:
         after = zip_.rfind(END_64, max(0, end - LOCATOR_SIZE - 2**16), end - LOCATOR_SIZE)
-        if after < 0:
+        if after < 0 or after + END_64_SIZE > end - LOCATOR_SIZE:
             raise BadDirectoryError("its directory has no end")
         count, size, offset = struct.unpack("<QQQ", zip_[after + 32 : after + 56])
     start = after - size
@@ -204,7 +227,7 @@ def _entries(text: np.ndarray, size: int, count: int) -> np.ndarray:
     ends = _ends(text, entries[entries + HEADER <= size])
     if not np.array_equal(np.append(entries, size), np.insert(ends, 0, 0)):
         entries = _one_by_one(text, size)
-    if len(entries) != count:
+    if len(entries) != count and (count >= 2**16 or len(entries) % 2**16 != count):  # of 16 bits, in old programs' zips
         raise BadDirectoryError(f"its directory has {len(entries)} members, not {count}")
     return entries
 
@@ -239,7 +262,9 @@ def _leads_out(text: np.ndarray, first: np.ndarray, length: np.ndarray) -> np.nd
 
 def _suspects(text: np.ndarray, first: np.ndarray, length: np.ndarray) -> np.ndarray:
     """Names that hold a backslash, a colon, or two dots in a row."""
-    suspects = []
+    suspects = [np.empty(0, np.int64)]
+    if not len(first):
+        return suspects[0]
     for start in range(0, len(text), CHUNK):
         part = text[start : start + CHUNK + 1]
         is_dot = part == ord(".")

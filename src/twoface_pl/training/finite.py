@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.networks.weights import check_weights
@@ -55,6 +55,18 @@ class FiniteWatch:
         self.skipped: set[int] = set()  # numbers of batches of which something was left out, in this process
         self._copied: list[tuple[int, list[str], Tensor, torch.cuda.Event]] = []
 
+    def check(self, network: nn.Module) -> None:
+        """Refuse to leave batches out where they are remembered nevertheless.
+
+        Raises:
+            TwoFaceError: a network with batch normalisation, whose statistics one bad batch spoils.
+        """
+        normalised = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())
+        told = (
+            "not_finite=skip: a bad batch stays in the statistics of batch normalisation (generator=seed); stop instead"
+        )
+        require(not (self.skips and normalised), told)
+
     def settle(self) -> None:
         """Look at what was copied during the batch before.
 
@@ -66,8 +78,13 @@ class FiniteWatch:
             there.synchronize()
             self._judge(batch, names, broken)
 
-    def is_broken(self, batch: int, values: dict[str, Tensor]) -> bool:
+    def is_broken(self, batch: int, values: dict[str, Tensor], batches: int = 1) -> bool:
         """Look at values before anything is made of them: whether to leave them out.
+
+        Args:
+            batch: its number.
+            values: by what they are.
+            batches: up to this one, that they are of.
 
         Raises:
             NotFiniteError: one is not finite, in any process, and the training is to stop; or is too often not.
@@ -75,19 +92,19 @@ class FiniteWatch:
         broken = torch.stack([(~torch.isfinite(value.detach())).float() for value in values.values()])
         broken = largest_of_processes(broken)
         if not broken.is_cuda or self.skips:
-            return self._judge(batch, list(values), broken)
+            return self._judge(batch, list(values), broken, batches)
         on_cpu, there = broken.to("cpu", non_blocking=True), torch.cuda.Event()
         there.record()
         self._copied.append((batch, list(values), on_cpu, there))
         return False
 
-    def _judge(self, batch: int, names: list[str], broken: Tensor) -> bool:
+    def _judge(self, batch: int, names: list[str], broken: Tensor, batches: int = 1) -> bool:
         found = next((name for name, is_broken in zip(names, broken.tolist(), strict=True) if is_broken), None)
         if found is None:
             return False
         if not self.skips:
             raise NotFiniteError(batch, found)
-        self.skipped.add(batch)
+        self.skipped.update(range(batch - batches + 1, batch + 1))
         if self.skipped.issuperset(range(batch - MOST_IN_A_ROW, batch + 1)):
             raise NotFiniteError(batch, found, f", and so were those of the {MOST_IN_A_ROW} batches before")
         return True

@@ -110,6 +110,7 @@ class InpaintingModule(L.LightningModule):
         self.collapse = CollapseWatch(losses["adversarial"]["kind"], collapse_after)
         if self.discriminators is not None:
             self.discriminators.check(facts["image_size"])
+        self.finite.check(self)
         if channels_last:
             self.to(memory_format=torch.channels_last)
         self.average = None if ema is None else MovingAverage(self.generator, ema)
@@ -175,7 +176,8 @@ class InpaintingModule(L.LightningModule):
         opponents = self.discriminators if self.objective.begun("adversarial", self.batches_done) else None
         if opponents is not None:
             parts = self.objective.discriminator_parts(opponents, real, filled.detach(), mask, self.batches_done)
-            self.collapse.look({name: parts[name][1] for name in ("global", "local")})
+            weights = self.objective.losses["adversarial"]
+            self.collapse.look({name: parts[name][1] for name in ("global", "local") if weights[f"{name}_weight"] > 0})
             logged |= self._learn(1, parts)
         optimizer = self._optimizers()[0]
         self.toggle_optimizer(optimizer)  # no gradients for the discriminators
@@ -192,7 +194,7 @@ class InpaintingModule(L.LightningModule):
 
     def _log(self, logged: dict[str, Tensor]) -> None:
         if self.logger is not None:
-            logged["data/broken_photos"] = self.broken_photos
+            logged["data/broken_photos"] = self.broken_photos * self.trainer.world_size  # of all: the mean is logged
             if self.finite.skips:
                 logged["data/skipped_batches"] = torch.tensor(self.batches_skipped)
             for network, optimizer in zip(NETWORKS, self._optimizers(), strict=False):
@@ -258,7 +260,9 @@ class InpaintingModule(L.LightningModule):
         norm = torch.nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
         # With float16's scale an infinite gradient is ordinary: that step is left out, and the scale falls.
         named = {f"the gradient of the {NETWORKS[number]}": norm}
-        if self.trainer.precision != "16-mixed" and self.finite.is_broken(self.batches_done + 1, named):
+        if self.trainer.precision != "16-mixed" and self.finite.is_broken(
+            self.batches_done + 1, named, self.optimizer_options.accumulate
+        ):
             optimizer.zero_grad()
             return
         if self.optimizer_options.clip is not None:

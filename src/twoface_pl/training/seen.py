@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import time
@@ -16,7 +17,7 @@ from pytorch_lightning.callbacks import Callback
 from twoface_pl.data.triples import Triple
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.evaluation.picture import picture_grid, show_hole
-from twoface_pl.faces.files import write_atomically
+from twoface_pl.faces.files import write_bytes
 from twoface_pl.faces.image import write_image
 from twoface_pl.training.finite import NotFiniteError
 from twoface_pl.training.module import InpaintingModule
@@ -48,6 +49,8 @@ class SpeedLog(Callback):
 
     def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
         assert isinstance(module, InpaintingModule)
+        if trainer.world_size > 1 and trainer.strategy.root_device.type == "cuda":
+            torch.cuda.synchronize()  # what the processes tell each other next would wait for it, as if for data
         self._since = time.perf_counter()
         self.seconds += self._since - self._begun
         if module.batches_done % module.log_every == 0 and trainer.logger is not None:
@@ -97,13 +100,18 @@ class KeptBatches(Callback):
     def on_exception(self, trainer: L.Trainer, module: L.LightningModule, exception: BaseException) -> None:
         found = dict(self._recent)
         if isinstance(exception, NotFiniteError) and exception.batch in found:
-            try:
-                exception.kept = self._keep(trainer, exception.batch, found[exception.batch])
-            except TwoFaceError as error:  # what ends the training is said, not this
-                log.warning("the batch is not kept: %s", error)
+            exception.kept = self._keep(trainer, exception.batch, found[exception.batch])
 
-    def _keep(self, trainer: L.Trainer, number: int, batch: Triple) -> Path:
+    def _keep(self, trainer: L.Trainer, number: int, batch: Triple) -> Path | None:
+        """Where it is kept; None where that failed, which is no reason to end a training, or to end it otherwise."""
         self._kept += 1
+        try:
+            return self._written(trainer, number, batch)
+        except TwoFaceError as error:
+            log.warning("batch %d is not kept: %s", number, error)
+            return None
+
+    def _written(self, trainer: L.Trainer, number: int, batch: Triple) -> Path:
         of_rank = f"rank{trainer.global_rank}_" if trainer.world_size > 1 else ""
         path = self.folder / f"{of_rank}{number:07d}.png"
         plain = {key: value.cpu() for key, value in batch.items() if isinstance(value, torch.Tensor)}
@@ -111,5 +119,7 @@ class KeptBatches(Callback):
         columns = {"masked": show_hole(photos, plain["mask"].numpy()), "truth": photos, "real": plain["real"].numpy()}
         columns |= {f"reference {at + 1}": references[:, at].numpy() for at in range(references.shape[1])}
         write_image(path, picture_grid(columns, rows=len(photos)))
-        write_atomically(path.with_suffix(".pt"), lambda temporary: torch.save(plain, temporary))
+        content = io.BytesIO()
+        torch.save(plain, content)  # into a file it would say a full disk in an error of its own
+        write_bytes(path.with_suffix(".pt"), content.getvalue())
         return path
