@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import threading
@@ -23,6 +24,7 @@ LOCAL, DASK, RAY = "local", "dask", "ray"
 BACKENDS = (LOCAL, DASK, RAY)
 CHUNK = 8  # items a worker takes at once
 AHEAD = 2  # chunks for each worker that wait for it
+ROUND = 8  # chunks for each worker that are given out at once where results come all together
 
 Chunks = Iterator[tuple[int, list[Any]]]  # a chunk's number and its results
 
@@ -66,9 +68,8 @@ class Workers:
     def _map(self, function: Callable[[list[Any]], list[Any]], chunks: list[list[Any]], count: int) -> Chunks:
         with self._connected() as found:
             count = found or count
-            parallel = Parallel(n_jobs=count, return_as="generator_unordered", batch_size=1, pre_dispatch=AHEAD * count)
             todo = iter(enumerate(chunks))
-            results = parallel(delayed(_numbered)(number, function, chunk) for number, chunk in todo)
+            results = self._results((delayed(_numbered)(number, function, chunk) for number, chunk in todo), count)
             try:
                 for number, values, error in results:
                     if error is not None:
@@ -84,6 +85,15 @@ class Workers:
                     pass
                 for _ in results:
                     pass
+
+    def _results(self, calls: Iterator[Any], count: int) -> Iterator[Any]:
+        """What calls give, as they come; Ray's way gives all of a round at its end."""
+        if self.backend == RAY:
+            while some := [*itertools.islice(calls, ROUND * count)]:
+                yield from Parallel(n_jobs=count, batch_size=1)(some)
+        else:
+            given = {"return_as": "generator_unordered", "pre_dispatch": AHEAD * count}
+            yield from Parallel(n_jobs=count, batch_size=1, **given)(calls)
 
     @contextmanager
     def _connected(self) -> Iterator[int]:

@@ -95,6 +95,13 @@ def _put(address: str, content: bytes) -> None:
     system.pipe_file(path, content)
 
 
+def test_what_must_be_here(twoface: Run, tmp_path: Path) -> None:
+    done = twoface("prepare", "source.root=photos", "root=s3://bucket/set", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "root=s3://bucket/set: give a path on this machine" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_is_an_address() -> None:
     assert is_address("s3://bucket/data.zip")
     assert not is_address("data/prepared")

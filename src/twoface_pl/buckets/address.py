@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twoface_pl.errors import TwoFaceError
+from twoface_pl.errors import TwoFaceError, require
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -26,6 +26,15 @@ class BucketError(TwoFaceError):
 def is_address(value: object) -> bool:
     """Whether a value is an fsspec address, not a path."""
     return MARK in str(value)
+
+
+def require_here(key: str, value: object) -> None:
+    """Refuse an address where a path is meant; it would become a folder of that name.
+
+    Raises:
+        TwoFaceError: names the key.
+    """
+    require(not is_address(value), f"{key}={value}: give a path on this machine; copy to or from the bucket yourself")
 
 
 def cache_folder() -> Path:

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def run(config: dict[str, Any], folder: Path) -> None:
-    from twoface_pl.buckets.address import is_address
+    from twoface_pl.buckets.address import is_address, require_here
     from twoface_pl.buckets.fetch import local
     from twoface_pl.cli.identity import identity_from_config
     from twoface_pl.cli.recogniser import recogniser_from_config
@@ -25,6 +25,9 @@ def run(config: dict[str, Any], folder: Path) -> None:
         not config["watch"] or checkpoint.suffix != ".onnx",
         "watch=true is for a checkpoint of a running training, not for a .onnx file",
     )
+    require_here("output", config["output"])
+    if config["watch"]:
+        require_here("checkpoint", config["checkpoint"])
     has_no_folder = config["checkpoint"] == SHIPPED_NAME or is_address(config["checkpoint"])
     beside = Path() if has_no_folder else checkpoint.parent
     output = Path(config["output"]) if config["output"] else beside / "evaluation"

@@ -12,6 +12,7 @@ PLAIN_KEYS = (
 
 
 def run(config: dict[str, Any], folder: Path) -> None:
+    from twoface_pl.buckets.address import require_here
     from twoface_pl.cli.recogniser import recogniser_from_config
     from twoface_pl.data.synthetic import write_synthetic_photos
     from twoface_pl.data_prep.options import PrepareOptions, check_root
@@ -25,6 +26,8 @@ def run(config: dict[str, Any], folder: Path) -> None:
     roots = source["root"] if isinstance(source["root"], list) else [source["root"]]
     require(all(roots) and bool(roots), "source.root: give the folder of photos, <folder>/<person>/<photo>")
     require(bool(config["root"]), "root: give the folder that is made")
+    for key, value in (("root", config["root"]), ("work", config["work"]), *(("source.root", root) for root in roots)):
+        require_here(key, value)
     options = PrepareOptions(
         sources=tuple(Path(root) for root in roots),
         root=Path(config["root"]),

@@ -122,7 +122,8 @@ def run(config: dict[str, Any], folder: Path) -> None:
     except Stopped as stopped:
         saved = module.batches_saved
         is_left = saved is not None and (saved < options.max_batches or module.validation_due)
-        more = _how_to_go_on(stopped.number, folder, config["resume"] == AUTO) if is_left else ""
+        where = mirror.address if mirror is not None else folder
+        more = _how_to_go_on(stopped.number, where, config["resume"] == AUTO) if is_left else ""
         raise Stopped(stopped.number, f"{stopped.kept}{more}") from None
     if module.global_rank == 0:
         where = mirror.address if mirror is not None else folder
@@ -155,7 +156,7 @@ def _newest(folder: Path) -> Saved | None:
     return found
 
 
-def _how_to_go_on(number: int, folder: Path, is_auto: bool) -> str:
+def _how_to_go_on(number: int, folder: Path | str, is_auto: bool) -> str:
     """What a training that was stopped before its end says of how it goes on; SLURM is asked for the job again."""
     from twoface_pl.training.stop import requeue
 
@@ -165,11 +166,11 @@ def _how_to_go_on(number: int, folder: Path, is_auto: bool) -> str:
     return f"; {said}" if said else "; the same command goes on"
 
 
-def _go_on(folder: Path) -> str:
+def _go_on(folder: Path | str) -> str:
     """The command that goes on with this training in its folder, with all else that it was given."""
     from twoface_pl.training.checkpoints import LAST
 
-    new = [override("resume", folder / LAST), override("hydra.run.dir", folder)]
+    new = [override("resume", f"{folder}/{LAST}"), override("hydra.run.dir", folder)]
     replaced = tuple(f"{entry.partition('=')[0]}=" for entry in new)
     given = [argument for argument in sys.argv[2:] if not argument.lstrip("+").startswith(replaced)]
     return command_line("train", *given, *new)
