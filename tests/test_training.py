@@ -1,6 +1,7 @@
 """The LightningModule and train()."""
 
 import ast
+import csv
 import math
 import shutil
 import subprocess
@@ -17,12 +18,16 @@ from conftest import (
     Run,
     brightness_of,
     losses,
+    prepare_options,
+    split_rule,
     tiny_data,
     tiny_module,
     tiny_options,
 )
 
 from twoface_pl.data.datamodule import DataOptions, TripleDataModule
+from twoface_pl.data.synthetic import write_synthetic_photos
+from twoface_pl.data_prep.prepare import prepare
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.masks import CenterSquare
 from twoface_pl.networks.checkpoint import load_generator, read_checkpoint
@@ -81,9 +86,33 @@ def test_it_stops_once_the_figures_are_reached(prepared: Path, tmp_path: Path) -
     assert train(tiny_module(), tiny_data(prepared), options).batches == 2
 
 
-def test_bf16_trains(prepared: Path, tmp_path: Path) -> None:
-    options = tiny_options(tmp_path, trainer={**CPU, "precision": "bf16-mixed"})
-    assert train(tiny_module(), tiny_data(prepared), options).last.is_file()
+def _logged(folder: Path, name: str) -> list[float]:
+    (file,) = folder.glob("csv/*/metrics.csv")
+    return [float(row[name]) for row in csv.DictReader(file.open()) if row[name]]
+
+
+def test_bf16_learns_as_fp32_does(prepared: Path, tmp_path: Path) -> None:
+    for precision in ("32-true", "bf16-mixed"):
+        torch.manual_seed(0)
+        options = tiny_options(tmp_path / precision, max_batches=10, trainer={**CPU, "precision": precision})
+        train(tiny_module(), tiny_data(prepared), options)
+    for name in ("generator/total", "discriminator/total"):
+        full, half = (_logged(tmp_path / precision, name) for precision in ("32-true", "bf16-mixed"))
+        assert len(full) == 10
+        assert half == pytest.approx(full, rel=0.05)
+        assert half != full
+
+
+def test_one_person_with_three_photos_and_no_validation_split(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_synthetic_photos(tmp_path / "photos", people=1, photos=3, size=SIZE)
+    prepare(prepare_options(tmp_path / "photos", tmp_path / "set", split_rule(validation=0, test=0)))
+    assert not (tmp_path / "set" / "validation").exists()
+    data = TripleDataModule(DataOptions(tmp_path / "set", SIZE, 2, 0, 0, 0), CenterSquare(HOLE))
+    result = train(tiny_module(), data, tiny_options(tmp_path / "run", max_batches=4))
+    assert result.batches == 4  # of one batch an epoch
+    assert "has no validation split: figures will be of photos that are trained on" in caplog.text
+    assert result.figures["validation/psnr_in_hole"] > 0
+    assert math.isnan(result.figures["validation/db_right_above_wrong_reference"])  # there is nobody else
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

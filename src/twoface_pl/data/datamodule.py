@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,8 @@ from twoface_pl.data.source import open_source
 from twoface_pl.data.triples import Triple, TripleOptions, Triples
 from twoface_pl.errors import require
 from twoface_pl.masks import MaskPolicy
+
+log = logging.getLogger(__name__)
 
 MOST_WORKERS = 256  # loading processes; each is one of the system's
 
@@ -76,7 +79,11 @@ class TripleDataModule(L.LightningDataModule):
         )
         self.train_triples = Triples(source, "train", policy, training)
         self.start_batch = 0  # set where a training goes on
-        self.validation_triples = Triples(source, "validation", policy, TripleOptions(**drawn, training=False))
+        split = "validation"
+        if not source.has_folder(split):
+            split = "train"
+            log.warning("%s has no validation split: figures will be of photos that are trained on", source.shown(""))
+        self.validation_triples = Triples(source, split, policy, TripleOptions(**drawn, training=False))
 
     def _loader(self, triples: Triples, **sampling: Any) -> DataLoader[Triple]:
         workers = self.options.workers
