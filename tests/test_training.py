@@ -218,7 +218,7 @@ def test_a_metric_that_fails_does_not_end_a_training(
     def broken(*_: object) -> None:
         raise ValueError("sqrtm did not converge")
 
-    monkeypatch.setattr("twoface_pl.training.module.ssim_in_hole", broken)
+    monkeypatch.setattr("twoface_pl.training.figures.ssim_in_hole", broken)
     result = train(tiny_module(), tiny_data(prepared), tiny_options(tmp_path, max_batches=2, validate_every=1))
     assert result.batches == 2
     assert result.last.is_file()

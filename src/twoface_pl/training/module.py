@@ -15,8 +15,6 @@ from torch import Tensor
 
 from twoface_pl.data.triples import Triple
 from twoface_pl.errors import require
-from twoface_pl.evaluation.controls import OPENCV_METHODS, opencv_fill
-from twoface_pl.evaluation.metrics import psnr_in_hole, ssim_in_hole
 from twoface_pl.networks.discriminators import build_discriminators
 from twoface_pl.networks.generator import build_generator
 from twoface_pl.networks.identity import IdentityNetwork
@@ -24,6 +22,7 @@ from twoface_pl.networks.options import require_number, require_whole
 from twoface_pl.networks.tensors import to_float, to_uint8
 from twoface_pl.training.average import MovingAverage
 from twoface_pl.training.collapse import CollapseWatch
+from twoface_pl.training.figures import FIGURES, validation_figures
 from twoface_pl.training.finite import STOP, FiniteWatch, check_before_saving
 from twoface_pl.training.objective import Objective, Parts, weighted_sum
 from twoface_pl.training.optimizers import OptimizerOptions
@@ -33,13 +32,6 @@ log = logging.getLogger(__name__)
 
 BEGUN = ", begun from "  # in a run's name, before the run that its first weights are of
 NETWORKS = ("generator", "discriminator")  # in the order of their optimizers
-
-FIGURES = (
-    "validation/psnr_in_hole",
-    "validation/ssim_in_hole",
-    "validation/db_above_opencv",
-    "validation/db_right_above_wrong_reference",
-)
 
 
 class InpaintingModule(L.LightningModule):
@@ -283,23 +275,8 @@ class InpaintingModule(L.LightningModule):
         filled = self.fill(batch)
         from_wrong = self.fill(batch, "wrong_references") if "wrong_references" in batch else None
         try:
-            values = self._validation_figures(batch, filled, from_wrong)
+            values = validation_figures(batch, filled, from_wrong)
         except Exception as error:  # whatever a metric's library raises: no figure is worth a training
             log.warning("a validation figure failed, the training goes on: %s: %s", type(error).__name__, error)
             values = dict.fromkeys(FIGURES, math.nan)
         self.log_dict(values, batch_size=len(batch["photo"]), sync_dist=True, logger=False)
-
-    def _validation_figures(self, batch: Triple, filled: np.ndarray, from_wrong: np.ndarray | None) -> dict[str, float]:
-        photos, masks = batch["photo"].cpu().numpy(), batch["mask"].cpu().numpy()
-        psnr = psnr_in_hole(filled, photos, masks)
-        above_wrong = math.nan  # of one person
-        if from_wrong is not None:
-            above_wrong = (psnr - psnr_in_hole(from_wrong, photos, masks)).mean()
-        opencv = [psnr_in_hole(opencv_fill(photos, masks, method), photos, masks).mean() for method in OPENCV_METHODS]
-        values = (
-            psnr.mean(),
-            ssim_in_hole(filled, photos, masks).mean(),
-            psnr.mean() - max(opencv),
-            above_wrong,
-        )
-        return {name: float(value) for name, value in zip(FIGURES, values, strict=True)}

@@ -30,9 +30,10 @@ from twoface_pl.training.callbacks import (
     ValidationLog,
 )
 from twoface_pl.training.checkpoints import BEST, LAST, CheckpointFiles, owned
+from twoface_pl.training.figures import FIGURES
 from twoface_pl.training.finite import NotFiniteError
 from twoface_pl.training.loggers import LOGGERS, build_logger
-from twoface_pl.training.module import FIGURES, InpaintingModule
+from twoface_pl.training.module import InpaintingModule
 from twoface_pl.training.resume import go_on
 from twoface_pl.training.seen import KeptBatches, SpeedLog
 from twoface_pl.training.stop import Signals, StopOnSignal
