@@ -80,7 +80,6 @@ def held(process="self"):
 path, mask = Path(sys.argv[1]), {"name": sys.argv[2]}
 policy = build_mask_policy(mask)
 options = TripleOptions(128, 0, training=True)
-Triples  # imported
 before = held()[1]
 begun = time.perf_counter()
 source = open_source(path, zip_in_memory=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import random
@@ -31,10 +30,9 @@ from twoface_pl.data_prep.photos import to_face
 from twoface_pl.data_prep.sources import Photo, Reject, safe_name
 from twoface_pl.data_prep.split import Lists, OwnPhotos, Roles, SplitRule
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.faces.files import write_atomically, write_text
+from twoface_pl.faces.files import CHECKSUM, sha256_of, write_atomically, write_text
 
 ZIP_FILE = "data.zip"
-CHECKSUM = ".sha256"  # beside it, as sha256sum writes it: who fetches the zip looks there
 NO_HARD_LINKS = (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS)
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the same bytes whenever it is made
 
@@ -283,7 +281,6 @@ def write_zip(root: Path) -> Path:
                     archive.writestr(entry, member.read_bytes())
 
     write_atomically(path, write)
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    write_text(path.with_name(f"{path.name}{CHECKSUM}"), f"{digest}  {path.name}\n")
+    # Who fetches the zip from elsewhere looks there.
+    write_text(path.with_name(f"{path.name}{CHECKSUM}"), f"{sha256_of(path)}  {path.name}\n")
     return path

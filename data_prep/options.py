@@ -49,7 +49,7 @@ class PrepareOptions:
         for name in ("min_face", "same_picture", "too_alike"):
             value = getattr(self, name)
             require(isinstance(value, int | float) and value >= 0, f"{name}={value} is not a number from 0")
-        Workers(self.workers, self.backend, self.cluster)  # or refused before anything is read
+        _ = self.workers_used  # or refused before anything is read
         require(isinstance(self.enlarge, bool), f"enlarge={self.enlarge} is not true or false")
         require(self.step in ("all", *STEPS), f"step={self.step} is not one of all, {', '.join(STEPS)}")
         require(

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -81,10 +82,8 @@ class Workers:
                     "what is done stays done"
                 ) from None
             finally:  # what is at hand is finished: joblib would kill who writes a file
-                for _ in todo:
-                    pass
-                for _ in results:
-                    pass
+                deque(todo, maxlen=0)
+                deque(results, maxlen=0)
 
     def _results(self, calls: Iterator[Any], count: int) -> Iterator[Any]:
         """What calls give, as they come; Ray's way gives all of a round at its end."""

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Run, tiny_data, tiny_module, tiny_options
+from served import free_port
 
 from twoface_pl.buckets import fetch
 from twoface_pl.buckets.address import BucketError, is_address, open_address
@@ -33,17 +34,11 @@ TRAIN = [
 ]  # fmt: skip
 
 
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
 class Server:
     """moto's S3 server, a process of its own."""
 
     def __init__(self) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -99,6 +94,10 @@ def test_what_must_be_here(twoface: Run, tmp_path: Path) -> None:
     done = twoface("prepare", "source.root=photos", "root=s3://bucket/set", cwd=tmp_path)
     assert done.returncode == 1
     assert "root=s3://bucket/set: give a path on this machine" in done.stderr
+    assert not list(tmp_path.iterdir())
+    swept = twoface("train", "--multirun", "seed=1,2", "hydra.sweep.dir=s3://bucket/sweep", cwd=tmp_path)
+    assert swept.returncode == 1
+    assert "hydra.sweep.dir=s3://bucket/sweep: give a path on this machine" in swept.stderr
     assert not list(tmp_path.iterdir())
 
 

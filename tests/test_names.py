@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twoface_pl.data.index import SplitIndex, read_landmarks
-from twoface_pl.data.names import Lists, Names, as_array, hash_of, hashes_of
+from twoface_pl.data.names import Lists, Names, hash_of
 from twoface_pl.data.source import FolderSource, ZipSource
 from twoface_pl.data.triples import reference_candidates, usable_targets
 from twoface_pl.data.zip_directory import Directory
@@ -34,8 +34,7 @@ def test_names_are_what_they_are_made_of(texts: list[str]) -> None:
     assert names.row(absent) == -1
     assert names.rows_of(Names.of([absent])).tolist() == [-1]
     assert list(names.before("/")) == [text.partition("/")[0] for text in texts]
-    hashes = hashes_of(as_array(names.text), names.first, names.length)
-    assert hashes.tolist() == [hash_of(text.encode()) for text in texts]
+    assert names.hashes().tolist() == [hash_of(text.encode()) for text in texts]
 
 
 @given(
@@ -101,7 +100,7 @@ NINE, TEN, ELEVEN = (",".join(["0.1000"] * count) for count in (9, 10, 11))
     "bad",
     [
         f"p/1.jpg:{NINE}\np/2.jpg:{ELEVEN}", f"p/1.jpg:{NINE},x", f"p/1.jpg:{NINE},0.1 0.2", f"p/1.jpg:{NINE},7-0.1",
-        f":{TEN}", "p", "p/1.jpg:",
+        f":{TEN}", TEN, "p", "p/1.jpg:",
     ],
 )  # fmt: skip
 def test_landmarks_that_are_none(bad: str, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import csv
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import Run
+from served import free_port
 from warm import run_command, warm_context
 
 from twoface_pl.cli.launched import shared_run
@@ -27,12 +27,6 @@ TRAIN = [
 ]  # fmt: skip
 NODES = [*TRAIN, "data.batch_size=4", "trainer=multi_node", "trainer.accelerator=cpu", "trainer.devices=1"]
 MOST_SECONDS = 150
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
 
 
 def _losses(folder: Path) -> dict[int, float]:
@@ -53,7 +47,7 @@ def _waited(*paths: Path) -> None:
 
 def _torchrun(prepared: Path, folder: Path) -> list[subprocess.Popen[bytes]]:
     nodes = []
-    port = _free_port()
+    port = free_port()
     for node in range(2):
         launcher = ["--nnodes=2", f"--node-rank={node}", "--nproc-per-node=1", f"--rdzv-endpoint=127.0.0.1:{port}"]
         command = [sys.executable, "-m", "torch.distributed.run", *launcher, "-m", "twoface_pl.cli", *NODES]
@@ -129,7 +123,7 @@ def _as_of_slurm(command: list[str], folder: Path, rank: int, port: int) -> None
 
 def _srun(prepared: Path, folders: tuple[Path, Path], *more: str) -> list[BaseProcess]:
     """Two processes; each in its machine's folder."""
-    context, port = warm_context(), _free_port()
+    context, port = warm_context(), free_port()
     command = [*NODES, f"data.root={prepared}", *more]
     nodes: list[BaseProcess] = [
         context.Process(target=_as_of_slurm, args=(command, folder, rank, port)) for rank, folder in enumerate(folders)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -14,7 +13,7 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from twoface_pl.buckets.address import BucketError, is_address, kept_at, open_address, said, token
-from twoface_pl.faces.files import write_text
+from twoface_pl.faces.files import CHECKSUM, sha256_of, write_text
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -23,7 +22,6 @@ log = logging.getLogger(__name__)
 
 PIECE = 8 * 2**20  # bytes asked for at once
 PAUSES = (0.5, 2.0, 5.0, 15.0)  # seconds before a piece is asked for again
-CHECKSUM = ".sha256"  # a file beside another one, as sha256sum writes it
 
 
 def local(place: object) -> Path:
@@ -105,9 +103,7 @@ def _check(system: AbstractFileSystem, path: str, address: str, part: Path) -> N
         if not system.exists(path + CHECKSUM):
             return
         expected = system.cat_file(path + CHECKSUM).decode(errors="replace").split()[:1]
-    with part.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if expected != [found]:
+    if expected != [sha256_of(part)]:
         part.unlink()
         raise BucketError(
             f"{address}: what came is not what {Path(path).name}{CHECKSUM} says, and is not kept; put both there again"

@@ -72,7 +72,7 @@ class Mirror:
                 log.info("fetching %s of %s", name, self.address)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 write_atomically(target, partial(_get, self._system, path))
-                noted[name] = {"here": _print(target), "token": token(info)}
+                noted[name] = {"here": _stamp(target), "token": token(info)}
                 self._note(noted)
 
     def send(self) -> None:
@@ -87,7 +87,7 @@ class Mirror:
                 name = path.relative_to(self.folder).as_posix()
                 if not path.is_file() or path.name in (SENT, *LOCKS) or path.name.startswith(TEMPORARY):
                     continue
-                here = _print(path)
+                here = _stamp(path)
                 if noted.get(name, {}).get("here") == here:
                     continue
                 there = f"{self._path.rstrip('/')}/{name}"
@@ -110,7 +110,7 @@ def _put(system: AbstractFileSystem, path: Path, there: str) -> None:
     system.put_file(str(path), there)
 
 
-def _print(path: Path) -> list[int]:
+def _stamp(path: Path) -> list[int]:
     stat = path.stat()
     return [stat.st_size, stat.st_mtime_ns]
 

@@ -7,7 +7,7 @@ import os
 from twoface_pl.errors import require
 
 RANKS = (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS"))  # torchrun's, and SLURM's, where it is no shell
-RUN_DIR = "hydra.run.dir="
+RUN_DIR, SWEEP_DIR = "hydra.run.dir=", "hydra.sweep.dir="
 RUN_ADDRESS = "TWOFACE_RUN_ADDRESS"  # of the run's folder in a bucket, for the command that runs in it
 SHELLS = ("bash", "interactive")  # names of SLURM's jobs that people type in
 
@@ -41,12 +41,14 @@ def shared_run(arguments: list[str]) -> list[str]:
 
 def run_here(arguments: list[str]) -> list[str]:
     """The arguments that Hydra gets for a run in a bucket: a folder on this machine; the address is kept beside."""
-    from twoface_pl.buckets.address import is_address
+    from twoface_pl.buckets.address import is_address, require_here
     from twoface_pl.buckets.mirror import run_folder
 
     os.environ.pop(RUN_ADDRESS, None)
     given = []
     for argument in arguments:
+        if argument.startswith(SWEEP_DIR):
+            require_here(SWEEP_DIR.rstrip("="), argument.removeprefix(SWEEP_DIR))
         if argument.startswith(RUN_DIR) and is_address(argument):
             address = argument.removeprefix(RUN_DIR).strip("'\"")
             os.environ[RUN_ADDRESS] = address

@@ -46,6 +46,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
     mirror = _mirror(folder)
     if mirror is not None and config["resume"]:
         mirror.fetch()
+    where = mirror.address if mirror is not None else folder
     resume = local(config["resume"]) if config["resume"] and config["resume"] != AUTO else None
     if config["resume"] == AUTO:
         found = _newest(folder)
@@ -122,11 +123,9 @@ def run(config: dict[str, Any], folder: Path) -> None:
     except Stopped as stopped:
         saved = module.batches_saved
         is_left = saved is not None and (saved < options.max_batches or module.validation_due)
-        where = mirror.address if mirror is not None else folder
         more = _how_to_go_on(stopped.number, where, config["resume"] == AUTO) if is_left else ""
         raise Stopped(stopped.number, f"{stopped.kept}{more}") from None
     if module.global_rank == 0:
-        where = mirror.address if mirror is not None else folder
         best, last = (f"{where}/{path.name}" for path in (result.best, result.last))
         print(f"trained {result.batches} batches; the best checkpoint is {best}, the last {last}")
         judged = [override("checkpoint", best), override("root", str(config["data"]["root"]))]

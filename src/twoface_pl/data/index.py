@@ -224,9 +224,8 @@ def read_landmarks(source: Source, split: str) -> Landmarks:
     for first in range(0, len(lists), LINES_AT_ONCE):
         last = min(first + LINES_AT_ONCE, len(lists))
         numbers = lists.numbers(first, last, 10)
-        if numbers is None or not all(lists.names.length[first:last]):
-            bad = (row for row in range(first, last) if not _are_points(lists, row))
-            row = next(bad, first)
+        if numbers is None or not np.greater(lists.names.length[first:last], 0).all():
+            row = next(row for row in range(first, last) if not _are_points(lists, row))
             raise TwoFaceError(
                 f"{source.shown(name)}, line {lists.lines.line(row)}: '{lists.lines[row][:80]}' has no five points; "
                 "run prepare again"

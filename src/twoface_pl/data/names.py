@@ -133,10 +133,14 @@ class Names(Sequence[str]):
         before = after - self.first.astype(np.int64)
         return np.where(before < self.length, before, -1).astype(np.int32)
 
+    def hashes(self) -> np.ndarray:
+        """A 64-bit hash of each name: uint64 (N,)."""
+        return hashes_of(as_array(self.text), self.first, self.length)
+
     @cached_property
     def _sorted(self) -> tuple[np.ndarray, np.ndarray]:
         """Hashes in order, and the row of each."""
-        hashes = hashes_of(as_array(self.text), self.first, self.length)
+        hashes = self.hashes()
         order = np.argsort(hashes, kind="stable").astype(np.uint32)
         return hashes[order], order
 
@@ -159,7 +163,7 @@ class Names(Sequence[str]):
 
     def checksum(self) -> int:
         """Of all names in their order."""
-        return zlib.crc32(hashes_of(as_array(self.text), self.first, self.length).tobytes())
+        return zlib.crc32(self.hashes().tobytes())
 
     def among(self, names: Names) -> Names:
         """Those that are among other names, once each."""
@@ -172,7 +176,7 @@ class Names(Sequence[str]):
         hashes, order = self._sorted
         if not len(hashes):
             return np.full(len(names), -1)
-        wanted = hashes_of(as_array(names.text), names.first, names.length)
+        wanted = names.hashes()
         at = np.maximum(hashes.searchsorted(wanted, side="right") - 1, 0)
         return np.where(hashes[at] == wanted, order[at].astype(np.int64), -1)
 

@@ -25,7 +25,7 @@ CHUNK = 2**23  # bytes looked through at once
 UTF_8 = 1 << 11  # of an entry's flags
 ENCRYPTED = 1
 LINK, KIND = 0o120000, 0o170000  # of a file's mode
-METHODS = {zipfile.ZIP_STORED: "stored", zipfile.ZIP_DEFLATED: "deflated"}
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 class BadDirectoryError(ValueError):
@@ -97,26 +97,21 @@ class Directory:
             "is encrypted": (_u16(text, at + 8) & ENCRYPTED) != 0,
             "is a link": (_u16(text, at + 40) & KIND) == LINK,
             "is packed in a way that is not read; pack the zip as stored or deflated": ~np.isin(
-                _u16(text, at + 10), list(METHODS)
+                _u16(text, at + 10), METHODS
             ),
-            f"unpacks to more than {most // 2**20} MB": self._too_large(at, most),
+            f"unpacks to {{size:.0f}} MB, more than {most // 2**20}": self._too_large(at, most),
             "leads out of the zip": _leads_out(text, at + HEADER, lengths),
         }
         for problem, found in problems.items():
-            if not found.any():
-                continue
-            worst = int(at[np.flatnonzero(found)[0]])
-            if "unpacks" in problem:
-                problem = f"unpacks to {self._size(worst) / 2**20:.0f} MB, more than {most // 2**20}"
-            raise UnsafeMemberError(f"member '{self._decoded(worst)[:80]}' {problem}; nothing of it is used")
-
-    def _size(self, at: int) -> int:
-        return self._member(at).size
+            if found.any():
+                first = int(at[np.flatnonzero(found)[0]])
+                told = problem.format(size=self._member(first).size / 2**20)
+                raise UnsafeMemberError(f"member '{self._decoded(first)[:80]}' {told}; nothing of it is used")
 
     def _too_large(self, at: np.ndarray, most: int) -> np.ndarray:
         sizes = _u32(self._text, at + 24)
         for row in np.flatnonzero(sizes == IN_EXTRA).tolist():
-            sizes[row] = min(self._size(int(at[row])), 2**62)
+            sizes[row] = min(self._member(int(at[row])).size, 2**62)
         return sizes > most
 
     def _decoded(self, at: int) -> str:
