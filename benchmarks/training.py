@@ -4,7 +4,8 @@
 
 On drawn faces, in turns: photos loaded by the main process, whose waiting is taken off (what a step alone makes), by
 two loading processes, with accumulation, with a moving average, and shared by two processes (over gloo, a core each).
-Then 2,000 batches of a tiny network: memory, open files and the folder's size as they go on.
+Then 2,000 batches of a tiny network, with a loading process, an average and TensorBoard: memory, open files and the
+folder's size as they go on (four minutes; alone with --no-parts).
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ VARIANTS = {
     "ema=0.999": ["data.workers=2", "ema=0.999"],
     "two processes": ["data.workers=1", "trainer=two_cpu", "data.batch_size=8"],
 }
-SAMPLED = (500, 1000, 1500, 2000)  # batches of the long run
+SAMPLED = (250, 500, 1000, 1500, 2000)  # batches of the long run
 
 
 def _command(folder: Path, run: str, *overrides: str) -> list[str]:
@@ -80,36 +81,52 @@ def print_parts(folder: Path, batches: int, rounds: int) -> None:
     print(f"  a moving average costs {cost:.1%} of a step")
 
 
-def _held(process: int, run: Path) -> tuple[float, int, float]:
-    """Memory in MB, open files, and the run's folder in MB."""
-    status = Path(f"/proc/{process}/status").read_text().splitlines()
-    memory = next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) / 1e3
-    files = len(list(Path(f"/proc/{process}/fd").iterdir()))
-    return memory, files, sum(path.stat().st_size for path in run.rglob("*") if path.is_file()) / 1e6
+def _held(process: int, run: Path) -> str:
+    """What a process and its children hold, and how large the run's folder is."""
+    children = [
+        int(child) for file in Path(f"/proc/{process}/task").glob("*/children") for child in file.read_text().split()
+    ]
+    memory, files = 0.0, 0
+    for each in (process, *children):
+        figures = Path(f"/proc/{each}/smaps_rollup").read_text().splitlines()
+        memory += next(int(line.split()[1]) for line in figures if line.startswith("Pss:")) / 1e3
+        files += len(list(Path(f"/proc/{each}/fd").iterdir()))
+    held = [path for path in run.rglob("*") if path.is_file()]
+    size, checkpoints = (
+        sum(path.stat().st_size for path in held if path.match(kind)) / 1e6 for kind in ("*", "*.ckpt")
+    )
+    return f"{memory:7.1f} {len(children) + 1:3} {files:4} {size:8.2f} {checkpoints:8.2f}"
 
 
 def print_long_run(folder: Path) -> None:
     """A tiny network's memory, files and folder over 2,000 batches."""
     run = folder / "long"
-    small = ["experiment=smoke", "image_size=64", "losses.identity.weight=0", "data.workers=0", "log_every=20"]
-    given = [*small, f"max_batches={SAMPLED[-1]}", "validate_every=250", f"data.root={folder / 'small'}"]
+    given = [
+        "experiment=smoke", "image_size=64", "data.workers=1", "ema=0.99", "log_every=20", "logger=tensorboard",
+        f"max_batches={SAMPLED[-1] + 10}", "validate_every=250", f"data.root={folder / 'small'}",
+    ]  # fmt: skip
     process = subprocess.Popen(_command(folder, "long", *given), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    print(f"{SAMPLED[-1]} batches of a tiny network: MB of memory, open files, MB of the run's folder")
+    print(f"{SAMPLED[-1]} batches of a tiny network: MB of memory, processes, open files, MB of the run's folder, of")
+    print("which checkpoints", flush=True)
     left = list(SAMPLED)
-    while process.poll() is None and left:
-        done = max((int(path.stem) for path in run.glob("pictures/*.png")), default=0)
-        if done >= left[0]:
-            memory, files, disk = _held(process.pid, run)
-            print(f"  after {left.pop(0):5} batches: {memory:7.1f} {files:4} {disk:7.2f}", flush=True)
-        time.sleep(0.2)
-    if process.wait():
-        raise SystemExit("the long run failed")
+    try:
+        while process.poll() is None and left:
+            done = max((int(path.stem) for path in run.glob("pictures/[0-9]*.png")), default=0)
+            if done >= left[0]:
+                time.sleep(0.5)  # a checkpoint follows the picture
+                print(f"  after {left.pop(0):5} batches: {_held(process.pid, run)}", flush=True)
+            time.sleep(0.1)
+        if process.wait():
+            raise SystemExit("the long run failed")
+    finally:
+        process.kill()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batches", type=int, default=16, help="of each variant in each round (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--no-parts", action="store_true", help="the long run alone")
     parser.add_argument("--no-long-run", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -121,7 +138,8 @@ def main() -> None:
             subprocess.run(
                 [sys.executable, "-m", "twoface_pl.cli", "prepare", *prepare], check=True, capture_output=True
             )
-        print_parts(folder, options.batches, options.rounds)
+        if not options.no_parts:
+            print_parts(folder, options.batches, options.rounds)
         if not options.no_long_run:
             print_long_run(folder)
 

@@ -13,12 +13,15 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from conftest import Run, tiny_data, tiny_module, tiny_options
+from conftest import MASK, OPTIMIZER, SIZE, Run, losses, tiny_data, tiny_module, tiny_options
 from warm import run_command, warm_context
 
 from twoface_pl.cli.record import data_checksum
+from twoface_pl.data.augment import AugmentOptions
+from twoface_pl.data.datamodule import DataOptions, TripleDataModule
 from twoface_pl.data.source import open_source
 from twoface_pl.errors import TwoFaceError
+from twoface_pl.masks import build_mask_policy
 from twoface_pl.networks.checkpoint import read_checkpoint
 from twoface_pl.training.checkpoints import BEFORE, LAST, newest, owned
 from twoface_pl.training.stop import SIGNALS, requeue
@@ -34,10 +37,30 @@ def _train(prepared: Path, folder: Path, **changes: Any) -> TrainResult:
     return train(tiny_module(ema=0.9), tiny_data(prepared), options)
 
 
+SHAKEN = AugmentOptions(flip=0.5, affine=0.5, colour=0.5, blur=0.2, jpeg=0.2)
+STAGES = {
+    "first": {"before_epoch": 1, "mask": MASK},
+    "then": {"before_epoch": 3, "mask": {"name": "random_box", "smallest": 10, "largest": 24}},
+    "last": {"before_epoch": None, "mask": {"name": "strokes"}},
+}
+PLANNED = {**OPTIMIZER, "kind": "muon", "schedule": "cosine", "warm_up": 4, "decay_batches": 20, "clip": 1.0}
+
+
 def _alone(prepared: Path, folder: Path, batches: int) -> None:
+    """A training in which everything changes that can: masks and references by epoch, rates by batch."""
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
-    _train(prepared, folder, max_batches=batches)
+    torch.manual_seed(0)
+    shown = {"references": 2, "itself": 0.8, "itself_epochs": 3, "augment_photo": SHAKEN, "augment_reference": SHAKEN}
+    data = TripleDataModule(
+        DataOptions(prepared, SIZE, batch_size=4, workers=0, seed=0, validation_photos=4, **shown),
+        build_mask_policy({"name": "curriculum", "stages": STAGES}),
+    )
+    found = newest(folder)
+    options = tiny_options(folder, max_batches=batches, resume=found and found.path, **EVERY)
+    changed = losses()
+    changed["adversarial"].update(r1_weight=1.0, r1_every=3, start=2)
+    train(tiny_module(ema=0.9, without_reference=0.2, optimizer=PLANNED, losses=changed), data, options)
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twoface_pl.data.index import SplitIndex, read_landmarks
+from twoface_pl.data.index import SplitIndex
+from twoface_pl.data.landmarks import read_landmarks
 from twoface_pl.data.names import Lists, Names, hash_of
 from twoface_pl.data.source import FolderSource, ZipSource
 from twoface_pl.data.triples import reference_candidates, usable_targets
@@ -100,7 +101,8 @@ NINE, TEN, ELEVEN = (",".join(["0.1000"] * count) for count in (9, 10, 11))
     "bad",
     [
         f"p/1.jpg:{NINE}\np/2.jpg:{ELEVEN}", f"p/1.jpg:{NINE},x", f"p/1.jpg:{NINE},0.1 0.2", f"p/1.jpg:{NINE},7-0.1",
-        f":{TEN}", TEN, "p", "p/1.jpg:",
+        f":{TEN}", TEN, "p", "p/1.jpg:", f"p/1.jpg:{NINE},nan", f"p/1.jpg:{NINE},inf", f"p/1.jpg:{NINE},0_1.000",
+        f"p/1.jpg:{NINE},0:1000", f"p/1.jpg:{NINE};0.1000",
     ],
 )  # fmt: skip
 def test_landmarks_that_are_none(bad: str, tmp_path: Path) -> None:

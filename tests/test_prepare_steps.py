@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from conftest import FACED, TIGHT, bytes_of, kinds_of_rejects, prepare_options, split_rule
 
-from twoface_pl.data.index import read_frame, read_index, read_landmarks
+from twoface_pl.data.index import read_frame, read_index
+from twoface_pl.data.landmarks import read_landmarks
 from twoface_pl.data.source import FolderSource
 from twoface_pl.data.synthetic import synthetic_photo, write_synthetic_photos
 from twoface_pl.data.triples import TripleOptions, Triples

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from conftest import SIZE
 
-from twoface_pl.data.index import SPLITS, read_frame, read_index, read_landmarks
+from twoface_pl.data.index import SPLITS, read_frame, read_index
+from twoface_pl.data.landmarks import read_landmarks
 from twoface_pl.data.source import FolderSource, ZipSource, open_source
 from twoface_pl.data.triples import TripleOptions, Triples
 from twoface_pl.data_prep.layout import write_zip

@@ -7,7 +7,7 @@ import pytest
 from conftest import FACED, SHARED, TIGHT, prepare_options, split_rule
 
 from twoface_pl.cli.inpaint_options import parse_box
-from twoface_pl.data.index import read_landmarks
+from twoface_pl.data.landmarks import read_landmarks
 from twoface_pl.data.source import FolderSource
 from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.data_prep.prepare import prepare

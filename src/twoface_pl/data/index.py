@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,9 +28,7 @@ ROLES = ("masked", "real", "reference")
 FACTS_FILE = "dataset.json"  # what `prepare` did: frame, image size, split
 INDEX_FILES = {role: f"{role}-files.txt" for role in ROLES}
 ALIKE_FILE = "near-duplicates.txt"
-LANDMARKS_FILE = "landmarks.txt"
 MOST_LOOKED_AT = 2_000  # files of a role that are looked for when a set is opened
-LINES_AT_ONCE = 10_000  # of landmarks: their texts take ten times the room of their numbers
 NO_FILES = (b"/", b"\\", b",.,", b",..,")  # in a list of files
 
 
@@ -44,33 +42,13 @@ class SplitIndex:
     alike: Mapping[str, Collection[str]] = field(default_factory=dict)  # by entry: files that are no reference for it
 
 
-@dataclass(frozen=True)
-class Landmarks(Mapping[str, np.ndarray]):
-    """Where the faces of photos are: five points (5, 2) by ``identity/file``."""
-
-    names: Names
-    points: np.ndarray  # float32 (N, 5, 2), as shares of the frame
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.names)
-
-    def __getitem__(self, entry: str) -> np.ndarray:
-        row = self.names.row(entry)
-        if row < 0:
-            raise KeyError(entry)
-        return self.points[row].astype(np.float64)
-
-
 def split_name(entry: str) -> tuple[str, str]:
     """``identity/file`` to its two parts."""
     identity, _, file = entry.partition("/")
     return identity, file
 
 
-def _lines(source: Source, name: str) -> Names:
+def read_lines(source: Source, name: str) -> Names:
     """Lines end at line feeds only: names may hold what Unicode also counts as line ends."""
     content = source.read(name)
     try:
@@ -91,7 +69,7 @@ def _is_entry(entry: str) -> bool:
 
 
 def _read_entries(source: Source, name: str) -> Names:
-    entries = _lines(source, name)
+    entries = read_lines(source, name)
     before = entries.until("/")
     # Nearly all are plainly fine; the others are looked at one by one.
     is_fine = (before > 2) & (entries.length - before > 3)
@@ -107,7 +85,7 @@ def _read_entries(source: Source, name: str) -> Names:
 
 def _read_lists(source: Source, name: str, form: str) -> Lists:
     """Lines of ``key:part,part``."""
-    lists = Lists(_lines(source, name))
+    lists = Lists(read_lines(source, name))
     for row, before in enumerate(lists.names.length):
         parts = b"," + lists.parts(row) + b","
         is_bad = before < 1 or not parts.strip(b",") or any(mark in parts for mark in NO_FILES)
@@ -212,33 +190,6 @@ def _read_alike(source: Source, split: str) -> Mapping[str, Collection[str]]:
     return _read_lists(source, name, "identity/file:file,file") if source.has(name) else {}
 
 
-def read_landmarks(source: Source, split: str) -> Landmarks:
-    """Each photo's landmarks; none where there is no such file.
-
-    Raises:
-        TwoFaceError: a malformed line.
-    """
-    name = f"{split}/{LANDMARKS_FILE}"
-    lists = Lists(_lines(source, name) if source.has(name) else Names.of(()))
-    points = np.empty((len(lists), 10), np.float32)
-    for first in range(0, len(lists), LINES_AT_ONCE):
-        last = min(first + LINES_AT_ONCE, len(lists))
-        numbers = lists.numbers(first, last, 10)
-        if numbers is None or not np.greater(lists.names.length[first:last], 0).all():
-            row = next(row for row in range(first, last) if not _are_points(lists, row))
-            raise TwoFaceError(
-                f"{source.shown(name)}, line {lists.lines.line(row)}: '{lists.lines[row][:80]}' has no five points; "
-                "run prepare again"
-            )
-        points[first:last] = numbers
-    return Landmarks(lists.names, points.reshape(-1, 5, 2))
-
-
-def _are_points(lists: Lists, row: int) -> bool:
-    numbers = lists.numbers(row, row + 1, 10)
-    return lists.names.length[row] > 0 and numbers is not None
-
-
 def _damaged(source: Source) -> TwoFaceError:
     return TwoFaceError(f"{source.shown(FACTS_FILE)} is damaged; run `twoface prepare` again or delete it")
 
@@ -271,25 +222,17 @@ def read_image_size(source: Source) -> int | None:
         raise _damaged(source) from None
 
 
-def _write_lines(path: Path, lines: list[str]) -> None:
+def write_lines(path: Path, lines: list[str]) -> None:
+    """Write a list."""
     write_text(path, "".join(f"{line}\n" for line in lines))
 
 
 def write_index(index: SplitIndex, folder: Path) -> None:
     """Write the three index files into a folder, and the near-duplicates if there are any."""
-    _write_lines(folder / INDEX_FILES["masked"], list(index.masked))
-    _write_lines(folder / INDEX_FILES["real"], list(index.real))
+    write_lines(folder / INDEX_FILES["masked"], list(index.masked))
+    write_lines(folder / INDEX_FILES["real"], list(index.real))
     references = [f"{person}:{','.join(files)}" for person, files in index.references.items()]
-    _write_lines(folder / INDEX_FILES["reference"], references)
+    write_lines(folder / INDEX_FILES["reference"], references)
     if index.alike:
         alike = [f"{entry}:{','.join(sorted(files))}" for entry, files in sorted(index.alike.items())]
-        _write_lines(folder / ALIKE_FILE, alike)
-
-
-def write_landmarks(landmarks: dict[str, list[list[float]]], path: Path) -> None:
-    """Write each photo's five points, as shares of its frame."""
-    rows = [
-        f"{entry}:{','.join(f'{value:.4f}' for point in points for value in point)}"
-        for entry, points in sorted(landmarks.items())
-    ]
-    _write_lines(path, rows)
+        write_lines(folder / ALIKE_FILE, alike)

@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from twoface_pl.data.augment import Augmentation, AugmentOptions
-from twoface_pl.data.index import SplitIndex, read_frame, read_index, read_landmarks, split_name
+from twoface_pl.data.index import SplitIndex, read_frame, read_index, split_name
+from twoface_pl.data.landmarks import read_landmarks
 from twoface_pl.data.names import Lists, Names
 from twoface_pl.data.source import Source
 from twoface_pl.errors import TwoFaceError

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twoface_pl.data.names import ODD, hash_of, hashes_of
+from twoface_pl.data.names import ODD, blocks, hash_of, hashes_of
 
 ENTRY, END, END_64, LOCATOR_64 = b"PK\x01\x02", b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 HEADER, END_SIZE, END_64_SIZE, LOCATOR_SIZE = 46, 22, 56, 20  # bytes before an entry's name; of the other records
 MOST_COMMENT = 2**16
 IN_EXTRA = 2**32 - 1  # a value that the extra field has, in 64 bits
 EXTRA_64 = 1  # its number
-CHUNK = 2**23  # bytes looked through at once
+CHUNK = 2**20  # bytes looked through at once
 UTF_8 = 1 << 11  # of an entry's flags
 ENCRYPTED = 1
 LINK, KIND = 0o120000, 0o170000  # of a file's mode
@@ -64,14 +64,18 @@ class Directory:
         self._start, size, count, self._shift = _place(zip_)
         view = np.frombuffer(zip_, np.uint8)
         self._text = view[self._start : self._start + size + END_SIZE]
-        at = _entries(self._text, size, count)
-        lengths = _u16(self._text, at + 28)
-        self._refuse(at, lengths, most)
-        is_file = self._text[at + HEADER + np.maximum(lengths - 1, 0)] != ord("/")
-        at, lengths = at[is_file], lengths[is_file]
-        hashes = hashes_of(self._text, at + HEADER, lengths)
+        entries = _entries(self._text, size, count)
+        hashes, is_file = np.empty(len(entries), np.uint64), np.empty(len(entries), bool)
+        for block in blocks(len(entries)):
+            at = entries[block].astype(np.int64)
+            lengths = _u16(self._text, at + 28)
+            self._refuse(at, lengths, most)
+            is_file[block] = self._text[at + HEADER + np.maximum(lengths - 1, 0)] != ord("/")
+            hashes[block] = hashes_of(self._text, at + HEADER, lengths)
+        if not is_file.all():
+            entries, hashes = entries[is_file], hashes[is_file]
         order = np.argsort(hashes, kind="stable")
-        self._hashes, self._at = hashes[order], at[order].astype(np.uint32 if size < 2**32 else np.int64)
+        self._hashes, self._at = hashes[order], entries[order]
         self._drop_earlier()
 
     def __len__(self) -> int:
@@ -141,25 +145,26 @@ class Directory:
                 at += 1
         return None
 
-    def _under(self, folder: str) -> np.ndarray:
-        """Which entries' names begin so."""
-        at = self._at.astype(np.int64)
-        lengths = _u16(self._text, at + 28)
-        found = np.zeros(len(at), bool)
-        for raw in _raws(folder):
-            rows = np.flatnonzero(lengths >= len(raw))
-            hashes = hashes_of(self._text, at[rows] + HEADER, np.full(len(rows), len(raw)))
-            found[rows] |= hashes == np.uint64(hash_of(raw))
-        return np.flatnonzero(found)
+    def _under(self, folder: str) -> Iterator[np.ndarray]:
+        """Where the entries are whose names begin so, some at a time."""
+        for block in blocks(len(self._at)):
+            at = self._at[block].astype(np.int64)
+            lengths = _u16(self._text, at + 28)
+            found = np.zeros(len(at), bool)
+            for raw in _raws(folder):
+                rows = np.flatnonzero(lengths >= len(raw))
+                hashes = hashes_of(self._text, at[rows] + HEADER, np.full(len(rows), len(raw)))
+                found[rows] |= hashes == np.uint64(hash_of(raw))
+            yield at[found]
 
     def has_folder(self, folder: str) -> bool:
         """Whether there is a member in it; it ends with a slash."""
-        return len(self._under(folder)) > 0
+        return any(len(found) for found in self._under(folder))
 
     def names(self, folder: str = "") -> Iterator[str]:
         """The files whose names begin so, in the zip's order."""
-        for at in np.sort(self._at[self._under(folder)]):
-            yield self._decoded(int(at))
+        for at in np.sort(np.concatenate([np.empty(0, np.int64), *self._under(folder)])).tolist():
+            yield self._decoded(at)
 
 
 def _raws(name: str) -> list[bytes]:
@@ -210,25 +215,34 @@ def _place(zip_: bytes | mmap.mmap) -> tuple[int, int, int, int]:
 
 def _entries(text: np.ndarray, size: int, count: int) -> np.ndarray:
     """Where each entry of a directory begins."""
-    found = [np.empty(0, np.int64)]
+    kind = np.uint32 if size < 2**32 else np.int64
+    found = [np.empty(0, kind)]
     for start in range(0, max(0, size - 3), CHUNK):
         part = text[start : min(start + CHUNK + 3, size)]
         is_entry = part[:-3] == ENTRY[0]
         for byte in range(1, 4):
             is_entry &= part[byte : len(part) - 3 + byte] == ENTRY[byte]
-        found.append(start + np.flatnonzero(is_entry))
+        found.append((start + np.flatnonzero(is_entry)).astype(kind))
     entries = np.concatenate(found)
-    # Each must begin where the one before ends: four bytes of a name may look like a beginning.
-    ends = _ends(text, entries[entries + HEADER <= size])
-    if not np.array_equal(np.append(entries, size), np.insert(ends, 0, 0)):
-        entries = _one_by_one(text, size)
+    if not _are_in_a_row(text, entries, size):  # four bytes of a name may look like a beginning
+        entries = _one_by_one(text, size).astype(kind)
     if len(entries) != count and (count >= 2**16 or len(entries) % 2**16 != count):  # of 16 bits, in old programs' zips
         raise BadDirectoryError(f"its directory has {len(entries)} members, not {count}")
     return entries
 
 
-def _ends(text: np.ndarray, at: np.ndarray) -> np.ndarray:
-    return at + HEADER + _u16(text, at + 28) + _u16(text, at + 30) + _u16(text, at + 32)
+def _are_in_a_row(text: np.ndarray, entries: np.ndarray, size: int) -> bool:
+    """Whether each begins where the one before ends."""
+    end = 0
+    for block in blocks(len(entries)):
+        at = entries[block].astype(np.int64)
+        if at[-1] + HEADER > size:
+            return False
+        ends = at + HEADER + _u16(text, at + 28) + _u16(text, at + 30) + _u16(text, at + 32)
+        if not np.array_equal(at, np.insert(ends[:-1], 0, end)):
+            return False
+        end = int(ends[-1])
+    return end == size
 
 
 def _one_by_one(text: np.ndarray, size: int) -> np.ndarray:
@@ -258,9 +272,7 @@ def _leads_out(text: np.ndarray, first: np.ndarray, length: np.ndarray) -> np.nd
 def _suspects(text: np.ndarray, first: np.ndarray, length: np.ndarray) -> np.ndarray:
     """Names that hold a backslash, a colon, or two dots in a row."""
     suspects = [np.empty(0, np.int64)]
-    if not len(first):
-        return suspects[0]
-    for start in range(0, len(text), CHUNK):
+    for start in range(int(first[0]), int(first[-1] + length[-1]), CHUNK):
         part = text[start : start + CHUNK + 1]
         is_dot = part == ord(".")
         is_suspect = (part == ord("\\")) | (part == ord(":"))

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from twoface_pl.data.damage import PAINTS
-from twoface_pl.data.index import SPLITS, read_frame, read_landmarks
+from twoface_pl.data.index import SPLITS, read_frame
+from twoface_pl.data.landmarks import read_landmarks
 from twoface_pl.data.triples import Triple, Triples
 from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.evaluation.colour import Colours, by_skin_tone

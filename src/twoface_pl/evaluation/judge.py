@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from twoface_pl.data.index import read_frame, read_landmarks, split_name
+from twoface_pl.data.index import read_frame, split_name
+from twoface_pl.data.landmarks import read_landmarks
 from twoface_pl.data.triples import Triple, Triples
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.evaluation.conditions import PhotoKey, Plan, photo_key
