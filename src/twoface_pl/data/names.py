@@ -49,6 +49,15 @@ def hashes_of(text: np.ndarray, first: np.ndarray, length: np.ndarray) -> np.nda
     return hashes
 
 
+def in_order(hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Hashes in order, and the row of each; equal ones as they came."""
+    order = np.argsort(hashes)
+    ordered = hashes[order]
+    if (ordered[:-1] == ordered[1:]).any():  # hardly ever, and sorting so takes twice as long
+        order = np.argsort(hashes, kind="stable")
+    return ordered, order
+
+
 def blocks(count: int) -> Iterator[slice]:
     """All rows, some at a time: what is made on the way stays small, and memory whole."""
     return (slice(first, first + BLOCK) for first in range(0, count, BLOCK))
@@ -94,8 +103,8 @@ class Names(Sequence[str]):
     @classmethod
     def lines(cls, content: bytes) -> Self:
         """The lines of a text that are not blank; they end at line feeds only, or at a carriage return before one."""
-        text = content + b"\n" + ROOM
-        ends = np.flatnonzero(as_array(content + b"\n") == ord("\n"))
+        text = b"".join((content, b"\n", ROOM))
+        ends = np.flatnonzero(as_array(text)[: len(content) + 1] == ord("\n"))
         first = np.concatenate([[0], ends[:-1] + 1])
         length = ends - first
         while (returns := (length > 0) & (as_array(text)[first + length - 1] == ord("\r"))).any():
@@ -152,9 +161,8 @@ class Names(Sequence[str]):
     @cached_property
     def _sorted(self) -> tuple[np.ndarray, np.ndarray]:
         """Hashes in order, and the row of each."""
-        hashes = self.hashes()
-        order = np.argsort(hashes, kind="stable").astype(np.uint32)
-        return hashes[order], order
+        hashes, order = in_order(self.hashes())
+        return hashes, order.astype(np.uint32)
 
     def row(self, name: str) -> int:
         """Where a name is, the last time; -1 where it is not."""

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 SPLITS = ("train", "validation", "test")
 O_BINARY = getattr(os, "O_BINARY", 0)  # Windows would change line ends
 MOST_AT_ONCE = 2**20
-MAX_MEMBER = 64 * 2**20  # bytes that a zip's member may have, unpacked
+MAX_MEMBER = 64 * 2**20  # bytes that a zip's member may have, unpacked; of a large zip an eighth of its own
 LOCAL_HEADER = 30  # bytes before a member's name
 
 
@@ -107,7 +107,7 @@ class ZipSource:
 
     Raises:
         TwoFaceError: no zip, a damaged one, or one that is not safe: members with ``..`` or absolute names,
-            links, encrypted ones, or ones that unpack to more than 64 MB.
+            links, encrypted ones, or ones that unpack to more than 64 MB and an eighth of the zip.
     """
 
     def __init__(self, path: Path, in_memory: bool) -> None:
@@ -115,7 +115,7 @@ class ZipSource:
         self.in_memory = in_memory
         self._bytes = self._open()
         try:
-            self._directory = Directory(self._bytes, MAX_MEMBER)
+            self._directory = Directory(self._bytes, max(MAX_MEMBER, len(self._bytes) // 8))
         except BadDirectoryError as error:
             raise TwoFaceError(f"{path}: not a zip that can be read ({error}); copy or make it again") from None
         except UnsafeMemberError as error:

@@ -14,10 +14,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twoface_pl.data.names import ODD, blocks, hash_of, hashes_of
+from twoface_pl.data.names import ODD, blocks, hash_of, hashes_of, in_order
 
 ENTRY, END, END_64, LOCATOR_64 = b"PK\x01\x02", b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 HEADER, END_SIZE, END_64_SIZE, LOCATOR_SIZE = 46, 22, 56, 20  # bytes before an entry's name; of the other records
+# Of an entry: what is looked at, and where it is. An upper half of its attributes is a mode of Unix.
+FIELDS = np.dtype(
+    {
+        "names": ["flags", "method", "size", "name", "extra", "comment", "mode"],
+        "formats": ["<u2", "<u2", "<u4", "<u2", "<u2", "<u2", "<u2"],
+        "offsets": [8, 10, 24, 28, 30, 32, 40],
+        "itemsize": HEADER,
+    }
+)
 MOST_COMMENT = 2**16
 IN_EXTRA = 2**32 - 1  # a value that the extra field has, in 64 bits
 EXTRA_64 = 1  # its number
@@ -68,14 +77,15 @@ class Directory:
         hashes, is_file = np.empty(len(entries), np.uint64), np.empty(len(entries), bool)
         for block in blocks(len(entries)):
             at = entries[block].astype(np.int64)
-            lengths = _u16(self._text, at + 28)
-            self._refuse(at, lengths, most)
+            headers = _headers(self._text, at)
+            lengths = headers["name"].astype(np.int64)
+            self._refuse(at, headers, most)
             is_file[block] = self._text[at + HEADER + np.maximum(lengths - 1, 0)] != ord("/")
             hashes[block] = hashes_of(self._text, at + HEADER, lengths)
         if not is_file.all():
             entries, hashes = entries[is_file], hashes[is_file]
-        order = np.argsort(hashes, kind="stable")
-        self._hashes, self._at = hashes[order], entries[order]
+        self._hashes, order = in_order(hashes)
+        self._at = entries[order]
         self._drop_earlier()
 
     def __len__(self) -> int:
@@ -95,16 +105,15 @@ class Directory:
         if earlier:
             self._hashes, self._at = np.delete(self._hashes, earlier), np.delete(self._at, earlier)
 
-    def _refuse(self, at: np.ndarray, lengths: np.ndarray, most: int) -> None:
-        text = self._text
+    def _refuse(self, at: np.ndarray, headers: np.ndarray, most: int) -> None:
         problems = {
-            "is encrypted": (_u16(text, at + 8) & ENCRYPTED) != 0,
-            "is a link": (_u16(text, at + 40) & KIND) == LINK,
+            "is encrypted": (headers["flags"] & ENCRYPTED) != 0,
+            "is a link": (headers["mode"] & KIND) == LINK,
             "is packed in a way that is not read; pack the zip as stored or deflated": ~np.isin(
-                _u16(text, at + 10), METHODS
+                headers["method"], METHODS
             ),
-            f"unpacks to {{size:.0f}} MB, more than {most // 2**20}": self._too_large(at, most),
-            "leads out of the zip": _leads_out(text, at + HEADER, lengths),
+            f"unpacks to {{size:.0f}} MB, more than {most // 2**20}": self._too_large(at, headers["size"], most),
+            "leads out of the zip": _leads_out(self._text, at + HEADER, headers["name"].astype(np.int64)),
         }
         for problem, found in problems.items():
             if found.any():
@@ -112,8 +121,8 @@ class Directory:
                 told = problem.format(size=self._member(first).size / 2**20)
                 raise UnsafeMemberError(f"member '{self._decoded(first)[:80]}' {told}; nothing of it is used")
 
-    def _too_large(self, at: np.ndarray, most: int) -> np.ndarray:
-        sizes = _u32(self._text, at + 24)
+    def _too_large(self, at: np.ndarray, sizes: np.ndarray, most: int) -> np.ndarray:
+        sizes = sizes.astype(np.int64)
         for row in np.flatnonzero(sizes == IN_EXTRA).tolist():
             sizes[row] = min(self._member(int(at[row])).size, 2**62)
         return sizes > most
@@ -149,7 +158,7 @@ class Directory:
         """Where the entries are whose names begin so, some at a time."""
         for block in blocks(len(self._at)):
             at = self._at[block].astype(np.int64)
-            lengths = _u16(self._text, at + 28)
+            lengths = _headers(self._text, at)["name"].astype(np.int64)
             found = np.zeros(len(at), bool)
             for raw in _raws(folder):
                 rows = np.flatnonzero(lengths >= len(raw))
@@ -175,12 +184,10 @@ def _raws(name: str) -> list[bytes]:
     return raws[: 1 if name.isascii() else 2]
 
 
-def _u16(text: np.ndarray, at: np.ndarray) -> np.ndarray:
-    return np.ndarray((len(text) - 1,), "<u2", text.data, strides=(1,))[at].astype(np.int64)
-
-
-def _u32(text: np.ndarray, at: np.ndarray) -> np.ndarray:
-    return np.ndarray((len(text) - 3,), "<u4", text.data, strides=(1,))[at].astype(np.int64)
+def _headers(text: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """The entries' beginnings (N,), by field."""
+    found: np.ndarray = np.lib.stride_tricks.sliding_window_view(text, HEADER)[at].view(FIELDS)[:, 0]
+    return found
 
 
 def _wide(extra: bytes) -> Iterator[int]:
@@ -238,7 +245,8 @@ def _are_in_a_row(text: np.ndarray, entries: np.ndarray, size: int) -> bool:
         at = entries[block].astype(np.int64)
         if at[-1] + HEADER > size:
             return False
-        ends = at + HEADER + _u16(text, at + 28) + _u16(text, at + 30) + _u16(text, at + 32)
+        headers = _headers(text, at)
+        ends = at + HEADER + sum(headers[part].astype(np.int64) for part in ("name", "extra", "comment"))
         if not np.array_equal(at, np.insert(ends[:-1], 0, end)):
             return False
         end = int(ends[-1])
