@@ -2,7 +2,9 @@
 
 import contextlib
 import hashlib
+import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -10,7 +12,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,7 @@ from twoface_pl.training.train import train
 
 pytest.importorskip("s3fs")
 pytest.importorskip("moto.server")
+boto3 = pytest.importorskip("boto3")
 TRAIN = [
     "train", "experiment=smoke", "identity=none", "losses=reconstruction", "image_size=64", "logger=csv",
     "data.workers=0", "validate_every=2", "data.validation_photos=4", "progress=false",
@@ -278,6 +281,87 @@ def test_a_bucket_that_vanishes_stops_with_the_last_state_saved_here(bucket: str
     with pytest.raises(BucketError, match="there is no such file or bucket"):
         mirror.send()
     assert (folder / "last.ckpt").read_bytes() == b"22"
+
+
+def test_another_machine_is_not_written_over(
+    bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def machine(name: str) -> Mirror:
+        monkeypatch.setenv("TWOFACE_CACHE", str(tmp_path / name))
+        folder = run_folder(f"{bucket}/runs/a")
+        folder.mkdir(parents=True)
+        return Mirror(folder, f"{bucket}/runs/a")
+
+    one = machine("one")
+    one.take_over()
+    assert not caplog.text
+    (one.folder / "last.ckpt").write_bytes(b"1")
+    one.send()
+    two = machine("two")
+    (two.folder / "last.ckpt").write_bytes(b"22")
+    with pytest.raises(BucketError, match=r"/last\.ckpt was written by another machine since; only one can train"):
+        two.send()
+    two.take_over()
+    assert f"{bucket}/runs/a holds a run already, which is written over" in caplog.text
+    two.send()
+    (one.folder / "last.ckpt").write_bytes(b"333")
+    with pytest.raises(BucketError, match=f"What was trained here is in {re.escape(str(one.folder))}; resume=auto"):
+        one.send()
+    assert local(f"{bucket}/runs/a/last.ckpt").read_bytes() == b"22"
+    one.fetch()
+    (one.folder / "last.ckpt").write_bytes(b"4444")
+    one.send()
+    assert local(f"{bucket}/runs/a/last.ckpt").read_bytes() == b"4444"
+    assert json.loads((one.folder / ".sent.json").read_text())["last.ckpt"]["here"]
+
+
+@pytest.fixture
+def withdrawn(server: Server, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Rights that can be withdrawn: a user who has a key, and then may do nothing with it."""
+    iam = boto3.client("iam")
+    name = bucket.removeprefix("s3://")
+    iam.create_user(UserName=name)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+
+    def checked(after: bytes) -> None:
+        """Requests are held against rights after so many."""
+        there = f"http://127.0.0.1:{server.port}/moto-api/reset-auth"
+        request = urllib.request.Request(there, after, {"Content-Type": "text/plain"}, method="POST")
+        urllib.request.urlopen(request, timeout=30).close()
+
+    yield lambda: checked(b"0")
+    checked(b"inf")
+
+
+def test_a_bucket_without_rights(
+    twoface: Run, prepared: Path, bucket: str, withdrawn: Callable[[], None], tmp_path: Path
+) -> None:
+    _put(f"{bucket}/data.zip", b"content")
+    withdrawn()
+    with pytest.raises(BucketError, match=r"data\.zip: no right to it \(.*\); check the credentials"):
+        local(f"{bucket}/data.zip")
+    done = twoface(*TRAIN, f"data.root={prepared}", f"hydra.run.dir={bucket}/runs/a", "max_batches=2", cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"{bucket}/runs/a: no right to it" in done.stderr
+    assert "Traceback" not in done.stderr
+    with pytest.raises(BucketError, match="no right to it"), staged(f"{bucket}/models/face"):
+        pass
+
+
+def test_rights_that_are_withdrawn_in_the_midst(prepared: Path, bucket: str, withdrawn: Callable[[], None]) -> None:
+    folder = run_folder(f"{bucket}/runs/b")
+    mirror = Mirror(folder, f"{bucket}/runs/b")
+
+    def saved() -> None:
+        if (folder / "before_last.ckpt").exists():
+            withdrawn()
+        mirror.send()
+
+    with pytest.raises(TwoFaceError, match=r"no right to it .*; check the credentials; 4 batches are saved in .*last"):
+        train(tiny_module(), tiny_data(prepared), tiny_options(folder, max_batches=8, saved=saved))
+    assert read_checkpoint(folder / "last.ckpt")["batches_done"] == 4
 
 
 def test_exports_are_numbered_in_a_bucket(bucket: str) -> None:

@@ -1,6 +1,7 @@
 """A training of two machines, each a process here: as torchrun and as SLURM start them."""
 
 import csv
+import math
 import os
 import signal
 import subprocess
@@ -10,8 +11,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
-from conftest import Run
+from conftest import CPU, Run, tiny_data, tiny_module, tiny_options
 from served import free_port
 from warm import run_command, warm_context
 
@@ -19,6 +21,7 @@ from twoface_pl.cli.launched import shared_run
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.networks.checkpoint import read_checkpoint
 from twoface_pl.training.checkpoints import BEFORE, LAST
+from twoface_pl.training.train import train
 
 TRAIN = [
     "train", "experiment=smoke", "identity=none", "losses.identity.weight=0", "logger=csv", "augment=none",
@@ -163,6 +166,35 @@ def test_two_nodes_of_slurm_save_are_requeued_once_and_end_as_one_process(
     assert _ended(_srun(prepared, (tmp_path, apart), "max_batches=1000")) == [1, 1]
     for output in (said, apart / "rank1" / "2"):
         assert "begin at different checkpoints or have different data" in output.read_text()
+
+
+def _with_a_bad_gradient(prepared: Path, folder: Path, rank: int, port: int) -> None:
+    """A training of two processes, of whose second batches one has a gradient that is not finite."""
+    os.environ.update(
+        MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE="2", RANK=str(rank), LOCAL_RANK="0",
+        GROUP_RANK=str(rank), TORCHELASTIC_RUN_ID="test", OMP_NUM_THREADS="1",
+    )  # fmt: skip
+    module = tiny_module(not_finite="skip")
+    weight = next(module.generator.parameters())
+    weight.register_hook(lambda grad: grad * math.nan if rank and module.batches_done == 1 else None)
+    trainer = {**CPU, "num_nodes": 2, "strategy": "ddp_find_unused_parameters_true"}
+    train(module, tiny_data(prepared), tiny_options(folder, trainer=trainer))
+    torch.save({"skipped": module.finite.skipped, "weights": module.state_dict()}, folder / f"rank{rank}.pt")
+
+
+@pytest.mark.slow
+def test_what_is_not_finite_in_one_process_is_left_out_by_all(prepared: Path, tmp_path: Path) -> None:
+    context, port = warm_context(), free_port()
+    nodes: list[BaseProcess] = [
+        context.Process(target=_with_a_bad_gradient, args=(prepared, tmp_path, rank, port)) for rank in range(2)
+    ]
+    for node in nodes:
+        node.start()
+    assert _ended(nodes) == [0, 0]
+    one, other = (torch.load(tmp_path / f"rank{rank}.pt", weights_only=True) for rank in range(2))
+    assert one["skipped"] == other["skipped"] == {2}
+    assert all(torch.equal(value, other["weights"][name]) for name, value in one["weights"].items())
+    assert read_checkpoint(tmp_path / LAST)["batches_skipped"] == 1
 
 
 def test_processes_without_one_folder_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

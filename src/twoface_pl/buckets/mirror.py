@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from twoface_pl.buckets.address import is_address, kept_at, open_address, said, token
+from twoface_pl.buckets.address import BucketError, is_address, kept_at, open_address, said, token
 from twoface_pl.faces.files import TEMPORARY, write_atomically, write_text
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ def run_folder(address: str) -> Path:
 
 
 class Mirror:
-    """A folder, and the same at an address.
+    """A folder, and the same at an address, for one machine at a time: what another one has written since is noticed,
+    and not written over.
 
     Args:
         folder: on this machine.
@@ -63,23 +64,49 @@ class Mirror:
         self.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self.folder / LOCKS[1]), said(self.address):
             noted = self._noted()
-            there = self._system.find(self._path, detail=True) if self._system.exists(self._path) else {}
-            for path, info in there.items():
-                name = path[len(self._path.rstrip("/")) + 1 :]
+            for name, info in self._there().items():
                 target = self.folder / name
                 if ".." in Path(name).parts or (name in noted and noted[name]["token"] == token(info)):
                     continue
                 log.info("fetching %s of %s", name, self.address)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                write_atomically(target, partial(_get, self._system, path))
+                write_atomically(target, partial(_get, self._system, f"{self._path.rstrip('/')}/{name}"))
                 noted[name] = {"here": _stamp(target), "token": token(info)}
                 self._note(noted)
+
+    def take_over(self) -> None:
+        """Begin anew over what is in the bucket: from now on its files are this machine's.
+
+        Raises:
+            BucketError: it cannot be read.
+        """
+        with said(self.address):
+            found = self._there()
+        if found:
+            log.warning("%s holds a run already, which is written over; resume=auto goes on with it", self.address)
+        self._note({name: {"here": None, "token": token(info)} for name, info in found.items()})
+
+    def _there(self) -> dict[str, Any]:
+        """What the bucket says of each file, by its name in the folder."""
+        found = self._system.find(self._path, detail=True) if self._system.exists(self._path) else {}
+        return {path[len(self._path.rstrip("/")) + 1 :]: info for path, info in found.items()}
+
+    def _require_ours(self, name: str, there: str, noted: dict[str, Any]) -> None:
+        try:
+            found = token(self._system.info(there))
+        except FileNotFoundError:
+            return
+        if found != noted.get(name, {}).get("token"):
+            raise BucketError(
+                f"{self.address}/{name} was written by another machine since; only one can train there. What was "
+                f"trained here is in {self.folder}; resume=auto goes on with what is in the bucket"
+            )
 
     def send(self) -> None:
         """Bring what is new here or was changed into the bucket.
 
         Raises:
-            BucketError: it cannot be written; all is still here.
+            BucketError: it cannot be written, or another machine has; all is still here.
         """
         noted = self._noted()
         with said(self.address):
@@ -91,6 +118,7 @@ class Mirror:
                 if noted.get(name, {}).get("here") == here:
                     continue
                 there = f"{self._path.rstrip('/')}/{name}"
+                self._require_ours(name, there, noted)
                 _put(self._system, path, there)
                 noted[name] = {"here": here, "token": token(self._system.info(there))}
                 self._note(noted)

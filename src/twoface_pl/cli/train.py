@@ -115,6 +115,8 @@ def run(config: dict[str, Any], folder: Path) -> None:
         progress=config["progress"],
         saved=mirror.send if mirror is not None else None,
     )
+    if mirror is not None and not config["resume"]:
+        rank_zero_only(mirror.take_over)()
     rank_zero_only(write_record)(config, data.train_triples.source, folder)
     try:
         result = train(module, data, options)
