@@ -91,6 +91,8 @@ def test_what_begins_within_a_step_and_what_half_precision_cannot_do_are_refused
     options = replace(options, trainer={**CPU, "precision": "16-mixed"})
     with pytest.raises(TwoFaceError, match="with fp16 only where there are no discriminators"):
         train(tiny_module(optimizer=four), tiny_data(prepared), options)
+    with pytest.raises(TwoFaceError, match="precision=fp16 needs a GPU"):
+        train(tiny_module(), tiny_data(prepared), replace(options, trainer={**CPU, "precision": "16-mixed"}))
     with pytest.raises(TwoFaceError, match="compile=no is neither true nor false"):
         tiny_module(compiled="no")
 

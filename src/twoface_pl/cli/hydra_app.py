@@ -16,10 +16,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from twoface_pl.cli.launched import launched_rank, run_here, shared_run
+from twoface_pl.cli.launched import launched_rank, require_writable, run_here, shared_run
 from twoface_pl.cli.main import failure, reader_gone
 from twoface_pl.cli.overrides import override, readable
 from twoface_pl.cli.record import RECORD
+from twoface_pl.cli.shape import check_shape, may_change_shape, plain_overrides, refuse_empty_groups
 from twoface_pl.errors import Stopped, TwoFaceError
 
 RUN_FOLDER = "TWOFACE_RUN_FOLDER"  # rank 0's folder, for the processes that Lightning starts
@@ -61,6 +62,15 @@ def _remove_unused(folder: Path) -> None:
             folder.parent.rmdir()
 
 
+def _check_shape(command: str, found: dict[str, Any]) -> None:
+    from hydra import compose
+
+    given = HydraConfig.get().overrides.task
+    if may_change_shape(given):
+        base: Any = OmegaConf.to_container(compose(command, plain_overrides(given)))
+        check_shape(found, base)
+
+
 def compose_group(group: str) -> dict[str, dict[str, Any]]:
     """Every config of a group of ``twoface train``, as plain options by name; what users must give is ``???``."""
     from importlib.resources import files
@@ -92,6 +102,7 @@ def run_hydra(command: str, arguments: list[str]) -> int:
             sys.exit(1)
         folder = _run_folder()
         try:
+            _check_shape(command, plain)
             import_module(f"twoface_pl.cli.{command}").run(plain, folder)
         except BrokenPipeError:  # Hydra would print it
             sys.exit(reader_gone())
@@ -106,7 +117,11 @@ def run_hydra(command: str, arguments: list[str]) -> int:
             _remove_unused(folder)
             raise
 
-    given = run_here(shared_run(arguments)) if command == "train" else arguments
+    refuse_empty_groups(arguments)
+    given = arguments
+    if command == "train":
+        given = run_here(shared_run(arguments))
+        require_writable(given)
     sys.argv = [f"twoface {command}", *readable(given)]
     try:
         app()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from twoface_pl.errors import require
 
@@ -39,9 +40,29 @@ def shared_run(arguments: list[str]) -> list[str]:
     return [*arguments, f"hydra.job.name=train_rank{rank}", "hydra.output_subdir=null"]
 
 
+def require_writable(arguments: list[str]) -> None:
+    """Refuse a run whose folder cannot be made, at which Hydra itself fails.
+
+    Raises:
+        TwoFaceError: names the folder that cannot be written into.
+    """
+    if any(argument.startswith("-") and argument not in ("-m", "--multirun") for argument in arguments):
+        return  # help, or the config: nothing is written
+    given = [argument for argument in arguments if argument.startswith((RUN_DIR, SWEEP_DIR)) and "${" not in argument]
+    for place in given or ["."]:
+        folder = Path(place.partition("=")[2].strip("'\"")).absolute()
+        while not folder.exists():
+            folder = folder.parent
+        is_fine = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+        told = "cannot be written into" if folder.is_dir() else "is a file"
+        require(
+            is_fine, f"{given[0] if given else 'runs'}: {folder} {told}; give another folder: hydra.run.dir=<folder>"
+        )
+
+
 def run_here(arguments: list[str]) -> list[str]:
     """The arguments that Hydra gets for a run in a bucket: a folder on this machine; the address is kept beside."""
-    from twoface_pl.buckets.address import is_address, require_here
+    from twoface_pl.buckets.address import MARK, is_address, require_here
     from twoface_pl.buckets.mirror import run_folder
 
     os.environ.pop(RUN_ADDRESS, None)
@@ -51,6 +72,8 @@ def run_here(arguments: list[str]) -> list[str]:
             require_here(SWEEP_DIR.rstrip("="), argument.removeprefix(SWEEP_DIR))
         if argument.startswith(RUN_DIR) and is_address(argument):
             address = argument.removeprefix(RUN_DIR).strip("'\"")
+            has_place = bool(address.partition(MARK)[2].strip("/"))
+            require(has_place, f"{argument}: name a bucket and a folder in it")
             os.environ[RUN_ADDRESS] = address
             argument = f"{RUN_DIR}{run_folder(address)}"
         given.append(argument)

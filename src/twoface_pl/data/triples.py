@@ -131,7 +131,7 @@ class Triples(Dataset[Triple]):
 
     Raises:
         TwoFaceError: as :func:`read_index`; no photo has a reference other than itself; a mask policy that
-            needs landmarks where there are none.
+            needs landmarks where there are none, or holes that do not fit.
     """
 
     def __init__(self, source: Source, split: str, policy: MaskPolicy, options: TripleOptions) -> None:
@@ -139,6 +139,7 @@ class Triples(Dataset[Triple]):
         self.split = split
         self.policy = policy
         self.options = options
+        policy.check(options.image_size)
         self.index = read_index(source, split)
         self.targets = usable_targets(self.index)
         shown = source.shown(split)

@@ -54,6 +54,10 @@ class Mixture(MaskPolicy):
     def needs_landmarks(self) -> bool:
         return any(policy.needs_landmarks for policy in self.policies)
 
+    def check(self, image_size: int) -> None:
+        for policy in self.policies:
+            policy.check(image_size)
+
     def draw(
         self,
         rng: np.random.Generator,
@@ -91,6 +95,10 @@ class Curriculum(MaskPolicy):
     @property
     def needs_landmarks(self) -> bool:
         return any(policy.needs_landmarks for policy in self.policies)
+
+    def check(self, image_size: int) -> None:
+        for policy in self.policies:
+            policy.check(image_size)
 
     def draw(
         self,

@@ -22,6 +22,13 @@ class MaskPolicy(ABC):
         """Whether it has to be told where the face is."""
         return False
 
+    def check(self, image_size: int) -> None:  # noqa: B027 (most fit any picture)
+        """Refuse pictures that its holes do not fit.
+
+        Raises:
+            TwoFaceError: names the hole.
+        """
+
     @abstractmethod
     def draw(
         self,

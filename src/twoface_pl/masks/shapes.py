@@ -23,6 +23,9 @@ class CenterSquare(MaskPolicy):
     size: int = 32
     name: ClassVar[str] = "center"
 
+    def check(self, image_size: int) -> None:
+        _check_side(self.name, self.size, image_size)
+
     def draw(
         self,
         rng: np.random.Generator,
@@ -30,7 +33,7 @@ class CenterSquare(MaskPolicy):
         landmarks: np.ndarray | None = None,
         epoch: int | None = None,
     ) -> np.ndarray:
-        _check_side(self.name, self.size, image_size)
+        self.check(image_size)
         mask = np.zeros((image_size, image_size), bool)
         start = (image_size - self.size) // 2
         mask[start : start + self.size, start : start + self.size] = True
@@ -48,6 +51,10 @@ class RandomBox(MaskPolicy):
     def __post_init__(self) -> None:
         require(self.smallest <= self.largest, f"mask '{self.name}': smallest={self.smallest} is above {self.largest}")
 
+    def check(self, image_size: int) -> None:
+        for side in (self.smallest, self.largest):
+            _check_side(self.name, side, image_size)
+
     def draw(
         self,
         rng: np.random.Generator,
@@ -55,8 +62,7 @@ class RandomBox(MaskPolicy):
         landmarks: np.ndarray | None = None,
         epoch: int | None = None,
     ) -> np.ndarray:
-        _check_side(self.name, self.smallest, image_size)
-        _check_side(self.name, self.largest, image_size)
+        self.check(image_size)
         height, width = rng.integers(self.smallest, self.largest, size=2, endpoint=True)
         top = rng.integers(0, image_size - height, endpoint=True)
         left = rng.integers(0, image_size - width, endpoint=True)

@@ -1,0 +1,67 @@
+"""A config's shape: options that were added to it, taken away, or replaced by what they cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any
+
+from twoface_pl.cli.overrides import OVERRIDE
+from twoface_pl.errors import TwoFaceError
+
+# What builds them knows which options there are, also those that no config has.
+OPEN = frozenset(("mask", "trainer", "precision", "generator", "discriminator", "optimizer"))
+NOTHING = ("", "null", "~")
+
+
+def may_change_shape(overrides: list[str]) -> bool:
+    """Whether one of them adds, deletes or empties something: Hydra lets all of that pass."""
+    return any(text[:1] in "+~" or text.partition("=")[2] in NOTHING for text in overrides)
+
+
+def plain_overrides(overrides: list[str]) -> list[str]:
+    """Those that leave the shape as it is."""
+    return [text for text in overrides if not may_change_shape([text])]
+
+
+def check_shape(found: dict[str, Any], base: dict[str, Any], prefix: str = "") -> None:
+    """Refuse a config that is of another shape than its command's.
+
+    Raises:
+        TwoFaceError: names the first key that is unknown, missing, or no set of options.
+    """
+    for key in found:
+        if key not in base:
+            inside = f"{prefix.rstrip('.')} has" if prefix else "there are"
+            raise TwoFaceError(f"{prefix}{key}: there is no such option; {inside} {', '.join(map(str, base))}")
+    for key, before in base.items():
+        if key not in found:
+            raise TwoFaceError(f"{prefix}{key} is missing; it cannot be taken away")
+        if isinstance(before, dict) and before:
+            if not isinstance(found[key], dict):
+                now = "null" if found[key] is None else found[key]
+                raise TwoFaceError(f"{prefix}{key}={now} is no set of options; it holds {', '.join(map(str, before))}")
+            if key not in OPEN or prefix:
+                check_shape(found[key], before, f"{prefix}{key}.")
+
+
+def _groups() -> Iterator[tuple[str, list[str]]]:
+    """Each group of configs, and the configs in it."""
+    for folder in files("twoface_pl.conf").iterdir():
+        if folder.is_dir():
+            names = sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
+            if names:
+                yield folder.name, names
+
+
+def refuse_empty_groups(overrides: list[str]) -> None:
+    """Refuse ``mask=null``, at which Hydra itself fails.
+
+    Raises:
+        TwoFaceError: says what there is to choose from.
+    """
+    groups = dict(_groups())
+    for text in overrides:
+        match = OVERRIDE.fullmatch(text)
+        if match is not None and match["key"] in groups and match["value"] in NOTHING:
+            raise TwoFaceError(f"{text}: choose one of {', '.join(groups[match['key']])}, or leave it out")

@@ -1,0 +1,86 @@
+"""Configs of another shape than their command's, and runs that have no place."""
+
+from pathlib import Path
+
+import pytest
+from conftest import Run
+
+from twoface_pl.cli.launched import require_writable, run_here
+from twoface_pl.cli.shape import check_shape, may_change_shape, plain_overrides, refuse_empty_groups
+from twoface_pl.data.datamodule import DataOptions, TripleDataModule
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.masks import build_mask_policy
+
+BASE = {"seed": 0, "ema": None, "data": {"root": "a", "workers": 2}, "mask": {"name": "center", "size": 32}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"sed": 1}, "sed: there is no such option; there are seed, ema, data, mask"),
+        ({"data": {"root": "a", "workers": 2, "foo": 1}}, "data.foo: there is no such option; data has root, workers"),
+        ({"data": {"root": "a"}}, r"data\.workers is missing; it cannot be taken away"),
+        ({"data": None}, "data=null is no set of options; it holds root, workers"),
+        ({"data": "here"}, "data=here is no set of options"),
+        ({"mask": 7}, "mask=7 is no set of options; it holds name, size"),
+    ],
+)
+def test_a_config_of_another_shape_is_refused(changes: dict, said: str) -> None:
+    with pytest.raises(TwoFaceError, match=said):
+        check_shape({**BASE, **changes}, BASE)
+
+
+def test_what_may_differ() -> None:
+    check_shape({**BASE, "ema": {"a": 1}, "mask": {"name": "strokes", "hole_ratio": [0.1, 0.2]}}, BASE)
+    given = ["seed=1", "+mask.jitter=0.1", "~ema", "data=null", "mask=strokes", "stop_when={a:1}"]
+    assert plain_overrides(given) == ["seed=1", "mask=strokes", "stop_when={a:1}"]
+    assert [may_change_shape([each]) for each in given] == [False, True, True, True, False, False]
+
+
+def test_a_group_without_a_choice() -> None:
+    refuse_empty_groups(["mask=strokes", "resume=null", "experiment=smoke", "--cfg", "job"])
+    for text in ("mask=null", "mask="):
+        with pytest.raises(TwoFaceError, match="choose one of center, center64, curriculum, .*, or leave it out"):
+            refuse_empty_groups([text])
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        {"name": "center", "size": 64},
+        {"name": "random_box", "smallest": 3, "largest": 70},
+        {"name": "mixture", "parts": {"a": {"weight": 1, "mask": {"name": "center", "size": 200}}}},
+        {"name": "curriculum", "stages": {"a": {"before_epoch": None, "mask": {"name": "center", "size": 200}}}},
+    ],
+)
+def test_a_hole_larger_than_the_picture_is_refused_before_anything_is_built(mask: dict, prepared: Path) -> None:
+    options = DataOptions(prepared, 64, batch_size=4, workers=0, seed=0, validation_photos=4)
+    with pytest.raises(TwoFaceError, match=r"a hole of \d+ px does not fit a picture of 64 px"):
+        TripleDataModule(options, build_mask_policy(mask))
+
+
+def test_a_run_without_a_place(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TwoFaceError, match=r"hydra\.run\.dir=.*/file/run: .*/file is a file; give another folder"):
+        require_writable([f"hydra.run.dir={tmp_path}/file/run"])
+    require_writable([f"hydra.run.dir={tmp_path}/new/run", "max_batches=3"])
+    require_writable([f"hydra.run.dir={tmp_path}/file/run", "--cfg", "job"])
+    with pytest.raises(TwoFaceError, match="hydra.run.dir=s3://: name a bucket and a folder in it"):
+        run_here(["hydra.run.dir=s3://"])
+
+
+def test_the_command_says_it_and_leaves_nothing(twoface: Run, prepared: Path, tmp_path: Path) -> None:
+    common = ["train", "experiment=smoke", f"data.root={prepared}", "hydra.run.dir=run"]
+    for override, said in (
+        ("+data.foo=1", "data.foo: there is no such option; data has root, zip_in_memory, batch_size"),
+        ("~data.batch_size", "data.batch_size is missing; it cannot be taken away"),
+        ("data=null", "data=null is no set of options"),
+        ("mask=null", "mask=null: choose one of center"),
+        ("mask.size=200", "a hole of 200 px does not fit a picture of 64 px"),
+        ("precision=fp16", "precision=fp16 needs a GPU"),
+    ):
+        done = twoface(*common, override, cwd=tmp_path)
+        assert done.returncode == 1
+        assert done.stderr.strip().splitlines()[-1].startswith(f"twoface train: {said}") or said in done.stderr
+        assert "Traceback" not in done.stderr
+        assert not list(tmp_path.iterdir()), override
