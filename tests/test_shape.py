@@ -40,7 +40,7 @@ def test_what_may_differ() -> None:
 def test_a_group_without_a_choice() -> None:
     refuse_empty_groups(["mask=strokes", "resume=null", "experiment=smoke", "--cfg", "job"])
     for text in ("mask=null", "mask="):
-        with pytest.raises(TwoFaceError, match="choose one of center, center64, curriculum, .*, or leave it out"):
+        with pytest.raises(TwoFaceError, match=r"choose one of center, center64, curriculum, .*, or leave it out"):
             refuse_empty_groups([text])
 
 
@@ -65,7 +65,7 @@ def test_a_run_without_a_place(tmp_path: Path) -> None:
         require_writable([f"hydra.run.dir={tmp_path}/file/run"])
     require_writable([f"hydra.run.dir={tmp_path}/new/run", "max_batches=3"])
     require_writable([f"hydra.run.dir={tmp_path}/file/run", "--cfg", "job"])
-    with pytest.raises(TwoFaceError, match="hydra.run.dir=s3://: name a bucket and a folder in it"):
+    with pytest.raises(TwoFaceError, match=r"hydra\.run\.dir=s3://: name a bucket and a folder in it"):
         run_here(["hydra.run.dir=s3://"])
 
 
@@ -73,11 +73,8 @@ def test_the_command_says_it_and_leaves_nothing(twoface: Run, prepared: Path, tm
     common = ["train", "experiment=smoke", f"data.root={prepared}", "hydra.run.dir=run"]
     for override, said in (
         ("+data.foo=1", "data.foo: there is no such option; data has root, zip_in_memory, batch_size"),
-        ("~data.batch_size", "data.batch_size is missing; it cannot be taken away"),
-        ("data=null", "data=null is no set of options"),
         ("mask=null", "mask=null: choose one of center"),
         ("mask.size=200", "a hole of 200 px does not fit a picture of 64 px"),
-        ("precision=fp16", "precision=fp16 needs a GPU"),
     ):
         done = twoface(*common, override, cwd=tmp_path)
         assert done.returncode == 1
