@@ -10,6 +10,7 @@ from pathlib import Path
 
 import onnx
 import pytest
+import torch
 from filelock import FileLock
 from model_parts import sealed
 from torch import Tensor, nn
@@ -213,6 +214,7 @@ def checkpoint(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     """A few batches' checkpoint of a tiny generator."""
 
     def make(folder: Path) -> Path:
+        torch.manual_seed(0)  # one model for all runs of the tests
         return train(tiny_module(), tiny_data(prepared), tiny_options(folder / "run")).best
 
     return _once(tmp_path_factory, "checkpoint", make)

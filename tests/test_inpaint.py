@@ -127,7 +127,12 @@ def test_the_box_says_where_the_face_is(session: RepairSession) -> None:
 def test_several_references_in_any_order(session: RepairSession) -> None:
     photo, first, second = _photo(64, 64), _photo(64, 64, photo=1), _photo(90, 80, photo=2)
     both = inpaint(session, photo, [first, second])
-    assert np.array_equal(both, inpaint(session, photo, [second, first]))
+    turned = inpaint(session, photo, [second, first])
+    difference = np.abs(
+        both.astype(int) - turned
+    )  # sums in another order: what lies between two levels falls to either
+    assert difference.max() <= 1
+    assert (difference > 0).mean() < 1e-3
     assert not np.array_equal(both, inpaint(session, photo, first))
     assert np.array_equal(inpaint(session, photo, [first]), inpaint(session, photo, first))
     with pytest.raises(TwoFaceError, match="--reference-box is for one reference"):
