@@ -18,14 +18,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.resources import files
 from pathlib import Path
+
+import yaml
 
 from twoface_pl.networks.generator import build_generator
 from twoface_pl.training.average import MovingAverage
 
 PEOPLE, PHOTOS = 40, 4
 BATCH = 16  # of every variant
-GENERATOR = {"name": "ours", "width": 160, "fine_width": 48, "depth": 1, "fine_blocks": 3, "blocks": 3, "heads": 4}
 COMMON = [
     "identity=none", "losses.identity.weight=0", "losses.perceptual.weight=0", "logger=csv", "log_every=4",
     "progress=false", "data.validation_photos=4", f"data.batch_size={BATCH}",
@@ -64,7 +66,7 @@ def _rate(folder: Path, run: str, batches: int, overrides: list[str]) -> tuple[f
 
 def _average() -> tuple[float, int]:
     """Seconds that a moving average takes to follow the generator, the median of many, and its parameters."""
-    generator = build_generator(GENERATOR)
+    generator = build_generator(yaml.safe_load((files("twoface_pl.conf.generator") / "ours.yaml").read_text()))
     average = MovingAverage(generator, 0.999)
     took = []
     for step in range(30):
@@ -122,7 +124,7 @@ def print_long_run(folder: Path) -> None:
     run = folder / "long"
     given = [
         "experiment=smoke", "data.batch_size=4", "image_size=64", "data.workers=1", "ema=0.99", "log_every=20",
-        "logger=tensorboard", f"max_batches={SAMPLED[-1] + 10}", "validate_every=250", f"data.root={folder / 'small'}",
+        "logger=tensorboard", f"max_batches={SAMPLED[-1] + 100}", "validate_every=250", f"data.root={folder / 'small'}",
     ]  # fmt: skip
     process = subprocess.Popen(_command(folder, "long", *given), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     print(f"{SAMPLED[-1]} batches of a tiny network: MB of memory, processes, open files, MB of the run's folder, of")
@@ -135,8 +137,8 @@ def print_long_run(folder: Path) -> None:
                 time.sleep(0.5)  # a checkpoint follows the picture
                 print(f"  after {left.pop(0):5} batches: {_held(process.pid, run)}", flush=True)
             time.sleep(0.1)
-        if process.wait():
-            raise SystemExit("the long run failed")
+        if process.wait() or left:
+            raise SystemExit("the long run failed, or ended before it was looked at")
     finally:
         process.kill()
 

@@ -20,7 +20,7 @@ from conftest import Run, tiny_data, tiny_module, tiny_options
 from served import free_port
 
 from twoface_pl.buckets import fetch
-from twoface_pl.buckets.address import BucketError, is_address, open_address
+from twoface_pl.buckets.address import BucketError, is_address, open_address, token
 from twoface_pl.buckets.fetch import local
 from twoface_pl.buckets.mirror import Mirror, run_folder, staged
 from twoface_pl.data_prep.layout import write_zip
@@ -305,14 +305,41 @@ def test_another_machine_is_not_written_over(
     assert f"{bucket}/runs/a holds a run already, which is written over" in caplog.text
     two.send()
     (one.folder / "last.ckpt").write_bytes(b"333")
+    (one.folder / "best.ckpt").write_bytes(b"333")  # goes up first, by its name
     with pytest.raises(BucketError, match=f"What was trained here is in {re.escape(str(one.folder))}; resume=auto"):
         one.send()
     assert local(f"{bucket}/runs/a/last.ckpt").read_bytes() == b"22"
+    assert not open_address(bucket)[0].exists(f"{bucket}/runs/a/best.ckpt")
     one.fetch()
+    assert (one.folder / "last.ckpt").read_bytes() == b"22"
     (one.folder / "last.ckpt").write_bytes(b"4444")
     one.send()
     assert local(f"{bucket}/runs/a/last.ckpt").read_bytes() == b"4444"
+    one.take_over()  # begun anew by mistake: a fetch brings it back
+    (one.folder / "last.ckpt").write_bytes(b"5")
+    one.fetch()
+    assert (one.folder / "last.ckpt").read_bytes() == b"4444"
     assert json.loads((one.folder / ".sent.json").read_text())["last.ckpt"]["here"]
+
+
+def test_a_token_is_of_the_content() -> None:
+    listed = {"size": 3, "ETag": "a", "LastModified": "12:00:00.123"}
+    assert token(listed) == token({**listed, "LastModified": "12:00:00"})  # as MinIO says it of one file
+    assert token(listed) != token({**listed, "ETag": "b"})
+    assert token({"size": 3, "mtime": 1}) != token({"size": 3, "mtime": 2})
+
+
+def test_only_a_runs_own_files_come_down(bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TWOFACE_CACHE", str(tmp_path / "cache"))
+    mirror = Mirror(run_folder(f"{bucket}/runs/x"), f"{bucket}/runs/x")
+    _put(f"{bucket}/runs/x/last.ckpt", b"1")
+    info = open_address(bucket)[0].info(f"{bucket}/runs/x/last.ckpt")
+    path = f"{bucket.removeprefix('s3://')}/runs/x"
+    names = ("last.ckpt", f"/{tmp_path}/evil", "../evil", ".sent.json")
+    monkeypatch.setattr(mirror._system, "find", lambda *_, **__: {f"{path}/{name}": info for name in names})
+    mirror.fetch()
+    assert {each.name for each in mirror.folder.iterdir()} == {"last.ckpt", ".sent.json", ".fetching"}
+    assert not list(tmp_path.rglob("evil"))
 
 
 @pytest.fixture

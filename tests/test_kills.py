@@ -40,7 +40,7 @@ def _train(prepared: Path, folder: Path, **changes: Any) -> TrainResult:
 SHAKEN = AugmentOptions(flip=0.5, affine=0.5, colour=0.5, blur=0.2, jpeg=0.2)
 STAGES = {
     "first": {"before_epoch": 1, "mask": MASK},
-    "then": {"before_epoch": 3, "mask": {"name": "random_box", "smallest": 10, "largest": 24}},
+    "then": {"before_epoch": 2, "mask": {"name": "random_box", "smallest": 10, "largest": 24}},
     "last": {"before_epoch": None, "mask": {"name": "strokes"}},
 }
 PLANNED = {**OPTIMIZER, "kind": "muon", "schedule": "cosine", "warm_up": 4, "decay_batches": 20, "clip": 1.0}
@@ -51,7 +51,7 @@ def _alone(prepared: Path, folder: Path, batches: int) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    shown = {"references": 2, "itself": 0.8, "itself_epochs": 3, "augment_photo": SHAKEN, "augment_reference": SHAKEN}
+    shown = {"references": 2, "itself": 0.8, "itself_epochs": 1, "augment_photo": SHAKEN, "augment_reference": SHAKEN}
     data = TripleDataModule(
         DataOptions(prepared, SIZE, batch_size=4, workers=0, seed=0, validation_photos=4, **shown),
         build_mask_policy({"name": "curriculum", "stages": STAGES}),

@@ -102,6 +102,7 @@ NINE, TEN, ELEVEN = (",".join(["0.1000"] * count) for count in (9, 10, 11))
     [
         f"p/1.jpg:{NINE}\np/2.jpg:{ELEVEN}", f"p/1.jpg:{NINE},x", f"p/1.jpg:{NINE},0.1 0.2", f"p/1.jpg:{NINE},7-0.1",
         f":{TEN}", TEN, "p", "p/1.jpg:", f"p/1.jpg:{NINE},nan", f"p/1.jpg:{NINE},inf", f"p/1.jpg:{NINE},0_1.000",
+        f"p/1.jpg:{NINE},9_9,0.2", f"p/1.jpg:{NINE},1e39", "p\nq\nr",
         f"p/1.jpg:{NINE},0:1000", f"p/1.jpg:{NINE};0.1000",
     ],
 )  # fmt: skip

@@ -1,12 +1,13 @@
 """Configs of another shape than their command's, and runs that have no place."""
 
+import os
 from pathlib import Path
 
 import pytest
 from conftest import Run
 
 from twoface_pl.cli.launched import require_writable, run_here
-from twoface_pl.cli.shape import check_shape, may_change_shape, plain_overrides, refuse_empty_groups
+from twoface_pl.cli.shape import check_shape, choices, refuse_empty_groups
 from twoface_pl.data.datamodule import DataOptions, TripleDataModule
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.masks import build_mask_policy
@@ -32,14 +33,16 @@ def test_a_config_of_another_shape_is_refused(changes: dict, said: str) -> None:
 
 def test_what_may_differ() -> None:
     check_shape({**BASE, "ema": {"a": 1}, "mask": {"name": "strokes", "hole_ratio": [0.1, 0.2]}}, BASE)
-    given = ["seed=1", "+mask.jitter=0.1", "~ema", "data=null", "mask=strokes", "stop_when={a:1}"]
-    assert plain_overrides(given) == ["seed=1", "mask=strokes", "stop_when={a:1}"]
-    assert [may_change_shape([each]) for each in given] == [False, True, True, True, False, False]
+    given = ["seed=1", "+mask.jitter=0.1", "~ema", "data=null", "mask=strokes", "experiment=demo", "stop_when={a:1}"]
+    assert choices(given) == ["mask=strokes", "experiment=demo"]
+    check_shape({**BASE, "stop_when": None}, {**BASE, "stop_when": {"validation/psnr_in_hole": 3}})
+    without = {key: value for key, value in BASE.items() if key != "mask"}
+    check_shape({**BASE, "mask": {"name": "center"}}, without)  # evaluate has none of its own
 
 
 def test_a_group_without_a_choice() -> None:
     refuse_empty_groups(["mask=strokes", "resume=null", "experiment=smoke", "--cfg", "job"])
-    for text in ("mask=null", "mask="):
+    for text in ("mask=null", "mask=", "mask=Null"):
         with pytest.raises(TwoFaceError, match=r"choose one of center, center64, curriculum, .*, or leave it out"):
             refuse_empty_groups([text])
 
@@ -59,12 +62,23 @@ def test_a_hole_larger_than_the_picture_is_refused_before_anything_is_built(mask
         TripleDataModule(options, build_mask_policy(mask))
 
 
-def test_a_run_without_a_place(tmp_path: Path) -> None:
+def test_a_run_without_a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(TwoFaceError, match=r"hydra\.run\.dir=.*/file/run: .*/file is a file; give another folder"):
         require_writable([f"hydra.run.dir={tmp_path}/file/run"])
     require_writable([f"hydra.run.dir={tmp_path}/new/run", "max_batches=3"])
     require_writable([f"hydra.run.dir={tmp_path}/file/run", "--cfg", "job"])
+    require_writable([f"hydra.run.dir={tmp_path}/${{now:%H}}"])
+    require_writable(["-m", f"hydra.run.dir={tmp_path}/file/run", f"hydra.sweep.dir={tmp_path}/sweep"])
+    with pytest.raises(TwoFaceError, match=r"hydra\.sweep\.dir=.*/file is a file; .*: hydra\.sweep\.dir=<folder>"):
+        require_writable(["--multirun", f"++hydra.sweep.dir={tmp_path}/file"])
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").touch()
+    with pytest.raises(TwoFaceError, match="/runs is a file"):
+        require_writable([])
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(TwoFaceError, match=f"{tmp_path} cannot be written into"):
+        require_writable([f"hydra.run.dir={tmp_path}/new"])
     with pytest.raises(TwoFaceError, match=r"hydra\.run\.dir=s3://: name a bucket and a folder in it"):
         run_here(["hydra.run.dir=s3://"])
 
@@ -73,11 +87,12 @@ def test_the_command_says_it_and_leaves_nothing(twoface: Run, prepared: Path, tm
     common = ["train", "experiment=smoke", f"data.root={prepared}", "hydra.run.dir=run"]
     for override, said in (
         ("+data.foo=1", "data.foo: there is no such option; data has root, zip_in_memory, batch_size"),
+        ("references=2", "references=2 is no set of options; it holds most, none, itself"),
         ("mask=null", "mask=null: choose one of center"),
         ("mask.size=200", "a hole of 200 px does not fit a picture of 64 px"),
     ):
         done = twoface(*common, override, cwd=tmp_path)
         assert done.returncode == 1
-        assert done.stderr.strip().splitlines()[-1].startswith(f"twoface train: {said}") or said in done.stderr
+        assert said in done.stderr.strip().splitlines()[-1]
         assert "Traceback" not in done.stderr
         assert not list(tmp_path.iterdir()), override

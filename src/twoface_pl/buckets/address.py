@@ -99,5 +99,8 @@ def _short(error: Exception) -> str:
 
 def token(info: dict[str, Any]) -> str:
     """What changes when a file does: its size, and what its store says of its version."""
-    parts = [info.get(key) for key in ("size", "ETag", "etag", "generation", "mtime", "LastModified", "blob_id")]
+    versions = [info.get(key) for key in ("ETag", "etag", "generation", "blob_id")]
+    # Times only where there is nothing better: some servers give them more exactly in a listing than of one file.
+    times = [] if any(versions) else [info.get(key) for key in ("mtime", "LastModified")]
+    parts = [info.get("size"), *versions, *times]
     return hashlib.sha256(repr([str(part) for part in parts]).encode()).hexdigest()

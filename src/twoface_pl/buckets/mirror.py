@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
@@ -66,7 +66,8 @@ class Mirror:
             noted = self._noted()
             for name, info in self._there().items():
                 target = self.folder / name
-                if ".." in Path(name).parts or (name in noted and noted[name]["token"] == token(info)):
+                has_it = noted.get(name, {}).get("here") and target.exists()  # not only taken over, or removed since
+                if has_it and noted[name]["token"] == token(info):
                     continue
                 log.info("fetching %s of %s", name, self.address)
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -89,11 +90,12 @@ class Mirror:
     def _there(self) -> dict[str, Any]:
         """What the bucket says of each file, by its name in the folder."""
         found = self._system.find(self._path, detail=True) if self._system.exists(self._path) else {}
-        return {path[len(self._path.rstrip("/")) + 1 :]: info for path, info in found.items()}
+        names = {path[len(self._path.rstrip("/")) + 1 :]: info for path, info in found.items()}
+        return {name: info for name, info in names.items() if _is_of_a_run(name)}
 
-    def _require_ours(self, name: str, there: str, noted: dict[str, Any]) -> None:
+    def _require_ours(self, name: str, noted: dict[str, Any]) -> None:
         try:
-            found = token(self._system.info(there))
+            found = token(self._system.info(f"{self._path.rstrip('/')}/{name}"))
         except FileNotFoundError:
             return
         if found != noted.get(name, {}).get("token"):
@@ -101,6 +103,18 @@ class Mirror:
                 f"{self.address}/{name} was written by another machine since; only one can train there. What was "
                 f"trained here is in {self.folder}; resume=auto goes on with what is in the bucket"
             )
+
+    def _changed(self, noted: dict[str, Any]) -> dict[str, Path]:
+        """What is new here or was changed, by its name."""
+        files = {path.relative_to(self.folder).as_posix(): path for path in sorted(self.folder.rglob("*"))}
+        return {
+            name: path
+            for name, path in files.items()
+            if path.is_file()
+            and _is_of_a_run(name)
+            and not path.name.startswith(TEMPORARY)
+            and noted.get(name, {}).get("here") != _stamp(path)
+        }
 
     def send(self) -> None:
         """Bring what is new here or was changed into the bucket.
@@ -110,21 +124,23 @@ class Mirror:
         """
         noted = self._noted()
         with said(self.address):
-            for path in sorted(self.folder.rglob("*")):
-                name = path.relative_to(self.folder).as_posix()
-                if not path.is_file() or path.name in (SENT, *LOCKS) or path.name.startswith(TEMPORARY):
-                    continue
-                here = _stamp(path)
-                if noted.get(name, {}).get("here") == here:
-                    continue
-                there = f"{self._path.rstrip('/')}/{name}"
-                self._require_ours(name, there, noted)
+            changed = self._changed(noted)
+            for name in changed:  # all before the first: never half of two runs
+                self._require_ours(name, noted)
+            for name, path in changed.items():
+                here, there = _stamp(path), f"{self._path.rstrip('/')}/{name}"
                 _put(self._system, path, there)
                 noted[name] = {"here": here, "token": token(self._system.info(there))}
                 self._note(noted)
 
     def _note(self, noted: dict[str, Any]) -> None:
         write_text(self.folder / SENT, json.dumps(noted))
+
+
+def _is_of_a_run(name: str) -> bool:
+    """Whether a file belongs to the run: none of what is kept here about it, and within its folder."""
+    parts = PurePosixPath(name).parts
+    return bool(parts) and not name.startswith("/") and ".." not in parts and parts[-1] not in (SENT, *LOCKS)
 
 
 def _get(system: AbstractFileSystem, path: str, target: Path) -> None:

@@ -20,7 +20,7 @@ from twoface_pl.cli.launched import launched_rank, require_writable, run_here, s
 from twoface_pl.cli.main import failure, reader_gone
 from twoface_pl.cli.overrides import override, readable
 from twoface_pl.cli.record import RECORD
-from twoface_pl.cli.shape import check_shape, may_change_shape, plain_overrides, refuse_empty_groups
+from twoface_pl.cli.shape import check_shape, choices, refuse_empty_groups
 from twoface_pl.errors import Stopped, TwoFaceError
 
 RUN_FOLDER = "TWOFACE_RUN_FOLDER"  # rank 0's folder, for the processes that Lightning starts
@@ -66,8 +66,8 @@ def _check_shape(command: str, found: dict[str, Any]) -> None:
     from hydra import compose
 
     given = HydraConfig.get().overrides.task
-    if may_change_shape(given):
-        base: Any = OmegaConf.to_container(compose(command, plain_overrides(given)))
+    if given:
+        base: Any = OmegaConf.to_container(compose(command, choices(given)))
         check_shape(found, base)
 
 

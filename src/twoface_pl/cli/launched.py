@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from twoface_pl.errors import require
 
@@ -48,16 +47,17 @@ def require_writable(arguments: list[str]) -> None:
     """
     if any(argument.startswith("-") and argument not in ("-m", "--multirun") for argument in arguments):
         return  # help, or the config: nothing is written
-    given = [argument for argument in arguments if argument.startswith((RUN_DIR, SWEEP_DIR)) and "${" not in argument]
-    for place in given or ["."]:
-        folder = Path(place.partition("=")[2].strip("'\"")).absolute()
-        while not folder.exists():
-            folder = folder.parent
-        is_fine = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
-        told = "cannot be written into" if folder.is_dir() else "is a file"
-        require(
-            is_fine, f"{given[0] if given else 'runs'}: {folder} {told}; give another folder: hydra.run.dir=<folder>"
-        )
+    key = SWEEP_DIR if {"-m", "--multirun"} & set(arguments) else RUN_DIR
+    given = [argument.lstrip("+") for argument in arguments if argument.lstrip("+").startswith(key)]
+    place = (given or [f"{key}runs"])[-1]
+    # Up to what Hydra fills in, and of that up to what is there.
+    folder = os.path.abspath(os.path.expanduser(place.removeprefix(key).strip("'\"").partition("${")[0]))
+    while not os.path.exists(folder):
+        folder = os.path.dirname(folder)
+    told = "cannot be written into" if os.path.isdir(folder) else "is a file"
+    advice = "another TWOFACE_CACHE" if RUN_ADDRESS in os.environ else f"another folder: {key}<folder>"
+    is_fine = os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)
+    require(is_fine, f"{place}: {folder} {told}; give {advice}")
 
 
 def run_here(arguments: list[str]) -> list[str]:

@@ -11,17 +11,15 @@ from twoface_pl.errors import TwoFaceError
 
 # What builds them knows which options there are, also those that no config has.
 OPEN = frozenset(("mask", "trainer", "precision", "generator", "discriminator", "optimizer"))
+MAY_BE_NOTHING = frozenset(("stop_when",))  # which an experiment may have set
 NOTHING = ("", "null", "~")
 
 
-def may_change_shape(overrides: list[str]) -> bool:
-    """Whether one of them adds, deletes or empties something: Hydra lets all of that pass."""
-    return any(text[:1] in "+~" or text.partition("=")[2] in NOTHING for text in overrides)
-
-
-def plain_overrides(overrides: list[str]) -> list[str]:
-    """Those that leave the shape as it is."""
-    return [text for text in overrides if not may_change_shape([text])]
+def choices(overrides: list[str]) -> list[str]:
+    """The overrides that choose a config of a group: what is left of them has the command's shape."""
+    groups = dict(_groups())
+    matches = [OVERRIDE.fullmatch(text) for text in overrides]
+    return [match[0] for match in matches if match is not None and match["key"] in groups]
 
 
 def check_shape(found: dict[str, Any], base: dict[str, Any], prefix: str = "") -> None:
@@ -31,13 +29,14 @@ def check_shape(found: dict[str, Any], base: dict[str, Any], prefix: str = "") -
         TwoFaceError: names the first key that is unknown, missing, or no set of options.
     """
     for key in found:
-        if key not in base:
+        if key not in base and (prefix or key not in OPEN):  # where a group is optional
             inside = f"{prefix.rstrip('.')} has" if prefix else "there are"
             raise TwoFaceError(f"{prefix}{key}: there is no such option; {inside} {', '.join(map(str, base))}")
     for key, before in base.items():
         if key not in found:
             raise TwoFaceError(f"{prefix}{key} is missing; it cannot be taken away")
-        if isinstance(before, dict) and before:
+        is_nothing = not prefix and key in MAY_BE_NOTHING and found[key] is None
+        if isinstance(before, dict) and before and not is_nothing:
             if not isinstance(found[key], dict):
                 now = "null" if found[key] is None else found[key]
                 raise TwoFaceError(f"{prefix}{key}={now} is no set of options; it holds {', '.join(map(str, before))}")
@@ -63,5 +62,5 @@ def refuse_empty_groups(overrides: list[str]) -> None:
     groups = dict(_groups())
     for text in overrides:
         match = OVERRIDE.fullmatch(text)
-        if match is not None and match["key"] in groups and match["value"] in NOTHING:
+        if match is not None and match["key"] in groups and match["value"].strip().lower() in NOTHING:
             raise TwoFaceError(f"{text}: choose one of {', '.join(groups[match['key']])}, or leave it out")

@@ -81,14 +81,16 @@ def _printed(lists: Lists, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return digits[..., :-1] @ PLACES / PLACES[0], is_read
 
 
-def _numbers(text: bytes) -> list[float] | None:
+def _numbers(text: bytes) -> np.ndarray | None:
     """The numbers of one line in any form; None where they are no ten."""
     parts = text.strip(b",").split(b",")
     try:
-        numbers = [float(part) for part in parts if b"_" not in part]  # Python's own, as in 1_000
+        with np.errstate(over="ignore"):
+            numbers = np.array([float(part) for part in parts], np.float32)
     except ValueError:
         return None
-    return numbers if len(numbers) == NUMBERS and np.isfinite(numbers).all() else None
+    is_python = b"_" in text  # as in 1_000
+    return numbers if len(numbers) == NUMBERS and np.isfinite(numbers).all() and not is_python else None
 
 
 def write_landmarks(landmarks: dict[str, list[list[float]]], path: Path) -> None:

@@ -191,10 +191,11 @@ class Names(Sequence[str]):
         return self.take(rows[rows >= 0])
 
     def are_last(self) -> np.ndarray:
-        """Which names do not come again: bool (N,), by hash alone."""
+        """Which names do not come again, and all that are none: bool (N,), by hash alone."""
         hashes, order = self._sorted
         found = np.ones(len(self), bool)
         found[order[:-1][hashes[:-1] == hashes[1:]]] = False
+        found[np.less(self.length, 0)] = True
         return found
 
     def rows_of(self, names: Names) -> np.ndarray:

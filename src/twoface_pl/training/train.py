@@ -145,9 +145,9 @@ def _build_trainer(options: TrainOptions, signals: Signals) -> L.Trainer:
         )
     except (MisconfigurationException, TypeError, ValueError) as error:
         raise TwoFaceError(f"trainer: {error}") from None
-    wants_half = options.trainer.get("precision") == "16-mixed"
+    takes_other = str(options.trainer.get("precision")).startswith("16") and trainer.precision.startswith("bf16")
     told = "precision=fp16 needs a GPU; this machine's processor takes bf16 (`twoface doctor` measures whether it pays)"
-    require(not wants_half or trainer.precision == "16-mixed", told)  # Lightning itself takes bf16 then
+    require(not takes_other, told)  # as Lightning does, with a warning
     cores = max(2, os.cpu_count() or 1)  # two processes work on one core as well: that is for trying it out
     require(
         trainer.strategy.root_device.type != "cpu" or trainer.num_devices <= cores,
