@@ -34,7 +34,7 @@ from twoface_pl.training.fit_synthetic_identity import fit_synthetic_identity
 from twoface_pl.training.module import InpaintingModule
 from twoface_pl.training.train import TrainOptions, train
 
-pytest_plugins = ["browser"]  # fixtures of the web page's tests
+pytest_plugins = ["browser", "s3"]  # fixtures of the web page's tests, and of those of buckets
 
 SIZE = 64
 HOLE = 16

@@ -46,7 +46,8 @@ class Mirror:
     def __init__(self, folder: Path, address: str) -> None:
         self.folder = folder
         self.address = address.rstrip("/")
-        self._system, self._path = open_address(self.address)
+        self._system, path = open_address(self.address)
+        self._path = path.rstrip("/")
 
     def _noted(self) -> dict[str, Any]:
         try:
@@ -71,7 +72,7 @@ class Mirror:
                     continue
                 log.info("fetching %s of %s", name, self.address)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                write_atomically(target, partial(_get, self._system, f"{self._path.rstrip('/')}/{name}"))
+                write_atomically(target, partial(_get, self._system, self._at(name)))
                 noted[name] = {"here": _stamp(target), "token": token(info)}
                 self._note(noted)
 
@@ -87,15 +88,19 @@ class Mirror:
             log.warning("%s holds a run already, which is written over; resume=auto goes on with it", self.address)
         self._note({name: {"here": None, "token": token(info)} for name, info in found.items()})
 
+    def _at(self, name: str) -> str:
+        """Where a file is in the bucket."""
+        return f"{self._path}/{name}"
+
     def _there(self) -> dict[str, Any]:
         """What the bucket says of each file, by its name in the folder."""
         found = self._system.find(self._path, detail=True) if self._system.exists(self._path) else {}
-        names = {path[len(self._path.rstrip("/")) + 1 :]: info for path, info in found.items()}
+        names = {path.removeprefix(f"{self._path}/"): info for path, info in found.items()}
         return {name: info for name, info in names.items() if _is_of_a_run(name)}
 
     def _require_ours(self, name: str, noted: dict[str, Any]) -> None:
         try:
-            found = token(self._system.info(f"{self._path.rstrip('/')}/{name}"))
+            found = token(self._system.info(self._at(name)))
         except FileNotFoundError:
             return
         if found != noted.get(name, {}).get("token"):
@@ -128,9 +133,9 @@ class Mirror:
             for name in changed:  # all before the first: never half of two runs
                 self._require_ours(name, noted)
             for name, path in changed.items():
-                here, there = _stamp(path), f"{self._path.rstrip('/')}/{name}"
-                _put(self._system, path, there)
-                noted[name] = {"here": here, "token": token(self._system.info(there))}
+                here = _stamp(path)
+                _put(self._system, path, self._at(name))
+                noted[name] = {"here": here, "token": token(self._system.info(self._at(name)))}
                 self._note(noted)
 
     def _note(self, noted: dict[str, Any]) -> None:

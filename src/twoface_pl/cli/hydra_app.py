@@ -20,7 +20,7 @@ from twoface_pl.cli.launched import launched_rank, require_writable, run_here, s
 from twoface_pl.cli.main import failure, reader_gone
 from twoface_pl.cli.overrides import override, readable
 from twoface_pl.cli.record import RECORD
-from twoface_pl.cli.shape import check_shape, choices, refuse_empty_groups
+from twoface_pl.cli.shape import check_shape, choices, groups, refuse_empty_groups
 from twoface_pl.errors import Stopped, TwoFaceError
 
 RUN_FOLDER = "TWOFACE_RUN_FOLDER"  # rank 0's folder, for the processes that Lightning starts
@@ -63,6 +63,7 @@ def _remove_unused(folder: Path) -> None:
 
 
 def _check_shape(command: str, found: dict[str, Any]) -> None:
+    """Hold a config against what its command has with the same choices."""
     from hydra import compose
 
     given = HydraConfig.get().overrides.task
@@ -73,13 +74,10 @@ def _check_shape(command: str, found: dict[str, Any]) -> None:
 
 def compose_group(group: str) -> dict[str, dict[str, Any]]:
     """Every config of a group of ``twoface train``, as plain options by name; what users must give is ``???``."""
-    from importlib.resources import files
-
     from hydra import compose
 
-    names = sorted(path.name.removesuffix(".yaml") for path in files(f"twoface_pl.conf.{group}").iterdir())
     composed = {}
-    for name in names:
+    for name in groups()[group]:
         plain: Any = OmegaConf.to_container(compose("train", [f"{group}={name}"])[group], resolve=True)
         composed[name] = plain
     return composed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
 
@@ -17,9 +16,9 @@ NOTHING = ("", "null", "~")
 
 def choices(overrides: list[str]) -> list[str]:
     """The overrides that choose a config of a group: what is left of them has the command's shape."""
-    groups = dict(_groups())
+    known = groups()
     matches = [OVERRIDE.fullmatch(text) for text in overrides]
-    return [match[0] for match in matches if match is not None and match["key"] in groups]
+    return [match[0] for match in matches if match is not None and match["key"] in known]
 
 
 def check_shape(found: dict[str, Any], base: dict[str, Any], prefix: str = "") -> None:
@@ -44,13 +43,14 @@ def check_shape(found: dict[str, Any], base: dict[str, Any], prefix: str = "") -
                 check_shape(found[key], before, f"{prefix}{key}.")
 
 
-def _groups() -> Iterator[tuple[str, list[str]]]:
-    """Each group of configs, and the configs in it."""
-    for folder in files("twoface_pl.conf").iterdir():
-        if folder.is_dir():
-            names = sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
-            if names:
-                yield folder.name, names
+def groups() -> dict[str, list[str]]:
+    """The groups of configs, and the configs in each."""
+    found = {
+        folder.name: sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
+        for folder in files("twoface_pl.conf").iterdir()
+        if folder.is_dir()
+    }
+    return {group: names for group, names in found.items() if names}
 
 
 def refuse_empty_groups(overrides: list[str]) -> None:
@@ -59,8 +59,8 @@ def refuse_empty_groups(overrides: list[str]) -> None:
     Raises:
         TwoFaceError: says what there is to choose from.
     """
-    groups = dict(_groups())
+    known = groups()
     for text in overrides:
         match = OVERRIDE.fullmatch(text)
-        if match is not None and match["key"] in groups and match["value"].strip().lower() in NOTHING:
-            raise TwoFaceError(f"{text}: choose one of {', '.join(groups[match['key']])}, or leave it out")
+        if match is not None and match["key"] in known and match["value"].strip().lower() in NOTHING:
+            raise TwoFaceError(f"{text}: choose one of {', '.join(known[match['key']])}, or leave it out")

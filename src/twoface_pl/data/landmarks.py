@@ -66,13 +66,12 @@ def read_landmarks(source: Source, split: str) -> Landmarks:
 
 def _printed(lists: Lists, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The numbers (N, 10) of lines that are written as `prepare` does, of numbers from 0 to 9; which lines are."""
-    before = lists.names.length[rows].astype(np.int64)
-    size = NUMBERS * PRINTED  # with the line's end
-    is_read = (before > 0) & (lists.lines.length[rows] - before == size)
-    first = np.where(is_read, lists.lines.first[rows] + before + 1, 0)
-    text = as_array(lists.lines.text)
+    text, size = as_array(lists.lines.text), NUMBERS * PRINTED  # with the line's end
     if len(text) < size:
         return np.zeros((len(rows), NUMBERS)), np.zeros(len(rows), bool)
+    before = lists.names.length[rows].astype(np.int64)
+    is_read = (before > 0) & (lists.lines.length[rows] - before == size)
+    first = np.where(is_read, lists.lines.first[rows] + before + 1, 0)
     windows = np.lib.stride_tricks.sliding_window_view(text, size)
     characters = windows[np.minimum(first, len(windows) - 1)].reshape(-1, NUMBERS, PRINTED)
     digits = characters - np.uint8(ord("0"))  # what is less becomes large
