@@ -2,7 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# What is installed: the base, which repairs photos; with the server; all of it, torch too.
+BASE := $(VENV)/.base
+SERVE := $(VENV)/.serve
 STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 # Passed on to the command: make train ARGS="experiment=smoke"
 ARGS ?=
 # What the web page needs to fill in a browser.
@@ -12,20 +16,31 @@ RUNTIME := ort.wasm.min.mjs ort-wasm-simd-threaded.mjs ort-wasm-simd-threaded.wa
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo prepare train evaluate export-onnx export-detector placement export-placement serve doctor test runtimes test-slow bench bench-data
+.PHONY: help demo demo-training prepare train evaluate export-onnx export-detector placement export-placement serve doctor test runtimes test-slow bench bench-data
 .PHONY: bench-index bench-train bench-infer bench-serve bench-page bench-likeness soak browser page page-samples screenshots mask-picture full-size-picture lint clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
 
-$(STAMP): pyproject.toml constraints.txt
+$(BASE): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11 to 3.13 is needed: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[train,judge,serve,dev]'
+	$(PIP) -e .
 	touch $@
 
-demo: $(STAMP) ## the whole path on synthetic faces, and a picture to look at
+$(SERVE): $(BASE)
+	$(PIP) -e '.[serve]'
+	touch $@
+
+$(STAMP): $(BASE)
+	$(PIP) -e '.[train,judge,serve,dev]'
+	touch $(SERVE) $@
+
+demo: $(BASE) ## a drawn portrait repaired, and a picture to look at; installs 0.5 GB
 	$(BIN)/twoface demo $(ARGS)
+
+demo-training: $(STAMP) ## the whole path on synthetic faces, training included, and a picture; installs 5 GB
+	$(BIN)/twoface demo-training $(ARGS)
 
 prepare: $(STAMP) ## photos to a prepared data set: ARGS="source.root=<photos>"
 	$(BIN)/twoface prepare $(ARGS)
@@ -50,10 +65,10 @@ page-samples: $(STAMP) ## draw the web page's sample faces
 screenshots: $(STAMP) ## the web page's states, as pictures in results/page
 	$(BIN)/python benchmarks/screenshots.py $(ARGS)
 
-serve: $(STAMP) ## repair photos over HTTP, with the package's model or ARGS="--model models/two_face_model"
+serve: $(SERVE) ## repair photos over HTTP, with the package's model or ARGS="--model models/two_face_model"
 	$(BIN)/twoface serve $(ARGS)
 
-doctor: $(STAMP) ## versions, devices, packages, weights
+doctor: $(BASE) ## versions, devices, packages, weights
 	$(BIN)/twoface doctor
 
 browser: ## Chromium for the tests of the web page, from Debian where it can be
@@ -64,7 +79,7 @@ test: $(STAMP) browser ## tests, without the slow ones
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" -n $(WORKERS) --dist worksteal $(ARGS)
 
 runtimes: $(STAMP) ## what some tests need: OpenVINO, onnxruntime for Node; MLflow, Weights & Biases
-	$(BIN)/python -m pip install --quiet -c constraints.txt openvino mlflow wandb
+	$(PIP) openvino mlflow wandb
 	npm install --prefix tests/node --ignore-scripts --no-audit --no-fund
 
 test-slow: $(STAMP) ## the slow tests
@@ -73,7 +88,7 @@ test-slow: $(STAMP) ## the slow tests
 soak: $(STAMP) ## ten minutes of full load on the server, and its memory
 	$(BIN)/pytest -s -m slow tests/test_server_soak.py $(ARGS)
 
-bench-serve: $(STAMP) ## speed of the server, against none and against LitServe, in one run
+bench-serve: $(SERVE) ## speed of the server, against none and against LitServe, in one run
 	$(BIN)/python benchmarks/serve.py $(ARGS)
 
 bench-page: $(STAMP) ## the web page: weight, start, fills on the server and in the browser, memory, in one run
@@ -120,4 +135,4 @@ lint: $(STAMP) ## ruff, mypy; and what checks the page, once it is there (make p
 	[ ! -d serving/page/node_modules ] || npm run --prefix serving/page --silent check
 
 clean: ## remove .venv and what tests and demo leave; never data, runs or models
-	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) demo demo-training .pytest_cache .mypy_cache .ruff_cache

@@ -27,10 +27,10 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-from twoface_pl.data.augment import Augmentation, AugmentOptions
+from twoface_pl.data.augment import Augmentation
+from twoface_pl.data.augment_options import AugmentOptions
 from twoface_pl.data.samplers import TrainingBatches
 from twoface_pl.data.source import FolderSource, open_source
-from twoface_pl.data.synthetic import write_synthetic_photos
 from twoface_pl.data.triples import TripleOptions, Triples
 from twoface_pl.data_prep.layout import write_zip
 from twoface_pl.data_prep.options import PrepareOptions
@@ -38,6 +38,7 @@ from twoface_pl.data_prep.prepare import prepare
 from twoface_pl.data_prep.split import SplitRule
 from twoface_pl.faces.frame import FrameKind
 from twoface_pl.faces.image import decode_image
+from twoface_pl.faces.synthetic import write_synthetic_photos
 from twoface_pl.masks import CenterSquare, build_mask_policy
 
 PHOTO = AugmentOptions(flip=0.5, affine=0.3, colour=0.3)  # conf/augment/default.yaml

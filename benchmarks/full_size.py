@@ -15,10 +15,10 @@ import numpy as np
 import torch
 
 from twoface_pl.cli.trained import load_trained
-from twoface_pl.data.synthetic import EYE_DISTANCE, EYE_LINE, synthetic_photo
 from twoface_pl.evaluation.picture import picture_grid
 from twoface_pl.faces.frame import Frame
 from twoface_pl.faces.image import write_image
+from twoface_pl.faces.synthetic import EYE_DISTANCE, EYE_LINE, synthetic_photo
 from twoface_pl.networks.full_size import FullSize, enlarged
 from twoface_pl.networks.tensors import to_float, to_uint8
 

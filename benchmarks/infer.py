@@ -25,7 +25,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.export.export import export
 from twoface_pl.export.read import load_exported
 from twoface_pl.export.timing import median_of_turns
@@ -36,11 +35,12 @@ from twoface_pl.faces.frame import FrameKind
 from twoface_pl.faces.hole import as_levels
 from twoface_pl.faces.image import decode_image, read_photo, write_image
 from twoface_pl.faces.runtime import run_options
+from twoface_pl.faces.synthetic import synthetic_photo
 from twoface_pl.faces.writing import write_photo
 from twoface_pl.model_file import FILES, GENERATOR, INT8, REPAIR, SHIPPED
 from twoface_pl.model_signature import GENERATOR_INPUTS, OWN_SIZE_OUTPUT
+from twoface_pl.networks.build import build_generator
 from twoface_pl.networks.checkpoint import TrainedGenerator
-from twoface_pl.networks.generator import build_generator
 from twoface_pl.serving.fill import FillSession
 from twoface_pl.serving.placing import place, place_photo
 from twoface_pl.serving.repair import RepairSession

@@ -23,7 +23,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 from serve import SERVE, free_port, server
 
-from twoface_pl.data.synthetic import synthetic_photo
+from twoface_pl.faces.synthetic import synthetic_photo
 
 PERSON = 24  # a drawn face that the detector is sure of
 FRAME = 0.57  # of such a photo's side, that of its face's frame

@@ -32,8 +32,8 @@ from pathlib import Path
 import numpy as np
 from clients import Asked, in_process
 
-from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.faces.image import encode_jpeg
+from twoface_pl.faces.synthetic import synthetic_photo
 from twoface_pl.model_file import SHIPPED
 from twoface_pl.serving.fill import FillSession
 from twoface_pl.serving.http import tensorflow_serving

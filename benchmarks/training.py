@@ -23,7 +23,7 @@ from pathlib import Path
 
 import yaml
 
-from twoface_pl.networks.generator import build_generator
+from twoface_pl.networks.build import build_generator
 from twoface_pl.training.average import MovingAverage
 
 PEOPLE, PHOTOS = 40, 4

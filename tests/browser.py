@@ -17,7 +17,7 @@ from drawn_faces import CLEAR
 from PIL import Image
 from served import Served, serving
 
-from twoface_pl.data.synthetic import synthetic_photo
+from twoface_pl.faces.synthetic import synthetic_photo
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 SERVER, BROWSER = "server", "browser"

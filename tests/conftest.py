@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from warm import COMMAND, WarmCommand
 
 from twoface_pl.data.datamodule import DataOptions, TripleDataModule
-from twoface_pl.data.synthetic import write_synthetic_photos
 from twoface_pl.data_prep.options import PrepareOptions
 from twoface_pl.data_prep.prepare import prepare
 from twoface_pl.data_prep.result import PrepareResult
@@ -26,6 +25,7 @@ from twoface_pl.evaluation.evaluator import EvaluateOptions
 from twoface_pl.export.export import export
 from twoface_pl.export.write import write_repair
 from twoface_pl.faces.frame import FrameKind
+from twoface_pl.faces.synthetic import write_synthetic_photos
 from twoface_pl.masks import CenterSquare
 from twoface_pl.model_file import REPAIR
 from twoface_pl.networks.checkpoint import load_generator

@@ -6,9 +6,9 @@ import numpy as np
 from conftest import TIGHT
 
 from twoface_pl.data.damage import in_photo
-from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.evaluation.placement import FINE, outcome
 from twoface_pl.faces.face import Face
+from twoface_pl.faces.synthetic import synthetic_photo
 from twoface_pl.masks import CenterSquare, build_mask_policy
 
 CLEAR = (12, 13, 18, 22, 24, 37, 54, 55)  # drawn faces that the detector is sure of, in all directions

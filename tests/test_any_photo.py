@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.image import read_photo, write_image
+from twoface_pl.faces.synthetic import synthetic_photo
 from twoface_pl.model_file import REPAIR
 from twoface_pl.serving.jobs import JobOptions, run_job
 from twoface_pl.serving.plan import Job

@@ -11,15 +11,16 @@ import pytest
 from conftest import SIZE, prepare_options
 from torch.utils.data import DataLoader
 
-from twoface_pl.data.augment import Augmentation, AugmentOptions
+from twoface_pl.data.augment import Augmentation
+from twoface_pl.data.augment_options import AugmentOptions
 from twoface_pl.data.index import split_name
 from twoface_pl.data.samplers import TrainingBatches
 from twoface_pl.data.source import FolderSource
-from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.data.triples import TripleOptions, Triples
 from twoface_pl.data_prep.prepare import prepare
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.frame import FrameKind
+from twoface_pl.faces.synthetic import synthetic_photo
 from twoface_pl.masks import build_mask_policy
 
 FACE = synthetic_photo(1, 0, 128)

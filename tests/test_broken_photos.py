@@ -12,12 +12,12 @@ import pytest
 from conftest import HOLE, SIZE, tiny_data, tiny_module, tiny_options
 
 from twoface_pl.data.source import FolderSource
-from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.data.triples import TripleOptions, Triples
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.evaluation.evaluate import evaluate
 from twoface_pl.evaluation.evaluator import EvaluateOptions
 from twoface_pl.faces.image import write_image
+from twoface_pl.faces.synthetic import synthetic_photo
 from twoface_pl.masks import CenterSquare
 from twoface_pl.networks.checkpoint import load_generator
 from twoface_pl.training.train import train

@@ -17,8 +17,8 @@ from PIL import Image
 from served import free_port
 
 from twoface_pl.cli.serve import add_arguments
-from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.faces.image import decode_image, write_image
+from twoface_pl.faces.synthetic import synthetic_photo
 
 ROOT = Path(__file__).parents[1]
 SERVING = ROOT / "serving"

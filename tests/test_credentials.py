@@ -12,9 +12,9 @@ import pytest
 from conftest import Run
 from PIL import Image
 
-from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.image import decode_image, write_image
+from twoface_pl.faces.synthetic import synthetic_photo
 from twoface_pl.faces.xmp import SOURCE_TYPE
 from twoface_pl.model_file import REPAIR
 from twoface_pl.serving.credentials import Signer, has_credentials

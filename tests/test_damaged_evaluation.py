@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from conftest import FACED, HOLE, TIGHT, Run, evaluate_options, prepare_options, split_rule
 
-from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.data_prep.prepare import prepare
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.evaluation.evaluate import evaluate
@@ -19,6 +18,7 @@ from twoface_pl.faces.face import MEAN_LANDMARKS, Face
 from twoface_pl.faces.finder import FaceFinder
 from twoface_pl.faces.frame import Frame
 from twoface_pl.faces.image import write_image
+from twoface_pl.faces.synthetic import synthetic_photo
 from twoface_pl.faces.window import square
 from twoface_pl.networks.checkpoint import load_generator
 

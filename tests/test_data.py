@@ -12,11 +12,11 @@ from torch.utils.data import DataLoader
 from twoface_pl.data.index import INDEX_FILES, ROLES, SplitIndex, read_index, split_name
 from twoface_pl.data.samplers import EvaluationKeys, TrainingBatches
 from twoface_pl.data.source import FolderSource
-from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.data.triples import TripleOptions, Triples, next_reference
 from twoface_pl.data_prep.prepare import prepare
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.image import decode_image, write_image
+from twoface_pl.faces.synthetic import synthetic_photo
 from twoface_pl.masks import CenterSquare
 
 

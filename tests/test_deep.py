@@ -12,10 +12,10 @@ from conftest import Run
 from PIL import Image
 from profiles import rgb_profile
 
-from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.faces.deep import DEEPER, encode_deep, to_bytes
 from twoface_pl.faces.image import read_photo, write_image
 from twoface_pl.faces.origin import as_stored
+from twoface_pl.faces.synthetic import synthetic_photo
 from twoface_pl.faces.writing import write_photo
 from twoface_pl.faces.xmp import SOURCE_TYPE
 

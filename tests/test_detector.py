@@ -11,7 +11,6 @@ from conftest import SHARED
 from facenet_pytorch import MTCNN
 from facenet_pytorch.models.utils.detect_face import detect_face
 
-from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.export.cascade import PYRAMID_STEP, SMALLEST_FACE, THRESHOLDS
 from twoface_pl.export.detector import export_detector
 from twoface_pl.faces.detector import FILE, FaceDetector
@@ -19,6 +18,7 @@ from twoface_pl.faces.face import Face, face_in_box, largest, share_in_box, subj
 from twoface_pl.faces.image import decode_image
 from twoface_pl.faces.listing import list_photos
 from twoface_pl.faces.onnx_file import check_straight
+from twoface_pl.faces.synthetic import synthetic_photo
 
 
 @pytest.fixture(scope="module")

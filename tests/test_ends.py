@@ -11,10 +11,10 @@ import pytest
 from conftest import SIZE
 
 from twoface_pl.cli import main as entry
-from twoface_pl.data.synthetic import synthetic_photo, write_synthetic_photos
 from twoface_pl.errors import Stopped, TwoFaceError
 from twoface_pl.faces.files import write_text
 from twoface_pl.faces.image import write_image
+from twoface_pl.faces.synthetic import synthetic_photo, write_synthetic_photos
 
 TWOFACE = str(Path(sys.executable).with_name("twoface"))
 

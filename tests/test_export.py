@@ -27,8 +27,8 @@ from twoface_pl.export.export import (
 from twoface_pl.export.graph import ExportGraph, OneSizeGraph, export_graph
 from twoface_pl.faces.frame import FrameKind
 from twoface_pl.model_file import FORMATS, GENERATOR, read_facts
+from twoface_pl.networks.build import build_generator
 from twoface_pl.networks.checkpoint import TrainedGenerator, load_generator
-from twoface_pl.networks.generator import build_generator
 from twoface_pl.serving.fill import FillSession
 from twoface_pl.serving.versions import find_model
 

@@ -11,7 +11,6 @@ from conftest import SHARED, TIGHT
 from drawn_faces import CLEAR, drawn, face_hole, is_fine
 
 from twoface_pl.data.damage import PAINTS, paint
-from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.evaluation.placement import rough_box
 from twoface_pl.faces.detector import FaceDetector
@@ -19,6 +18,7 @@ from twoface_pl.faces.face import Face, largest
 from twoface_pl.faces.finder import FaceFinder, Sought
 from twoface_pl.faces.image import decode_image
 from twoface_pl.faces.listing import list_photos
+from twoface_pl.faces.synthetic import synthetic_photo
 
 REAL = SHARED / "faces"
 real = pytest.mark.skipif(not REAL.is_dir(), reason="no real faces in ../shared")

@@ -9,8 +9,8 @@ import torch
 from conftest import CPU, GENERATOR, OPTIMIZER, losses, tiny_data, tiny_module, tiny_options
 
 from twoface_pl.errors import TwoFaceError
+from twoface_pl.networks.build import build_generator
 from twoface_pl.networks.checkpoint import read_checkpoint
-from twoface_pl.networks.generator import build_generator
 from twoface_pl.networks.identity import IdentityNetwork
 from twoface_pl.networks.reference import ReferenceWarp
 from twoface_pl.networks.tensors import to_uint8

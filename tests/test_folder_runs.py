@@ -14,8 +14,8 @@ import pytest
 from conftest import Run
 from PIL import Image
 
-from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.faces.image import decode_image
+from twoface_pl.faces.synthetic import synthetic_photo
 
 SIDE, COUNT = 400, 12
 SUFFIXES = (".jpg", ".png", ".tiff", ".webp")

@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 
-from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.detector import FaceDetector
 from twoface_pl.faces.face import MEAN_LANDMARKS, Face
@@ -14,6 +13,7 @@ from twoface_pl.faces.frame import Frame, FrameKind
 from twoface_pl.faces.hole import bounding_box
 from twoface_pl.faces.image import Photo
 from twoface_pl.faces.paste import check_reach
+from twoface_pl.faces.synthetic import synthetic_photo
 
 TIGHT, LOOSE = FrameKind("tight", 33, 54), FrameKind("loose", 22, 58)
 TURNED = [Frame(20.3, 31.8, 90.0, 0.3), Frame(100, 10, 60, 1.2), Frame(-15.5, 40, 140, -0.4), Frame(30, 30, 333, 0.05)]

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.evaluation.metrics import energy_above, psnr_in_hole, rim_gradient
+from twoface_pl.faces.synthetic import synthetic_photo
 from twoface_pl.networks.full_size import FullSize
 from twoface_pl.networks.generator import Match, MatchingGenerator, composite
 from twoface_pl.networks.ours import AttentionGenerator

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from conftest import SIZE, evaluate_options, prepare_options, tiny_data
 
-from twoface_pl.data.synthetic import write_synthetic_photos
 from twoface_pl.data_prep.prepare import prepare
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.evaluation.evaluate import evaluate
 from twoface_pl.evaluation.metrics import energy_above, rim_gradient
 from twoface_pl.evaluation.report import table, write_report
 from twoface_pl.faces.image import decode_image, write_image
+from twoface_pl.faces.synthetic import write_synthetic_photos
 from twoface_pl.networks.checkpoint import load_generator
 
 HOLE = np.zeros((128, 128), bool)

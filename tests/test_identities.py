@@ -9,12 +9,12 @@ from conftest import SHARED, prepare_options, split_rule
 
 from twoface_pl.data.index import read_index
 from twoface_pl.data.source import FolderSource
-from twoface_pl.data.synthetic import write_synthetic_photos
 from twoface_pl.data_prep.identities import agreeing, clean
 from twoface_pl.data_prep.prepare import prepare
 from twoface_pl.data_prep.sources import Photo
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.frame import FrameKind
+from twoface_pl.faces.synthetic import write_synthetic_photos
 
 TIGHT = FrameKind("tight", 33, 54)
 FACED = {"frame": TIGHT, "min_face": 10, "image_size": 64}

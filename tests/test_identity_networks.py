@@ -84,7 +84,7 @@ def test_offline_one_sentence_says_what_to_put_where(tmp_path: Path, monkeypatch
 def test_the_fitted_network_knows_unseen_synthetic_people(identity_file: Path) -> None:
     import numpy as np
 
-    from twoface_pl.data.synthetic import synthetic_photo
+    from twoface_pl.faces.synthetic import synthetic_photo
 
     network = load_identity({"name": "synthetic", "weights": str(identity_file)})
     faces = np.stack([synthetic_photo(person, photo, 64) for photo in range(2) for person in range(30)])

@@ -10,11 +10,11 @@ from model_parts import by_hand, metadata_of
 from onnx import helper
 from PIL import Image
 
-from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.export.write import write_repair
 from twoface_pl.faces.frame import Frame
 from twoface_pl.faces.image import decode_image, encode_jpeg, to_grey, write_image
+from twoface_pl.faces.synthetic import synthetic_photo
 from twoface_pl.model_file import REPAIR
 from twoface_pl.serving.inpaint import inpaint
 from twoface_pl.serving.plan import plan_jobs

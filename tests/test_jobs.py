@@ -10,10 +10,10 @@ import pytest
 from conftest import SIZE, Run
 from PIL import Image
 
-from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.image import Photo, decode_image, write_image
 from twoface_pl.faces.listing import list_photos, some_of
+from twoface_pl.faces.synthetic import synthetic_photo
 from twoface_pl.faces.writing import write_photo
 from twoface_pl.masks import build_mask_policy
 from twoface_pl.model_file import REPAIR

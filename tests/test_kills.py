@@ -17,7 +17,7 @@ from conftest import MASK, OPTIMIZER, SIZE, Run, losses, tiny_data, tiny_module,
 from warm import warm_context
 
 from twoface_pl.cli.record import data_checksum
-from twoface_pl.data.augment import AugmentOptions
+from twoface_pl.data.augment_options import AugmentOptions
 from twoface_pl.data.datamodule import DataOptions, TripleDataModule
 from twoface_pl.data.source import open_source
 from twoface_pl.errors import TwoFaceError

@@ -13,13 +13,13 @@ import pytest
 from conftest import SHARED, Run
 from PIL import Image
 
-from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces import recogniser
 from twoface_pl.faces.finder import Sought
 from twoface_pl.faces.frame import Frame
 from twoface_pl.faces.image import Photo, decode_image, write_image
 from twoface_pl.faces.recogniser import packaged_sface
+from twoface_pl.faces.synthetic import synthetic_photo
 from twoface_pl.model_file import REPAIR, SHIPPED
 from twoface_pl.serving.album import Album, read_album
 from twoface_pl.serving.jobs import JobOptions, run_job

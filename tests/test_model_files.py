@@ -14,13 +14,13 @@ from model_parts import by_hand, metadata_of, sealed
 from onnx import TensorProto, helper
 
 from twoface_pl.cli.trained import load_trained
-from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.export.figures import read_figures
 from twoface_pl.export.read import load_exported
 from twoface_pl.faces import runtime
 from twoface_pl.faces.image import write_image
 from twoface_pl.faces.recogniser import SFace
+from twoface_pl.faces.synthetic import synthetic_photo
 from twoface_pl.model_file import CHECKSUM, FORMATS, GENERATOR, SHIPPED, model_path, read_facts, read_model
 from twoface_pl.networks.checkpoint import read_checkpoint
 from twoface_pl.networks.weights import load_state

@@ -9,9 +9,9 @@ from conftest import DISCRIMINATOR, GENERATOR
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.masks import CenterSquare, RandomBox
 from twoface_pl.networks.blocks import Fold, squared_distances
+from twoface_pl.networks.build import build_generator
 from twoface_pl.networks.crops import close_ups, crop, hole_boxes
 from twoface_pl.networks.discriminators import build_discriminators
-from twoface_pl.networks.generator import build_generator
 from twoface_pl.networks.reference import NEAREST, ReferenceWarp, nearness
 from twoface_pl.networks.smooth import smooth_fill
 from twoface_pl.networks.vgg import FIRST_WEIGHT, FrozenVGG16

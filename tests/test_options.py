@@ -6,8 +6,8 @@ from conftest import DISCRIMINATOR, GENERATOR
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.masks import CenterSquare
+from twoface_pl.networks.build import build_generator
 from twoface_pl.networks.discriminators import build_discriminators
-from twoface_pl.networks.generator import build_generator
 
 SEED = {"name": "seed", "vgg_weights": "random"}
 

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from twoface_pl.model_file import SHIPPED
 from twoface_pl.serving.http.app import create_app
-from twoface_pl.serving.http.core import CoreOptions
+from twoface_pl.serving.http.core_options import CoreOptions
 from twoface_pl.serving.http.desk import AppOptions, Desk
 from twoface_pl.serving.http.opening import open_worker
 from twoface_pl.serving.http.page import RUNTIME, SITE

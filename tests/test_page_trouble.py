@@ -22,7 +22,7 @@ from browser import (
 )  # fmt: skip
 from served import serving
 
-from twoface_pl.data.synthetic import synthetic_photo
+from twoface_pl.faces.synthetic import synthetic_photo
 
 pytestmark = needs_browser
 TOKEN = "a-token-of-letters-and-digits-7"

@@ -15,8 +15,8 @@ from drawn_faces import CLEAR, drawn
 from PIL import Image
 from served import serving
 
-from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.faces.image import decode_image
+from twoface_pl.faces.synthetic import synthetic_photo
 
 PERSON, SIDE = CLEAR[0], 240
 TOKEN = "a-token-of-letters-and-digits-7"

@@ -12,11 +12,11 @@ from conftest import SIZE
 from PIL import Image, ImageCms
 from profiles import PROPHOTO, grey_profile, rgb_profile
 
-from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.colour import is_plain
 from twoface_pl.faces.formats import MAX_SCANS
 from twoface_pl.faces.image import Photo, decode_image, decode_mask, read_photo, to_grey
+from twoface_pl.faces.synthetic import synthetic_photo
 from twoface_pl.faces.writing import write_photo
 from twoface_pl.model_file import REPAIR
 from twoface_pl.serving.inpaint import inpaint

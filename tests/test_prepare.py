@@ -10,11 +10,11 @@ from conftest import SIZE, prepare_options, split_rule
 
 from twoface_pl.data.index import INDEX_FILES, ROLES, SPLITS, read_frame, read_index, split_name
 from twoface_pl.data.source import FolderSource
-from twoface_pl.data.synthetic import synthetic_photo, write_synthetic_photos
 from twoface_pl.data_prep.prepare import prepare
 from twoface_pl.data_prep.split import SplitRule, classic2018_roles, every_role
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.image import decode_image, write_image
+from twoface_pl.faces.synthetic import synthetic_photo, write_synthetic_photos
 
 
 def _prepare(photos: Path, root: Path, split: str | SplitRule = "few_photos", **options):

@@ -11,7 +11,6 @@ from PIL import Image
 
 from twoface_pl.data.index import read_index
 from twoface_pl.data.source import FolderSource, open_source
-from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.data_prep import prepare as steps
 from twoface_pl.data_prep.prepare import prepare
 from twoface_pl.data_prep.split import SplitRule
@@ -19,6 +18,7 @@ from twoface_pl.data_prep.words import summary
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.evaluation.evaluate import evaluate
 from twoface_pl.faces.image import write_image
+from twoface_pl.faces.synthetic import synthetic_photo
 from twoface_pl.networks.checkpoint import load_generator
 
 

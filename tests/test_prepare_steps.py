@@ -19,12 +19,12 @@ from conftest import FACED, TIGHT, bytes_of, kinds_of_rejects, prepare_options, 
 from twoface_pl.data.index import read_frame, read_index
 from twoface_pl.data.landmarks import read_landmarks
 from twoface_pl.data.source import FolderSource
-from twoface_pl.data.synthetic import synthetic_photo, write_synthetic_photos
 from twoface_pl.data.triples import TripleOptions, Triples
 from twoface_pl.data_prep import photos
 from twoface_pl.data_prep.prepare import prepare
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.image import decode_image, write_image
+from twoface_pl.faces.synthetic import synthetic_photo, write_synthetic_photos
 from twoface_pl.masks import CenterSquare
 
 

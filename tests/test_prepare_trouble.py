@@ -12,12 +12,12 @@ from conftest import SIZE, Run, bytes_of, kinds_of_rejects, prepare_options, spl
 
 from twoface_pl.data.index import read_index
 from twoface_pl.data.source import FolderSource
-from twoface_pl.data.synthetic import synthetic_photo, write_synthetic_photos
 from twoface_pl.data_prep.prepare import prepare
 from twoface_pl.data_prep.result import PrepareResult
 from twoface_pl.data_prep.sources import list_sources, safe_name
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.image import write_image
+from twoface_pl.faces.synthetic import synthetic_photo, write_synthetic_photos
 
 
 def test_links_that_lead_out_are_rejected(photos: Path, tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from conftest import MASK, SIZE, TIGHT, Run
 
-from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.detector import FaceDetector
 from twoface_pl.faces.image import decode_image, write_image
+from twoface_pl.faces.synthetic import synthetic_photo
 from twoface_pl.model_file import REPAIR
 from twoface_pl.serving.inpaint import inpaint
 from twoface_pl.serving.repair import RepairSession

@@ -17,7 +17,8 @@ from served import INFER, Served, serving
 
 from twoface_pl.model_file import SHIPPED
 from twoface_pl.serving.http import watch
-from twoface_pl.serving.http.core import CoreLost, CoreOptions, CoreProcess
+from twoface_pl.serving.http.core import CoreLost, CoreProcess
+from twoface_pl.serving.http.core_options import CoreOptions
 from twoface_pl.serving.http.desk import AppOptions, Desk
 from twoface_pl.serving.http.queue import Queue
 from twoface_pl.serving.http.task import Reply, Task

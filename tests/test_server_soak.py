@@ -14,7 +14,7 @@ from served import INFER, PREDICT, Served, serving
 from test_people import _file
 from test_server_ends import _binary, _core_of
 
-from twoface_pl.data.synthetic import synthetic_photo
+from twoface_pl.faces.synthetic import synthetic_photo
 from twoface_pl.serving.http.memory import IDLE_SECONDS
 
 LIKE = 1.02  # memory at the end, of what it was once warm

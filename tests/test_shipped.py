@@ -8,13 +8,13 @@ import onnx
 import pytest
 from conftest import SHARED, Run
 
-from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.evaluation.controls import OPENCV_METHODS, opencv_fill
 from twoface_pl.evaluation.metrics import psnr_in_hole
 from twoface_pl.export.read import load_exported
 from twoface_pl.faces.detector import FILE as DETECTOR_FILE
 from twoface_pl.faces.detector import FaceDetector
 from twoface_pl.faces.image import decode_image, write_image
+from twoface_pl.faces.synthetic import synthetic_photo
 from twoface_pl.model_file import CHECKSUM, FILES, REPAIR, SHIPPED, read_model
 from twoface_pl.serving.fill import FillSession
 from twoface_pl.serving.versions import find_model

@@ -17,8 +17,8 @@ from twoface_pl.export.figures import read_figures
 from twoface_pl.export.read import load_exported
 from twoface_pl.export.variants import write_variant
 from twoface_pl.faces.frame import FrameKind
+from twoface_pl.networks.build import build_generator
 from twoface_pl.networks.checkpoint import TrainedGenerator, load_generator
-from twoface_pl.networks.generator import build_generator
 from twoface_pl.serving.fill import FillSession
 from twoface_pl.training.start import start_from
 

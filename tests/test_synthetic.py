@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from twoface_pl.data.synthetic import InnerTraits, draw_identity, synthetic_photo
+from twoface_pl.faces.synthetic import InnerTraits, draw_identity, synthetic_photo
 
 SIZE = 64
 HOLE = slice(16, 48)  # the demo's hole: half the picture

@@ -8,8 +8,8 @@ import pytest
 import torch
 from conftest import HOLE, SHARED, SIZE
 
-from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.faces.image import decode_image, encode_jpeg
+from twoface_pl.faces.synthetic import synthetic_photo
 from twoface_pl.masks import CenterSquare
 from twoface_pl.model_file import REPAIR
 from twoface_pl.networks.tone import Tones, find_tones, grey_image, in_tone

@@ -26,9 +26,9 @@ from conftest import (
 )
 
 from twoface_pl.data.datamodule import DataOptions, TripleDataModule
-from twoface_pl.data.synthetic import write_synthetic_photos
 from twoface_pl.data_prep.prepare import prepare
 from twoface_pl.errors import TwoFaceError
+from twoface_pl.faces.synthetic import write_synthetic_photos
 from twoface_pl.masks import CenterSquare
 from twoface_pl.networks.checkpoint import load_generator, read_checkpoint
 from twoface_pl.training.train import train

@@ -9,7 +9,6 @@ from conftest import FACED, SHARED, TIGHT, prepare_options, split_rule
 from twoface_pl.cli.inpaint_options import parse_box
 from twoface_pl.data.landmarks import read_landmarks
 from twoface_pl.data.source import FolderSource
-from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.data_prep.prepare import prepare
 from twoface_pl.data_prep.words import summary
 from twoface_pl.faces.detector import FaceDetector
@@ -17,6 +16,7 @@ from twoface_pl.faces.face import Face, face_in_box, largest
 from twoface_pl.faces.frame import Frame
 from twoface_pl.faces.image import decode_image, write_image
 from twoface_pl.faces.listing import list_photos
+from twoface_pl.faces.synthetic import synthetic_photo
 from twoface_pl.model_file import REPAIR
 from twoface_pl.serving.inpaint import inpaint
 from twoface_pl.serving.repair import RepairSession

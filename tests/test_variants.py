@@ -9,13 +9,13 @@ import onnx
 import pytest
 from conftest import HOLE, SIZE, Run
 
-from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.export import price as module
 from twoface_pl.export.half import store_half, widen
 from twoface_pl.export.price import Price, Pricer, calibration, write_variants
 from twoface_pl.export.read import load_exported
 from twoface_pl.export.variants import check_variants, write_variant
+from twoface_pl.faces.synthetic import synthetic_photo
 from twoface_pl.model_file import FILES, GENERATOR, REPAIR, read_model
 from twoface_pl.networks.checkpoint import TrainedGenerator, load_generator
 from twoface_pl.serving.fill import FillSession

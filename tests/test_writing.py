@@ -11,11 +11,11 @@ import pytest
 from conftest import Run
 from PIL import Image
 
-from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.exif import renewed
 from twoface_pl.faces.image import Photo, read_photo, write_image
 from twoface_pl.faces.origin import read_origin
+from twoface_pl.faces.synthetic import synthetic_photo
 from twoface_pl.faces.writing import check_keeps_pixels, write_photo
 from twoface_pl.faces.xmp import SOURCE_TYPE, marked
 

@@ -11,44 +11,20 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 
 from twoface_pl.errors import TwoFaceError
+from twoface_pl.serving.http.core_options import CoreOptions
 from twoface_pl.serving.http.memory import IDLE_SECONDS, give_back
 from twoface_pl.serving.http.task import Reply, Served, Task
 
 START_SECONDS = 180  # for opening a model, on a slow disk
-MOST_SECONDS = 45  # for an answer, or a batch of them; the largest photos take ten on a slow core
-BATCH = 8  # requests answered together
 PROCESS = "twoface-core"
 
 
 class CoreLost(Exception):
     """The process died, or took too long and was ended."""
-
-
-@dataclass(frozen=True)
-class CoreOptions:
-    """How the work is done.
-
-    Args:
-        model: the generator's file.
-        device: cpu, cuda or auto.
-        batch: pictures that are filled at once.
-        most_bytes: of an inflated body.
-        most_pixels: of a picture that people send.
-        seconds: that one answer, or a batch of them, may take.
-    """
-
-    model: Path
-    device: str = "auto"
-    batch: int = BATCH
-    most_bytes: int = 80_000_000
-    most_pixels: int = 50_000_000
-    seconds: float = MOST_SECONDS
 
 
 def _work(pipe: Connection, options: CoreOptions, folder: str) -> None:

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 
 from twoface_pl.serving.http import open_inference
 from twoface_pl.serving.http.answers import as_answer, error_answer
-from twoface_pl.serving.http.core import BATCH
+from twoface_pl.serving.http.core_options import BATCH
 from twoface_pl.serving.http.limits import MOST_REQUESTS, RETRY_AFTER, Inbox
 from twoface_pl.serving.http.queue import Place, Queue
 from twoface_pl.serving.http.task import Refusal, Reply, Served, Task

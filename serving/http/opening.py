@@ -10,7 +10,7 @@ from twoface_pl.errors import TwoFaceError
 from twoface_pl.model_file import GENERATOR, REPAIR, is_version
 from twoface_pl.model_signature import Values, signature
 from twoface_pl.serving.fill import FillSession
-from twoface_pl.serving.http.core import CoreOptions
+from twoface_pl.serving.http.core_options import CoreOptions
 from twoface_pl.serving.http.people import MOST_REFERENCES, People
 from twoface_pl.serving.http.task import Repairs, Served
 from twoface_pl.serving.http.work import Worker

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.model_file import FILES
-from twoface_pl.serving.http.core import CoreLost, CoreOptions, CoreProcess
+from twoface_pl.serving.http.core import CoreLost, CoreProcess
+from twoface_pl.serving.http.core_options import CoreOptions
 from twoface_pl.serving.http.desk import Desk
 from twoface_pl.serving.http.telemetry import tell
 from twoface_pl.serving.versions import find_model

@@ -16,8 +16,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from twoface_pl.cli.ending import failure, reader_gone
 from twoface_pl.cli.launched import launched_rank, require_writable, run_here, shared_run
-from twoface_pl.cli.main import failure, reader_gone
 from twoface_pl.cli.overrides import override, readable
 from twoface_pl.cli.record import RECORD
 from twoface_pl.cli.shape import check_shape, choices, groups, refuse_empty_groups

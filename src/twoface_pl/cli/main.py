@@ -7,9 +7,9 @@ import os
 import signal
 import sys
 from importlib import import_module
-from types import FrameType
 
 from twoface_pl import __version__
+from twoface_pl.cli.ending import failure, forget_output, reader_gone, unwind
 from twoface_pl.errors import Stopped, TwoFaceError
 
 HYDRA_COMMANDS = {
@@ -24,7 +24,8 @@ PLAIN_COMMANDS = {
     "serve": "repair photos over HTTP: forms, TensorFlow Serving's and KServe's protocols",
     "inspect": "what an exported file takes and gives, and where it comes from",
     "doctor": "versions, devices, packages and weights of this machine",
-    "demo": "the whole path on synthetic faces, in minutes",
+    "demo": "a drawn portrait repaired with the package's model, in seconds",
+    "demo-training": "the whole path on synthetic faces, in minutes",
 }
 EXTRAS = {
     "prepare": "train",
@@ -33,13 +34,13 @@ EXTRAS = {
     "export": "train",
     "masks": "train",
     "serve": "serve",
-    "demo": "train",
+    "demo-training": "train",
 }
 
 
 def _usage() -> str:
     def lines(commands: dict[str, str]) -> str:
-        return "\n".join(f"  {name:10}{text}" for name, text in commands.items())
+        return "\n".join(f"  {name:15}{text}" for name, text in commands.items())
 
     return (
         "usage: twoface <command> [...]\n\n"
@@ -55,19 +56,10 @@ def _dispatch(command: str, arguments: list[str]) -> int:
         from twoface_pl.cli.hydra_app import run_hydra
 
         return run_hydra(command, arguments)
-    module = import_module(f"twoface_pl.cli.{command}")
+    module = import_module(f"twoface_pl.cli.{command.replace('-', '_')}")
     parser = argparse.ArgumentParser(prog=f"twoface {command}", description=PLAIN_COMMANDS[command])
     module.add_arguments(parser)
     return int(module.run(parser.parse_args(arguments)))
-
-
-_asked: list[int] = []  # signals that asked the process to stop
-
-
-def _stop(number: int, _: FrameType | None) -> None:
-    """SIGTERM unwinds the program as Ctrl-C does, so that nothing half done is left behind."""
-    _asked.append(number)
-    raise Stopped(number)
 
 
 def _print_anything() -> None:
@@ -80,28 +72,6 @@ def _print_anything() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
-
-
-def failure(error: Exception) -> str | None:
-    """What an error that is not ours says to people; None of one that is a fault of the program.
-
-    Raises:
-        Stopped: a stop was asked for, and what was interrupted made an error of it.
-    """
-    if _asked:
-        raise Stopped(_asked[0])
-    if isinstance(error, MemoryError):
-        return "not enough memory; use smaller photos, fewer at once, or a machine with more"
-    if isinstance(error, OSError):
-        name = f"{error.filename}: " if error.filename else ""
-        return f"{name}{error.strerror or error}"
-    if isinstance(error, ImportError) and "failed to map segment" in str(error):
-        return f"not enough memory to load a library ({error})"
-    if isinstance(error, UnicodeEncodeError):
-        return f"{error.object[:300]!r} is no text (bytes of another encoding); rename this file or folder"
-    if isinstance(error, RecursionError):
-        return "a file is nested too deep to be read"
-    return None
 
 
 def _run(command: str, arguments: list[str]) -> int:
@@ -137,20 +107,9 @@ def main() -> int:
     except BrokenPipeError:
         return reader_gone()
     except OSError as error:  # of the last flush: a full disk
-        _forget_output()
+        forget_output()
         print(f"twoface: standard output cannot be written ({error.strerror})", file=sys.stderr)
         return 1
-
-
-def reader_gone() -> int:
-    """The exit status where who reads the output has read enough."""
-    _forget_output()
-    return 128 + getattr(signal, "SIGPIPE", 13)
-
-
-def _forget_output() -> None:
-    """What is still buffered goes nowhere, instead of failing once more at the interpreter's end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _main(arguments: list[str]) -> int:
@@ -167,7 +126,7 @@ def _main(arguments: list[str]) -> int:
     for name in ("SIGTERM", "SIGHUP", "SIGUSR1"):  # Windows has one of them; the last is SLURM's
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
-            signal.signal(number, _stop)
+            signal.signal(number, unwind)
     try:
         return _run(command, arguments[1:])
     except (KeyboardInterrupt, Stopped) as stop:

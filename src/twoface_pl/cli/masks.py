@@ -16,11 +16,11 @@ HOLE_COLOUR = (255, 255, 255)
 
 def _background(image: str | None, size: int) -> tuple[np.ndarray, np.ndarray]:
     """The picture to draw on, and its landmarks as shares of it."""
-    from twoface_pl.data.synthetic import EYE_DISTANCE, EYE_LINE, Circumstances, draw_face, draw_identity
     from twoface_pl.faces.detector import FaceDetector
     from twoface_pl.faces.face import subject
     from twoface_pl.faces.frame import Frame, FrameKind
     from twoface_pl.faces.image import decode_image
+    from twoface_pl.faces.synthetic import EYE_DISTANCE, EYE_LINE, Circumstances, draw_face, draw_identity
 
     if image is None:
         drawn = FrameKind("drawn", eye_distance=128 * EYE_DISTANCE, eye_line=128 * EYE_LINE)

@@ -14,13 +14,13 @@ PLAIN_KEYS = (
 def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.buckets.address import require_here
     from twoface_pl.cli.recogniser import recogniser_from_config
-    from twoface_pl.data.synthetic import write_synthetic_photos
     from twoface_pl.data_prep.options import PrepareOptions, check_root
     from twoface_pl.data_prep.prepare import prepare
     from twoface_pl.data_prep.split import SplitRule
     from twoface_pl.data_prep.words import summary
     from twoface_pl.errors import require
     from twoface_pl.faces.frame import FrameKind
+    from twoface_pl.faces.synthetic import write_synthetic_photos
 
     source = config["source"]
     roots = source["root"] if isinstance(source["root"], list) else [source["root"]]

@@ -123,7 +123,8 @@ def _end_on_hangup() -> None:
 def run(arguments: argparse.Namespace) -> int:
     from twoface_pl.serving.http.app import create_app
     from twoface_pl.serving.http.connections import Server
-    from twoface_pl.serving.http.core import CoreLost, CoreOptions, CoreProcess
+    from twoface_pl.serving.http.core import CoreLost, CoreProcess
+    from twoface_pl.serving.http.core_options import CoreOptions
     from twoface_pl.serving.http.desk import AppOptions, Desk
     from twoface_pl.serving.http.page import START
     from twoface_pl.serving.http.telemetry import log_as_json

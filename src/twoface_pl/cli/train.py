@@ -32,7 +32,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.cli.identity import identity_from_config
     from twoface_pl.cli.record import write_record
     from twoface_pl.cli.trained import load_trained
-    from twoface_pl.data.augment import AugmentOptions
+    from twoface_pl.data.augment_options import AugmentOptions
     from twoface_pl.data.datamodule import DataOptions, TripleDataModule
     from twoface_pl.data.index import read_frame
     from twoface_pl.masks import build_mask_policy

@@ -1,1 +1,1 @@
-"""Prepared data: layout, index, triples, synthetic faces, DataModule."""
+"""Prepared data: layout, index, triples, DataModule."""

@@ -12,7 +12,7 @@ import cv2
 import pytorch_lightning as L
 from torch.utils.data import DataLoader
 
-from twoface_pl.data.augment import AugmentOptions
+from twoface_pl.data.augment_options import AugmentOptions
 from twoface_pl.data.samplers import EvaluationKeys, TrainingBatches
 from twoface_pl.data.source import open_source
 from twoface_pl.data.triples import Triple, TripleOptions, Triples

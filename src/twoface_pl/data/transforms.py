@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,8 +17,7 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else it asks the netwo
 
 import albumentations as A
 
-if TYPE_CHECKING:
-    from twoface_pl.data.augment import AugmentOptions
+from twoface_pl.data.augment_options import AugmentOptions
 
 GREY = np.array([0.299, 0.587, 0.114])  # of RGB, ITU-R BT.601
 TO_YIQ = np.array([GREY, (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112)])

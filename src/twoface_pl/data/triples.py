@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from twoface_pl.data.augment import Augmentation, AugmentOptions
+from twoface_pl.data.augment import Augmentation
+from twoface_pl.data.augment_options import AugmentOptions
 from twoface_pl.data.index import SplitIndex, read_frame, read_index, split_name
 from twoface_pl.data.landmarks import read_landmarks
 from twoface_pl.data.names import Lists, Names

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.masks.policy import MaskPolicy
+from twoface_pl.masks.policy import Drawing, MaskPolicy
 
 Build = Callable[[dict[str, Any]], MaskPolicy]
 
@@ -58,15 +58,9 @@ class Mixture(MaskPolicy):
         for policy in self.policies:
             policy.check(image_size)
 
-    def draw(
-        self,
-        rng: np.random.Generator,
-        image_size: int,
-        landmarks: np.ndarray | None = None,
-        epoch: int | None = None,
-    ) -> np.ndarray:
-        at = int(np.searchsorted(np.cumsum(self.weights), rng.random(), side="right"))
-        return self.policies[min(at, len(self.policies) - 1)].draw(rng, image_size, landmarks, epoch)
+    def draw_for(self, at: Drawing) -> np.ndarray:
+        part = int(np.searchsorted(np.cumsum(self.weights), at.rng.random(), side="right"))
+        return self.policies[min(part, len(self.policies) - 1)].draw_for(at)
 
 
 @dataclass(frozen=True)
@@ -100,12 +94,6 @@ class Curriculum(MaskPolicy):
         for policy in self.policies:
             policy.check(image_size)
 
-    def draw(
-        self,
-        rng: np.random.Generator,
-        image_size: int,
-        landmarks: np.ndarray | None = None,
-        epoch: int | None = None,
-    ) -> np.ndarray:
-        stage = len(self.ends) if epoch is None else sum(epoch >= end for end in self.ends)
-        return self.policies[stage].draw(rng, image_size, landmarks, epoch)
+    def draw_for(self, at: Drawing) -> np.ndarray:
+        stage = len(self.ends) if at.epoch is None else sum(at.epoch >= end for end in self.ends)
+        return self.policies[stage].draw_for(at)

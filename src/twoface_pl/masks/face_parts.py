@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from twoface_pl.errors import TwoFaceError, require
-from twoface_pl.masks.policy import MaskPolicy
+from twoface_pl.masks.policy import Drawing, MaskPolicy
 
 PARTS = ("eyes", "nose", "mouth", "lower_half", "left_half", "right_half")
 EYES_TO_MOUTH = 1.09  # of a mean frontal face, in eye distances
@@ -46,20 +46,14 @@ class FaceParts(MaskPolicy):
     def needs_landmarks(self) -> bool:
         return True
 
-    def draw(
-        self,
-        rng: np.random.Generator,
-        image_size: int,
-        landmarks: np.ndarray | None = None,
-        epoch: int | None = None,
-    ) -> np.ndarray:
-        if landmarks is None:
+    def draw_for(self, at: Drawing) -> np.ndarray:
+        if at.landmarks is None:
             raise TwoFaceError(
                 f"mask '{self.name}' needs to know where the face is; prepare the photos with frame=tight or loose"
             )
-        part = self.parts[int(rng.integers(len(self.parts)))]
-        size = 1 + self.jitter * rng.uniform(-1, 1, 2)
-        mask = _draw_part(part, landmarks * image_size, size, image_size)
+        part = self.parts[int(at.rng.integers(len(self.parts)))]
+        size = 1 + self.jitter * at.rng.uniform(-1, 1, 2)
+        mask = _draw_part(part, at.landmarks * at.image_size, size, at.image_size)
         if not mask.any():
             raise TwoFaceError(f"mask '{self.name}': the {part} lies outside the picture")
         return mask

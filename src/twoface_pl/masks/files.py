@@ -13,7 +13,7 @@ import numpy as np
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.image import OPAQUE, decode_mask
 from twoface_pl.faces.listing import list_photos, some_of
-from twoface_pl.masks.policy import MaskPolicy
+from twoface_pl.masks.policy import Drawing, MaskPolicy
 
 log = logging.getLogger(__name__)
 
@@ -65,16 +65,10 @@ class MaskFiles(MaskPolicy):
             self._masks[path, size] = mask
         return self._masks[path, size]
 
-    def draw(
-        self,
-        rng: np.random.Generator,
-        image_size: int,
-        landmarks: np.ndarray | None = None,
-        epoch: int | None = None,
-    ) -> np.ndarray:
-        first, mirrored = int(rng.integers(len(self._files))), self.flip and rng.random() < 0.5
+    def draw_for(self, at: Drawing) -> np.ndarray:
+        first, mirrored = int(at.rng.integers(len(self._files))), self.flip and at.rng.random() < 0.5
         for step in range(len(self._files)):
-            mask = self._mask(self._files[(first + step) % len(self._files)], image_size)
+            mask = self._mask(self._files[(first + step) % len(self._files)], at.image_size)
             if mask is not None:
                 return mask[:, ::-1].copy() if mirrored else mask.copy()
         raise TwoFaceError(f"mask '{self.name}': no picture in {self.folder} has a hole; white is the hole")

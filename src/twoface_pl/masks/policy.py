@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from twoface_pl.errors import TwoFaceError
 
 NOMINAL_SIZE = 128  # pixels a side, in which policies that fit any size give their lengths
+
+
+class Drawing(NamedTuple):
+    """What a mask is drawn for; fields as :meth:`MaskPolicy.draw` has them."""
+
+    rng: np.random.Generator
+    image_size: int
+    landmarks: np.ndarray | None = None
+    epoch: int | None = None
 
 
 class MaskPolicy(ABC):
@@ -29,7 +38,6 @@ class MaskPolicy(ABC):
             TwoFaceError: names the hole.
         """
 
-    @abstractmethod
     def draw(
         self,
         rng: np.random.Generator,
@@ -51,6 +59,11 @@ class MaskPolicy(ABC):
         Raises:
             TwoFaceError: a hole that does not fit, landmarks that are missing.
         """
+        return self.draw_for(Drawing(rng, image_size, landmarks, epoch))
+
+    @abstractmethod
+    def draw_for(self, at: Drawing) -> np.ndarray:
+        """What :meth:`draw` returns and raises: what a policy writes."""
 
 
 def check_range(name: str, key: str, value: object, low: float, high: float) -> None:

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from twoface_pl.errors import TwoFaceError, require
-from twoface_pl.masks.policy import MaskPolicy
+from twoface_pl.masks.policy import Drawing, MaskPolicy
 
 
 def _check_side(name: str, side: int, image_size: int) -> None:
@@ -26,16 +26,10 @@ class CenterSquare(MaskPolicy):
     def check(self, image_size: int) -> None:
         _check_side(self.name, self.size, image_size)
 
-    def draw(
-        self,
-        rng: np.random.Generator,
-        image_size: int,
-        landmarks: np.ndarray | None = None,
-        epoch: int | None = None,
-    ) -> np.ndarray:
-        self.check(image_size)
-        mask = np.zeros((image_size, image_size), bool)
-        start = (image_size - self.size) // 2
+    def draw_for(self, at: Drawing) -> np.ndarray:
+        self.check(at.image_size)
+        mask = np.zeros((at.image_size, at.image_size), bool)
+        start = (at.image_size - self.size) // 2
         mask[start : start + self.size, start : start + self.size] = True
         return mask
 
@@ -55,17 +49,12 @@ class RandomBox(MaskPolicy):
         for side in (self.smallest, self.largest):
             _check_side(self.name, side, image_size)
 
-    def draw(
-        self,
-        rng: np.random.Generator,
-        image_size: int,
-        landmarks: np.ndarray | None = None,
-        epoch: int | None = None,
-    ) -> np.ndarray:
-        self.check(image_size)
-        height, width = rng.integers(self.smallest, self.largest, size=2, endpoint=True)
-        top = rng.integers(0, image_size - height, endpoint=True)
-        left = rng.integers(0, image_size - width, endpoint=True)
-        mask = np.zeros((image_size, image_size), bool)
+    def draw_for(self, at: Drawing) -> np.ndarray:
+        self.check(at.image_size)
+        draw = at.rng.integers
+        height, width = draw(self.smallest, self.largest, size=2, endpoint=True)
+        top = draw(0, at.image_size - height, endpoint=True)
+        left = draw(0, at.image_size - width, endpoint=True)
+        mask = np.zeros((at.image_size, at.image_size), bool)
         mask[top : top + height, left : left + width] = True
         return mask

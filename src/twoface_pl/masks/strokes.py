@@ -9,7 +9,7 @@ from typing import ClassVar
 import cv2
 import numpy as np
 
-from twoface_pl.masks.policy import NOMINAL_SIZE, MaskPolicy, check_range
+from twoface_pl.masks.policy import NOMINAL_SIZE, Drawing, MaskPolicy, check_range
 
 LIFT = 0.12  # chance that the pen is lifted after a piece of a stroke
 TURN = 0.7  # of the direction from piece to piece, in radians (standard deviation)
@@ -32,13 +32,8 @@ class Strokes(MaskPolicy):
         check_range(self.name, "hole_ratio", self.hole_ratio, 0, 1)
         check_range(self.name, "stroke_width", self.stroke_width, 0, NOMINAL_SIZE)
 
-    def draw(
-        self,
-        rng: np.random.Generator,
-        image_size: int,
-        landmarks: np.ndarray | None = None,
-        epoch: int | None = None,
-    ) -> np.ndarray:
+    def draw_for(self, at: Drawing) -> np.ndarray:
+        rng, image_size = at.rng, at.image_size
         pixels = image_size**2
         (fewest, most_ratio), (thinnest, broadest) = self.hole_ratio, self.stroke_width
         wanted = max(1, round(rng.uniform(fewest, most_ratio) * pixels))

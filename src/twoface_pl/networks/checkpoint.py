@@ -15,7 +15,8 @@ from twoface_pl.faces.frame import FrameKind
 from twoface_pl.faces.reading import check_file
 from twoface_pl.masks import CenterSquare
 from twoface_pl.model_file import WEIGHTS_PREFIX, build_frame, check_field
-from twoface_pl.networks.generator import Generator, build_generator
+from twoface_pl.networks.build import build_generator
+from twoface_pl.networks.generator import Generator
 from twoface_pl.networks.seed import SeedGenerator
 from twoface_pl.networks.weights import check_weights, is_weight, load_torch_file
 

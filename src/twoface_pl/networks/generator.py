@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
-from twoface_pl.errors import TwoFaceError, require
+from twoface_pl.errors import TwoFaceError
 from twoface_pl.masks import CenterSquare, MaskPolicy
 from twoface_pl.model_file import LARGEST_SIZE, MOST_REFERENCES
 from twoface_pl.networks.options import require_whole
@@ -105,24 +105,3 @@ class MatchingGenerator(Generator):
     @abstractmethod
     def match(self, masked_image: Tensor, mask: Tensor, references: Tensor) -> Match:
         """Its fill, and where each place of it is; arguments as of ``forward``."""
-
-
-def build_generator(options: dict[str, Any]) -> Generator:
-    """A generator from ``{"name": "ours" or "seed", **options}``.
-
-    Raises:
-        TwoFaceError: no such generator or option, or weights that cannot be had.
-    """
-    from twoface_pl.networks.ours import AttentionGenerator
-    from twoface_pl.networks.seed import SeedGenerator
-
-    kinds: dict[str, type[Generator]] = {kind.name: kind for kind in (AttentionGenerator, SeedGenerator)}
-    require(isinstance(options, dict), f"generator={options!s:.80} is no set of options")
-    arguments = dict(options)
-    name = arguments.pop("name", None)
-    if not isinstance(name, str) or name not in kinds:
-        raise TwoFaceError(f"generator '{name}' is not known; there are: {', '.join(kinds)}")
-    try:
-        return kinds[name](**arguments)
-    except TypeError as error:
-        raise TwoFaceError(f"generator '{name}': {error}") from None

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from twoface_pl.data.synthetic import synthetic_photo
 from twoface_pl.faces.files import write_atomically
+from twoface_pl.faces.synthetic import synthetic_photo
 from twoface_pl.networks.identity import SmallIdentityNetwork
 
 log = logging.getLogger(__name__)

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from twoface_pl.data.triples import Triple
 from twoface_pl.errors import require
+from twoface_pl.networks.build import build_generator
 from twoface_pl.networks.discriminators import build_discriminators
-from twoface_pl.networks.generator import build_generator
 from twoface_pl.networks.identity import IdentityNetwork
 from twoface_pl.networks.options import require_number, require_whole
 from twoface_pl.networks.tensors import to_float, to_uint8
