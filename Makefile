@@ -86,7 +86,7 @@ test-slow: $(STAMP) ## the slow tests
 	$(BIN)/pytest -m slow $(ARGS)
 
 soak: $(STAMP) ## ten minutes of full load on the server, and its memory
-	$(BIN)/pytest -s -m slow tests/test_server_soak.py $(ARGS)
+	$(BIN)/pytest -s -m slow tests/serving/http/test_server_soak.py $(ARGS)
 
 bench-serve: $(SERVE) ## speed of the server, against none and against LitServe, in one run
 	$(BIN)/python benchmarks/serve.py $(ARGS)

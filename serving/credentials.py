@@ -27,7 +27,7 @@ SETTINGS = {
     "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
 }
 CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
-ADVICE = "give a certificate chain and its private key as PEM: --sign chain.pem,key.pem"
+ADVICE = "give a certificate chain and its private key as PEM: `sign` chain.pem,key.pem"
 
 
 def has_credentials(content: bytes) -> bool:
@@ -41,7 +41,7 @@ def check_kind(kind: str, name: str) -> None:
     Raises:
         TwoFaceError: says so.
     """
-    require(kind in TYPES, f"{name}: a {kind} carries no Content Credentials; save it as PNG, or leave --sign out")
+    require(kind in TYPES, f"{name}: a {kind} carries no Content Credentials; save it as PNG, or leave `sign` out")
 
 
 def _read(path: Path, what: str) -> bytes:
@@ -96,7 +96,7 @@ class Signer:
             import c2pa
         except ImportError:
             raise TwoFaceError("to sign, pip install 'twoface-pl[sign]'") from None
-        self._c2pa, self._names = c2pa, f"--sign {certificates},{key}"
+        self._c2pa, self._names = c2pa, f"`sign` {certificates},{key}"
         chain, private = _read(certificates, "certificate"), _read(key, "private key")
         algorithm = _algorithm(chain, private, self._names)
         try:

@@ -18,9 +18,7 @@ def source(path: Path) -> tuple[Path | bytes, str]:
     require(sys.__stdin__ is not None, "standard input is closed")
     content = sys.stdin.buffer.read(MOST_INPUT + 1)
     require(len(content) <= MOST_INPUT, f"standard input: more than {MOST_INPUT >> 20} MB")
-    require(
-        bool(content), "standard input is empty; send a picture to it, as in: twoface inpaint --image - < photo.jpg"
-    )
+    require(bool(content), "standard input is empty; send a picture to it")
     return content, "standard input"
 
 

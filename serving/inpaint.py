@@ -38,10 +38,10 @@ def place_references(
         require(len(frames) == len(references), f"{len(frames)} frames by hand for {len(references)} references")
         return list(frames)
     if box is not None and len(references) > 1:
-        raise TwoFaceError("--reference-box is for one reference; several must show one clear face each")
+        raise TwoFaceError("`reference_box` is for one reference; several must show one clear face each")
     names = ["reference"] if len(references) == 1 else [f"reference {n}" for n in range(1, len(references) + 1)]
     return [
-        place(session, Sought(pixels, name, "--reference-box", box))
+        place(session, Sought(pixels, name, "reference_box", box))
         for name, pixels in zip(names, references, strict=True)
     ]
 

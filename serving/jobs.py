@@ -126,7 +126,7 @@ def _check_credentials(job: Job, output: Path, content: bytes, photo: Photo, sig
         log.warning(
             "%s carries Content Credentials, which %s", job.photo,
             "stay with it as the original of the result, in the result's own" if signer is not None
-            else "do not hold for a changed picture: the result has none; --sign makes new ones",
+            else "do not hold for a changed picture: the result has none; `sign` makes new ones",
         )  # fmt: skip
 
 

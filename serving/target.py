@@ -88,7 +88,7 @@ def find_hole(session: RepairSession, frame: Frame, given: np.ndarray | None, he
     if given is None:
         given = frame.mask_in_photo(session.default_mask, height, width)
         if not given.any():
-            raise TwoFaceError("the model's default hole is less than a pixel there; give a larger --box, or a mask")
+            raise TwoFaceError("the model's default hole is less than a pixel there; give a larger `box`, or a mask")
         return given
     framed, beside = hole_in_frame(frame, given, size)
     if beside > MENTIONED:

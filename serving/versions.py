@@ -28,4 +28,4 @@ def find_model(path: Path, kind: str = GENERATOR) -> Path:
             return folder / name
     elif os.path.lexists(path):
         return path.with_name(name) if path.name in FILES.values() else path
-    raise TwoFaceError(f"no model at {shortened(path)}; {ADVICE}, or give --model a folder that holds {name}")
+    raise TwoFaceError(f"no model at {shortened(path)}; {ADVICE}, or give `model` a folder that holds {name}")

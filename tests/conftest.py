@@ -38,7 +38,9 @@ pytest_plugins = ["browser", "s3"]  # fixtures of the web page's tests, and of t
 
 SIZE = 64
 HOLE = 16
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+TESTS = Path(__file__).resolve().parent
+ROOT = TESTS.parent
+SHARED = ROOT.parent / "shared"
 MASK = {"name": "center", "size": HOLE}
 GENERATOR = {"name": "ours", "width": 32, "fine_width": 16, "depth": 1, "fine_blocks": 1, "blocks": 1, "heads": 2}
 DISCRIMINATOR = {"name": "conv", "width": 8, "local_size": 16}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import logging
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from twoface_pl.errors import TwoFaceError, require
+from twoface_pl.errors import TwoFaceError, in_words_of, require
 from twoface_pl.faces.face import Face
 from twoface_pl.faces.finder import Sought
 from twoface_pl.faces.formats import open_picture
@@ -76,9 +75,8 @@ def _heard() -> Iterator[list[str]]:
 
 
 def as_fields(text: str) -> str:
-    """What is said of the command line's options, said of a form's fields of the same names."""
-    text = text.replace(" (--dry-run draws it)", "").replace("--output with .png", "format=png")
-    return re.sub(r"--([a-z][a-z-]*)", lambda found: found[1].replace("-", "_"), text)
+    """What is said of arguments, said of a form's fields of the same names."""
+    return in_words_of(text.replace("`output` with .png", "format=png"), lambda name: name)
 
 
 def _numbers(values: Any) -> list[Any]:

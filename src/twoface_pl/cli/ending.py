@@ -1,4 +1,4 @@
-"""How a command ends other than well: stops that were asked for, errors that are not ours, readers that are gone."""
+"""How a command ends other than well: errors and how they are said, stops that were asked for, readers that left."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 import sys
 from types import FrameType
 
-from twoface_pl.errors import Stopped
+from twoface_pl.errors import Stopped, in_words_of
 
 _asked: list[int] = []  # signals that asked the process to stop
 
@@ -16,6 +16,11 @@ def unwind(number: int, _: FrameType | None) -> None:
     """SIGTERM unwinds the program as Ctrl-C does, so that nothing half done is left behind."""
     _asked.append(number)
     raise Stopped(number)
+
+
+def as_options(text: str) -> str:
+    """What is said of a function's arguments, said of the command's options of the same names."""
+    return in_words_of(text, lambda name: f"--{name.replace('_', '-')}")
 
 
 def failure(error: Exception) -> str | None:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twoface_pl.cli.inpaint_options import add_arguments, check_arguments
-from twoface_pl.cli.several import do_all, report
+from twoface_pl.cli.several import do_all, named_lines, report
+from twoface_pl.errors import TwoFaceError
 from twoface_pl.model_file import REPAIR
 
 __all__ = ["add_arguments", "run"]
@@ -108,7 +109,13 @@ def _do_one(job: Job, do: Callable[[Job], Done]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    with named_lines():
+        return _inpaint(arguments)
+
+
+def _inpaint(arguments: argparse.Namespace) -> int:
     from twoface_pl.faces.detector import usable_cores
+    from twoface_pl.faces.finder import UnsureError
     from twoface_pl.serving.jobs import draw_job, run_job
     from twoface_pl.serving.repair import RepairSession
     from twoface_pl.serving.versions import find_model
@@ -126,7 +133,12 @@ def run(arguments: argparse.Namespace) -> int:
     options = _options(arguments, session)
 
     def do(job: Job) -> Done:
-        return (draw_job if arguments.dry_run else run_job)(session, job, options)
+        if arguments.dry_run:
+            return draw_job(session, job, options)
+        try:
+            return run_job(session, job, options)
+        except UnsureError as error:
+            raise TwoFaceError(f"{error}; --dry-run draws it") from None
 
     if plan.several:
         _do_several(plan, output, do, jobs, done_to)

@@ -9,7 +9,7 @@ import sys
 from importlib import import_module
 
 from twoface_pl import __version__
-from twoface_pl.cli.ending import failure, forget_output, reader_gone, unwind
+from twoface_pl.cli.ending import as_options, failure, forget_output, reader_gone, unwind
 from twoface_pl.errors import Stopped, TwoFaceError
 
 HYDRA_COMMANDS = {
@@ -79,7 +79,7 @@ def _run(command: str, arguments: list[str]) -> int:
     try:
         return _dispatch(command, arguments)
     except TwoFaceError as error:
-        said = str(error)
+        said = str(error) if command in HYDRA_COMMANDS else as_options(str(error))
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if command not in EXTRAS or missing == "twoface_pl":

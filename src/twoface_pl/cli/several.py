@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from twoface_pl.cli.ending import as_options
 from twoface_pl.errors import Stopped, TwoFaceError
 
 if TYPE_CHECKING:
@@ -27,13 +28,13 @@ class _NamedLines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         from tqdm import tqdm
 
-        said, name = record.getMessage(), _at_hand.get()
+        said, name = as_options(record.getMessage()), _at_hand.get()
         tqdm.write(said if not name or name in said else f"{name}: {said}", file=sys.stderr)
 
 
 @contextmanager
 def named_lines() -> Iterator[None]:
-    """Lets each warning of the package name the photo that it is about."""
+    """Lets each warning of the package name options, and the photo that it is about where there are several."""
     handler, logger = _NamedLines(), logging.getLogger("twoface_pl")
     logger.addHandler(handler)
     try:
@@ -43,7 +44,8 @@ def named_lines() -> Iterator[None]:
 
 
 def _failure(job: Job, error: BaseException) -> str:
-    return str(error) if str(error).startswith(str(job.photo)) else f"{job.photo}: {error}"
+    said = as_options(str(error))
+    return said if said.startswith(str(job.photo)) else f"{job.photo}: {said}"
 
 
 def do_all(plan: Plan, do: Callable[[Job], object], jobs: int, done_to: str) -> list[str]:
@@ -67,7 +69,7 @@ def do_all(plan: Plan, do: Callable[[Job], object], jobs: int, done_to: str) -> 
         _at_hand.set(str(job.photo))
         do(job)
 
-    with ThreadPoolExecutor(jobs) as pool, named_lines():
+    with ThreadPoolExecutor(jobs) as pool:
         futures = [pool.submit(named, job) for job in plan.jobs]
         try:
             for future in tqdm(as_completed(futures), total=len(futures), desc="inpainting", unit="photo"):

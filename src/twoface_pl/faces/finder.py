@@ -49,11 +49,11 @@ SAME_SHIFT, SAME_GROWTH, SAME_TURN = 0.35, 1.35, 20.0  # eye distances, times, d
 
 @dataclass(frozen=True)
 class Sought:
-    """A picture whose face is looked for, and how its user calls it and its box."""
+    """A picture whose face is looked for, and how its user calls it, and the argument that its box is."""
 
     pixels: np.ndarray  # uint8 sRGB (H, W, 3)
     name: str = "photo"
-    option: str = "--box"
+    argument: str = "box"
     box: HandBox | None = None
     hole: np.ndarray | None = None  # bool (H, W), True = hole
     frame: Frame | None = None  # given by hand: then nothing is looked for
@@ -126,7 +126,8 @@ def _check_alone(face: Face, surely: list[Face], hole: np.ndarray, sought: Sough
         if overlap(other.box, face.box) < ANOTHER and share_in_box(hole, other.box) >= ON_ANOTHER:
             raise TwoFaceError(
                 f"the mask lies on two faces of the {sought.name}: {describe_boxes([face, other])}; one is filled at a "
-                f"time, from its own person's reference: give a mask over one, then over the other, or {sought.option}"
+                "time, from its own person's reference: give a mask over one, then over the other, or "
+                f"`{sought.argument}`"
             )
 
 
@@ -168,7 +169,8 @@ class FaceFinder:
         if face is None and faces:
             raise TwoFaceError(
                 f"{len(faces)} faces in the {sought.name}, and none is clearly meant: {describe_boxes(faces)}; "
-                f"give one of these as {sought.option}" + (", or a mask over it" if sought.option == "--box" else "")
+                f"give one of these as `{sought.argument}`"
+                + (", or a mask over it" if sought.argument == "box" else "")
             )
         return face or self._nobody(sought)
 
@@ -178,7 +180,7 @@ class FaceFinder:
 
     def _nobody(self, sought: Sought, hidden: str = "") -> Face:
         raise TwoFaceError(
-            f"no face found in the {sought.name}{hidden}; say where it is: {sought.option} x,y,width,height, "
+            f"no face found in the {sought.name}{hidden}; say where it is: `{sought.argument}` x,y,width,height, "
             "from the brow to the chin, and as a fifth number the degrees that it is turned by, clockwise"
         )
 
@@ -212,14 +214,14 @@ class FaceFinder:
         if faces:
             raise TwoFaceError(
                 f"the mask lies on none of the faces found: {describe_boxes(faces)}; "
-                f"move it, or say where its face is: {sought.option} x,y,width,height"
+                f"move it, or say where its face is: `{sought.argument}` x,y,width,height"
             )
         if guess is None or guess.there <= 0:
             return self._nobody(sought, " (is it hidden by the hole?)")
         face = Face.by_landmarks(guess.landmarks, 0)
         raise UnsureError(
-            f"the hole hides so much of the face in the {sought.name} that its place is a guess: {sought.option}="
-            f"{describe_boxes([face])},{face.angle:.0f} (--dry-run draws it); give that, or a better one: x,y,width,"
+            f"the hole hides so much of the face in the {sought.name} that its place is a guess: `{sought.argument}`="
+            f"{describe_boxes([face])},{face.angle:.0f}; give that, or a better one: x,y,width,"
             "height from the brow to the chin, and the degrees that it is turned by, clockwise",
             face,
         )
@@ -241,8 +243,8 @@ class FaceFinder:
                 return _joined(settle(self._network, views, guess), [face] if face is not None else [], hole)
         if face is None and angle is None:
             log.warning(
-                "no face is recognised in %s of the %s; it is taken as upright (a fifth number is the angle it is "
-                "turned by, in degrees clockwise)", sought.option, sought.name,
+                "no face is recognised in `%s` of the %s; it is taken as upright (a fifth number is the angle it is "
+                "turned by, in degrees clockwise)", sought.argument, sought.name,
             )  # fmt: skip
         return face or Face.by_hand(box, angle or 0.0)
 

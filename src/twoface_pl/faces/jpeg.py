@@ -33,7 +33,7 @@ FROM_RGB = np.array(
     [[0.299, 0.587, 0.114], [-0.168735892, -0.331264108, 0.5], [0.5, -0.418687589, -0.081312411]], np.float32
 )
 CENTRE = 128.0
-ADVICE = "give --output with .png, or --reencode"
+ADVICE = "give `output` with .png, or `reencode`"
 Segment = tuple[int, bytes]
 
 

@@ -52,7 +52,7 @@ def check_reach(frame: Frame, hole: np.ndarray) -> float:
         x, y = frame.middle
         raise TwoFaceError(
             f"the mask reaches out of the face's frame, a square of {frame.side:.0f} px about x {x:.0f}, y {y:.0f}; "
-            "give a --box x,y,width,height of the face that belongs to it, or a smaller mask"
+            "give a `box` x,y,width,height of the face that belongs to it, or a smaller mask"
         )
     return share
 

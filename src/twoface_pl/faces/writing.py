@@ -92,7 +92,7 @@ def encode_photo(photo: Photo, kind: str = "PNG") -> bytes:
     """
     image = _to_pillow(photo)
     if kind == "WEBP" and max(image.size) > LARGEST_WEBP:
-        raise TwoFaceError(f"WebP holds {LARGEST_WEBP} pixels a side at the most; give --output with .png")
+        raise TwoFaceError(f"WebP holds {LARGEST_WEBP} pixels a side at the most; give `output` with .png")
     if kind == "JPEG":
         image = image.convert("RGB" if image.mode not in ("L", "RGB") else image.mode)
     deep = _deep(photo, kind)
@@ -101,7 +101,7 @@ def encode_photo(photo: Photo, kind: str = "PNG") -> bytes:
         return _saved(image, kind, options) if deep is None else encode_deep(deep, kind, options)
     except Exception as error:  # Pillow's, of many classes, for what it cannot put into this format
         if photo.origin is None or not photo.origin.exif:
-            raise TwoFaceError(f"the photo cannot be written as {kind} ({error}); give --output with .png") from None
+            raise TwoFaceError(f"the photo cannot be written as {kind} ({error}); give `output` with .png") from None
         log.warning("the photo's EXIF cannot be kept in a %s (%s)", kind, error)
     return encode_photo(replace(photo, origin=replace(photo.origin, exif=b"")), kind)
 

@@ -72,7 +72,7 @@ def test_an_unsure_placement_is_drawn_and_said(
     monkeypatch.setattr(FaceDetector, "detect", lambda *_, **__: [])
     session = RepairSession(find_model(tight_model, REPAIR), "cpu")
     job = Job(tmp_path / "damaged.png", (), tmp_path / "drawn.png", tmp_path / "hole.png")
-    with pytest.raises(TwoFaceError, match=r"its place is a guess: --box=\d.*\ndrawn in .*drawn\.png"):
+    with pytest.raises(TwoFaceError, match=r"its place is a guess: `box`=\d.*\ndrawn in .*drawn\.png"):
         draw_job(session, job, JobOptions())
     picture = decode_image(tmp_path / "drawn.png").astype(int)
     assert ((picture[..., 0] > 200) & (picture[..., 1] < 110) & (picture[..., 2] < 110)).sum() > 100  # a red frame

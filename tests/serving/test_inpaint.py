@@ -135,7 +135,7 @@ def test_several_references_in_any_order(session: RepairSession) -> None:
     assert (difference > 0).mean() < 1e-3
     assert not np.array_equal(both, inpaint(session, photo, first))
     assert np.array_equal(inpaint(session, photo, [first]), inpaint(session, photo, first))
-    with pytest.raises(TwoFaceError, match="--reference-box is for one reference"):
+    with pytest.raises(TwoFaceError, match="`reference_box` is for one reference"):
         inpaint(session, photo, [first, second], reference_box=(1, 1, 50, 50))
     with pytest.raises(TwoFaceError, match="0 references; this model takes 1 or more"):
         inpaint(session, photo, [])
@@ -170,7 +170,7 @@ def test_masks_that_do_not_fit(session: RepairSession, caplog: pytest.LogCapture
     assert "is it inverted?" in caplog.text
     outside = np.zeros((90, 131), bool)
     outside[5, 3] = True
-    with pytest.raises(TwoFaceError, match="give a --box"):
+    with pytest.raises(TwoFaceError, match="give a `box`"):
         inpaint(session, photo, photo, outside)
 
 

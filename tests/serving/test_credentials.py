@@ -183,7 +183,7 @@ def test_what_cannot_be_signed_is_refused_before_it_is_filled(
 ) -> None:
     for before, after in ((".bmp", ".png"), (".png", ".bmp")):
         job = _job(tmp_path, before, after)
-        with pytest.raises(TwoFaceError, match="carries no Content Credentials; save it as PNG, or leave --sign out"):
+        with pytest.raises(TwoFaceError, match="carries no Content Credentials; save it as PNG, or leave `sign` out"):
             run_job(session, job, JobOptions(signer=signer))
         assert not job.output.exists()
 

@@ -159,5 +159,5 @@ def test_landmarks_in_one_point_make_no_frame() -> None:
 def test_a_mask_beyond_the_face_is_refused() -> None:
     mask = np.zeros((210, 180), bool)
     mask[:10, :10] = True
-    with pytest.raises(TwoFaceError, match=r"reaches out of the face's frame.*give a --box"):
+    with pytest.raises(TwoFaceError, match=r"reaches out of the face's frame.*give a `box`"):
         check_reach(Frame(20.3, 31.8, 90.0, 0.3), mask)

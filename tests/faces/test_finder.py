@@ -112,12 +112,12 @@ def test_a_mask_on_no_face_is_a_sentence(finder: FaceFinder) -> None:
     wall = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8), (0, 0), 3)
     hole = np.zeros(wall.shape[:2], bool)
     hole[100:180, 150:230] = True
-    with pytest.raises(TwoFaceError, match=r"--box"):
+    with pytest.raises(TwoFaceError, match=r"`box`"):
         finder.find(Sought(wall, hole=hole))
     wall[40:220, 210:390] = synthetic_photo(CLEAR[0], 0, 180)
     hole = np.zeros(wall.shape[:2], bool)
     hole[250:280, 20:60] = True
-    with pytest.raises(TwoFaceError, match=r"lies on none of the faces found: .*--box"):
+    with pytest.raises(TwoFaceError, match=r"lies on none of the faces found: .*`box`"):
         finder.find(Sought(wall, hole=hole))
 
 
@@ -126,7 +126,7 @@ def test_a_hole_over_everything_asks_for_a_box(share: float, finder: FaceFinder)
     photo = drawn(CLEAR[0])
     hole = np.zeros(photo.shape[:2], bool)
     hole[: round(share * len(hole))] = True
-    with pytest.raises(TwoFaceError, match="--box"):
+    with pytest.raises(TwoFaceError, match="`box`"):
         finder.find(Sought(photo, hole=hole))
 
 

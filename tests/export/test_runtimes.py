@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import onnx
 import pytest
-from conftest import SIZE, Run
+from conftest import ROOT, SIZE, Run
 from drawn_faces import CLEAR, drawn
 
 from twoface_pl.export.triton import TYPES, triton_config
@@ -26,7 +26,6 @@ from twoface_pl.serving.repair import RepairSession
 from twoface_pl.serving.target import find_hole
 from twoface_pl.serving.versions import find_model
 
-ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs" / "runtimes.md"
 NODE = ROOT / "tests" / "node"
 WITH_NODE = shutil.which("node") is not None and (NODE / "node_modules" / "onnxruntime-node").is_dir()

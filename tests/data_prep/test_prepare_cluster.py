@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import FACED, bytes_of, prepare_options
+from conftest import FACED, TESTS, bytes_of, prepare_options
 
 from twoface_pl.data_prep.prepare import prepare
 from twoface_pl.data_prep.workers import Workers
@@ -28,7 +28,7 @@ def slowly_doubled(items: list[int]) -> list[tuple[int, int]]:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
     """A scheduler and two workers, a process each; its address, and the workers."""
     folder = tmp_path_factory.mktemp("dask")
-    here = str(Path(__file__).parent)
+    here = os.pathsep.join([str(TESTS), str(Path(__file__).parent)])
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": here}
     file = folder / "scheduler.json"
     scheduler = ["scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)]

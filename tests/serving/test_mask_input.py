@@ -42,7 +42,7 @@ def test_inverted_and_grown(tmp_path: Path) -> None:
     assert (rows[0], rows[-1], columns[0], columns[-1]) == (37, 62, 27, 72)
     soft = _job(tmp_path, cv2.GaussianBlur(_levels(HOLE), (9, 9), 3))
     assert len(np.unique(read_mask(soft, photo, MaskOptions(grow=2)))) > 5  # a soft edge stays soft
-    with pytest.raises(TwoFaceError, match="--invert and --grow need a --mask"):
+    with pytest.raises(TwoFaceError, match="`invert` and `grow` need a `mask`"):
         read_mask(Job(job.photo, (), job.output), photo, MaskOptions(grow=2))
 
 
@@ -69,7 +69,7 @@ def test_painted_into_the_photo(quality: int | None, tmp_path: Path) -> None:
     assert (mask[HOLE] == 255).all()
     assert not mask[:20].any()
     assert (mask > 0).sum() < 1.5 * HOLE.sum()
-    with pytest.raises(TwoFaceError, match="nothing in the photo has the colour 00ff00; give a --mask"):
+    with pytest.raises(TwoFaceError, match="nothing in the photo has the colour 00ff00; give a `mask`"):
         read_mask(job, photo, MaskOptions(colour=(0, 255, 0)))
 
 

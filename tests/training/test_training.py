@@ -15,6 +15,7 @@ from conftest import (
     HOLE,
     OPTIMIZER,
     SIZE,
+    TESTS,
     Run,
     brightness_of,
     losses,
@@ -269,7 +270,7 @@ if __name__ == "__main__":
 def test_two_processes_hold_the_same_weights(prepared: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     script = tmp_path / "script.py"
-    script.write_text(TWO_PROCESSES.format(tests=str(Path(__file__).parent), data=str(prepared), run=str(run)))
+    script.write_text(TWO_PROCESSES.format(tests=str(TESTS), data=str(prepared), run=str(run)))
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     first, second = (ast.literal_eval((run / f"rank{rank}.txt").read_text()) for rank in (0, 1))

@@ -194,9 +194,9 @@ def test_metadata_that_no_format_can_hold_cost_no_result(suffix: str, tmp_path: 
         assert read_photo(tmp_path / f"out{suffix}").pixels.shape == photo.pixels.shape
     long = replace(photo, origin=replace(photo.origin, xmp=XMP.replace(b"</dc:title>", b"x" * 70000 + b"</dc:title>")))
     if suffix == ".jpg":
-        with pytest.raises(TwoFaceError, match=r"too long.*give --output with \.png"):
+        with pytest.raises(TwoFaceError, match=r"too long.*give `output` with \.png"):
             write_photo(tmp_path / "long.jpg", _filled(long), reencode=True)
-        with pytest.raises(TwoFaceError, match=r"too long.*give --output with \.png"):
+        with pytest.raises(TwoFaceError, match=r"too long.*give `output` with \.png"):
             write_photo(tmp_path / "long.jpg", _filled(long))
     else:
         write_photo(tmp_path / f"long{suffix}", _filled(long))
@@ -240,7 +240,7 @@ def test_a_jpeg_of_another_kind(mode: str, tmp_path: Path) -> None:
     Image.fromarray(_pixels()).convert(mode).save(tmp_path / "in.jpg")
     photo = read_photo(tmp_path / "in.jpg", keep=True)
     if mode == "CMYK":
-        with pytest.raises(TwoFaceError, match=r"in CMYK, .*give --output with \.png, or --reencode"):
+        with pytest.raises(TwoFaceError, match=r"in CMYK, .*give `output` with \.png, or `reencode`"):
             write_photo(tmp_path / "out.jpg", _filled(photo))
         write_photo(tmp_path / "out.jpg", _filled(photo), reencode=True)
     else:
@@ -259,7 +259,7 @@ def test_without_the_package_a_jpeg_becomes_a_png(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(f"twoface_pl.{place}.can_rewrite", lambda: False)
     assert plan.result_suffix(Path("a.jpg")) == ".png"
     assert plan.result_suffix(Path("a.jpg"), reencode=True) == ".jpg"
-    with pytest.raises(TwoFaceError, match=r"pip install 'twoface-pl\[jpeg\]'; or give --output .*or --reencode"):
+    with pytest.raises(TwoFaceError, match=r"pip install 'twoface-pl\[jpeg\]'; or give `output` .*or `reencode`"):
         check_keeps_pixels(".jpg", read_photo(_saved(tmp_path / "a.jpg"), keep=True))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import tiny_data, tiny_module, tiny_options
+from conftest import TESTS, tiny_data, tiny_module, tiny_options
 from pytorch_lightning.callbacks import Callback
 
 from twoface_pl.errors import Stopped
@@ -156,7 +156,7 @@ if __name__ == "__main__":
 def test_two_processes_stop_together(prepared: Path, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     run = tmp_path / "run"
-    script.write_text(TWO_PROCESSES.format(tests=str(Path(__file__).parent), data=str(prepared), run=str(run)))
+    script.write_text(TWO_PROCESSES.format(tests=str(TESTS), data=str(prepared), run=str(run)))
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 128 + signal.SIGTERM, done.stderr[-3000:]
     assert done.stdout == f"3 batches are saved in {run / 'last.ckpt'}\n"

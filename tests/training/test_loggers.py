@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import tiny_data, tiny_module, tiny_options
+from conftest import ROOT, tiny_data, tiny_module, tiny_options
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.training import loggers
@@ -67,4 +67,4 @@ def test_a_logger_whose_package_is_missing_says_which(
     monkeypatch.setattr(loggers, {"mlflow": "MLFlowLogger", "wandb": "WandbLogger"}[name], missing)
     with pytest.raises(TwoFaceError, match=rf"logger={name} needs its package: pip install 'twoface-pl\[{name}\]'"):
         loggers.build_logger(name, tmp_path)
-    assert f"\n{name} = [" in (Path(__file__).parents[1] / "pyproject.toml").read_text()
+    assert f"\n{name} = [" in (ROOT / "pyproject.toml").read_text()

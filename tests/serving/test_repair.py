@@ -53,7 +53,7 @@ def test_the_default_hole_lies_on_the_face(session: RepairSession) -> None:
 def test_of_several_faces_the_one_under_the_mask(session: RepairSession, monkeypatch: pytest.MonkeyPatch) -> None:
     photo = _with_faces((1, 10, 60, 160), (5, 230, 60, 160))
     with pytest.raises(
-        TwoFaceError, match=r"2 faces in the photo, and none is clearly meant: .*give one of these as --box"
+        TwoFaceError, match=r"2 faces in the photo, and none is clearly meant: .*give one of these as `box`"
     ):
         inpaint(session, photo, REFERENCE)
     frames = []
@@ -79,12 +79,12 @@ def test_of_several_faces_the_one_under_the_mask(session: RepairSession, monkeyp
 @pytest.mark.parametrize(
     ("photo", "reference", "says"),
     [
-        (np.full((90, 90, 3), 99, np.uint8), REFERENCE, r"no face found in the photo; say where it is: --box x,y"),
-        (REFERENCE, np.full((90, 90, 3), 99, np.uint8), r"no face found in the reference; .*--reference-box"),
+        (np.full((90, 90, 3), 99, np.uint8), REFERENCE, r"no face found in the photo; say where it is: `box` x,y"),
+        (REFERENCE, np.full((90, 90, 3), 99, np.uint8), r"no face found in the reference; .*`reference_box`"),
         (
             REFERENCE,
             _with_faces((1, 0, 70, 130), (5, 145, 70, 130), (3, 290, 70, 130), height=270),
-            r"faces in the reference, and none is clearly meant: .*give one of these as --reference-box",
+            r"faces in the reference, and none is clearly meant: .*give one of these as `reference_box`",
         ),
     ],
     ids=["none", "none in the reference", "three in the reference"],
@@ -103,7 +103,7 @@ def test_a_face_that_the_hole_hides_is_given_by_hand(session: RepairSession) -> 
     x, y, width, height = (round(value) for value in face.box)
     mask[y : y + height, x : x + width] = True
     photo[mask] = 0
-    with pytest.raises(TwoFaceError, match=r"(is it hidden by the hole\?|its place is a guess: ).*--box"):
+    with pytest.raises(TwoFaceError, match=r"(is it hidden by the hole\?|its place is a guess: ).*`box`"):
         inpaint(session, photo, REFERENCE, mask)
     result = inpaint(session, photo, REFERENCE, mask, (x, y, width, height))
     assert np.array_equal(result[~mask], photo[~mask])

@@ -45,7 +45,7 @@ def test_scratches_may_lie_anywhere_and_a_blot_may_not() -> None:
         cv2.line(scratches, start.tolist(), end.tolist(), 255, 2)
     assert check_reach(FRAME, scratches > 0) > 0.5
     for blot in (_hole(slice(0, 200), slice(150, 260)), _hole(slice(0, 12), slice(0, 12))):
-        with pytest.raises(TwoFaceError, match=r"reaches out of the face's frame, a square of 100 px .*--box"):
+        with pytest.raises(TwoFaceError, match=r"reaches out of the face's frame, a square of 100 px .*`box`"):
             check_reach(FRAME, blot)
     with pytest.raises(TwoFaceError, match="no hole"):
         check_reach(FRAME, _hole(slice(0, 0), slice(0, 0)))

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
+from conftest import ROOT
 from drawn_faces import CLEAR
 from PIL import Image
 from served import free_port
@@ -20,7 +21,6 @@ from twoface_pl.cli.serve import add_arguments
 from twoface_pl.faces.image import decode_image, write_image
 from twoface_pl.faces.synthetic import synthetic_photo
 
-ROOT = Path(__file__).parents[1]
 SERVING = ROOT / "serving"
 SCRIPTS = SERVING / "scripts"
 RUNTIME = SERVING / "page" / "site" / "vendor" / "ort.wasm.min.mjs"

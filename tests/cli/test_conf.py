@@ -4,10 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
-CONF = Path(__file__).parents[1] / "conf"
+CONF = ROOT / "conf"
 ROOTS = ("prepare", "train", "evaluate", "export", "masks")
 # Which program a group belongs to; the rest belongs to train.
 PROGRAM = {"source": "prepare", "split": "prepare", "frame": "prepare", "recogniser": "prepare"}

@@ -117,13 +117,13 @@ def test_a_small_face_that_only_a_box_points_at_is_looked_at_closely(
     assert face_in_box(session.finder.detector.detect(photo), box) is None  # shrunk to be searched, it is too small
     result = inpaint(session, photo, synthetic_photo(CLEAR, 1, 200), box=box)
     assert "the face in the photo is turned by 1" in caplog.text
-    assert "no face is recognised in --box" not in caplog.text
+    assert "no face is recognised in `box`" not in caplog.text
     rows, columns = np.nonzero((result != photo).any(axis=2))
     assert 700 < rows.min() < rows.max() < 830
     assert 1500 < columns.min() < columns.max() < 1630
     caplog.clear()
     inpaint(session, photo, synthetic_photo(CLEAR, 1, 200), box=(100, 100, 90, 100))
-    assert "no face is recognised in --box of the photo; it is taken as upright" in caplog.text
+    assert "no face is recognised in `box` of the photo; it is taken as upright" in caplog.text
 
 
 def test_prepare_turns_photos_upright_and_says_so(tmp_path: Path) -> None:
