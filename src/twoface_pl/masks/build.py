@@ -1,4 +1,4 @@
-"""From plain options to a policy."""
+"""From plain options to a policy, ours or another package's."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from twoface_pl.masks.files import MaskFiles
 from twoface_pl.masks.policy import MaskPolicy
 from twoface_pl.masks.shapes import CenterSquare, RandomBox
 from twoface_pl.masks.strokes import Strokes
+from twoface_pl.plugins import load_plugin, plugin_names
 
 SIMPLE: dict[str, type[MaskPolicy]] = {
     kind.name: kind for kind in (CenterSquare, RandomBox, Strokes, FaceParts, MaskFiles)
@@ -20,18 +21,22 @@ COMBINED: dict[str, Callable[..., MaskPolicy]] = {kind.name: kind.build for kind
 
 
 def build_mask_policy(options: dict[str, Any]) -> MaskPolicy:
-    """A policy from ``{"name": ..., **options}``.
+    """A policy from ``{"name": ..., **options}``, or by a name that an installed package declares.
 
     Raises:
         TwoFaceError: no such policy, or an option it does not have.
     """
     arguments = dict(options)
     name = arguments.pop("name", None)
-    if name not in SIMPLE and name not in COMBINED:
-        raise TwoFaceError(f"mask policy '{name}' is not known; there are: {', '.join([*SIMPLE, *COMBINED])}")
+    own = [*SIMPLE, *COMBINED]
+    kind = SIMPLE.get(name) or (load_plugin("masks", name, own) if isinstance(name, str) else None)
+    if kind is None and name not in COMBINED:
+        there = ", ".join([*own, *plugin_names("masks")])
+        raise TwoFaceError(f"mask policy '{name}' is not known; there are: {there}")
     try:
-        if name in COMBINED:
-            return COMBINED[name](build_mask_policy, **arguments)
-        return SIMPLE[name](**arguments)
+        policy = kind(**arguments) if kind is not None else COMBINED[name](build_mask_policy, **arguments)
     except TypeError as error:
         raise TwoFaceError(f"mask policy '{name}': {error}") from None
+    if not isinstance(policy, MaskPolicy):
+        raise TwoFaceError(f"mask policy '{name}': {kind} is no subclass of twoface_pl.masks.MaskPolicy")
+    return policy

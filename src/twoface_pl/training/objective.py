@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.losses import adversarial as adversarial_losses
@@ -21,6 +21,7 @@ from twoface_pl.networks.discriminators import Discriminators
 from twoface_pl.networks.identity import IdentityNetwork
 from twoface_pl.networks.options import require_number, require_whole
 from twoface_pl.networks.vgg import FrozenVGG16
+from twoface_pl.training.own_losses import build_own_loss
 
 Parts = dict[str, tuple[float, Tensor]]  # weight and value by name
 KEYS = {
@@ -46,20 +47,20 @@ KINDS = {
 
 
 def check_losses(losses: dict[str, dict[str, Any]]) -> None:
-    """Refuse losses that are not known, or lack an option.
+    """Refuse losses of ours that lack an option, or have one that is not known.
 
     Raises:
         TwoFaceError: names it.
     """
-    for name in sorted(set(KEYS) | set(losses)):
-        wrong = set(losses.get(name, ())) ^ KEYS.get(name, set())
-        known = ", ".join(sorted(KEYS.get(name, KEYS)))
+    for name, keys in KEYS.items():
+        wrong = set(losses.get(name, ())) ^ keys
+        known = ", ".join(sorted(keys))
         require(not wrong, f"losses.{name}: unknown or missing: {', '.join(sorted(wrong))}; there are: {known}")
     for name, kinds in KINDS.items():  # now, not when a loss with a late start first counts
         kind = losses[name]["kind"]
         require(kind in kinds, f"losses.{name}.kind={kind} is not one of {', '.join(kinds)}")
-    for name, options in losses.items():
-        for key, value in options.items():
+    for name in KEYS:
+        for key, value in losses[name].items():
             if key in NUMBERS:
                 require_number(f"losses.{name}.{key}", value, *NUMBERS[key])
             elif key in WHOLE:
@@ -78,7 +79,7 @@ class Objective:
     The frozen networks are kept here, outside of the module tree: neither saved, nor synchronised, nor trained.
 
     Args:
-        losses: options by loss, as in ``conf/losses``.
+        losses: options by loss, as in ``conf/losses``; other names are of losses that installed packages declare.
         identity_network: needed where the identity loss has a weight.
 
     Raises:
@@ -88,6 +89,8 @@ class Objective:
     def __init__(self, losses: dict[str, dict[str, Any]], identity_network: IdentityNetwork | None) -> None:
         check_losses(losses)
         self.losses = losses
+        own = {name: options for name, options in losses.items() if name not in KEYS}
+        self.own = {name: build_own_loss(name, options, tuple(KEYS)) for name, options in own.items()}
         self.identity_network = identity_network if losses["identity"]["weight"] > 0 else None
         require(
             losses["identity"]["weight"] == 0 or identity_network is not None,
@@ -110,11 +113,11 @@ class Objective:
 
     def begun(self, loss: str, batch: int) -> bool:
         """Whether a loss counts yet in batch number ``batch``."""
-        return bool(batch >= self.losses[loss]["start"])
+        return bool(batch >= self.losses[loss].get("start", 0))
 
     def to(self, device: torch.device) -> None:
-        for network in (self.identity_network, self.vgg):
-            if network is not None:
+        for network in (self.identity_network, self.vgg, *self.own.values()):
+            if isinstance(network, nn.Module):
                 network.to(device)
 
     def discriminator_parts(
@@ -174,6 +177,9 @@ class Objective:
                 )
         if self.identity_network is not None and self.begun("identity", batch):
             parts |= self._identity(filled, photo, references, random, self.identity_network)
+        for name, loss_of in self.own.items():
+            if self.losses[name]["weight"] > 0 and self.begun(name, batch):
+                parts[name] = (self.losses[name]["weight"], loss_of(filled, photo, references, mask))
         return parts
 
     def _identity(

@@ -1,0 +1,56 @@
+"""Losses of other packages, beside ours."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, cast
+
+from torch import Tensor, nn
+
+from twoface_pl.errors import TwoFaceError, require
+from twoface_pl.networks.options import require_number, require_whole
+from twoface_pl.plugins import load_plugin, plugin_names
+
+OURS = ("weight", "start")  # of its options; the others are its own
+
+
+class OwnLoss(Protocol):
+    """A loss of the generator. Where it is a module, its weights stay as they are."""
+
+    def __call__(self, filled: Tensor, photo: Tensor, references: Tensor, mask: Tensor) -> Tensor:
+        """How bad a fill is.
+
+        Args:
+            filled, photo: (N, 3, H, W) in [0, 1], alike outside the hole.
+            references: (N, R, 3, H, W) in [0, 1]; R may be 0.
+            mask: (N, 1, H, W), 1 = hole.
+
+        Returns:
+            a number, to be minimised.
+        """
+
+
+def build_own_loss(name: str, options: dict[str, Any], known: tuple[str, ...]) -> OwnLoss:
+    """A loss that an installed package declares as ``twoface_pl.losses``.
+
+    Args:
+        name: of the entry point.
+        options: ``weight``, and ``start`` if it begins to count later; the rest is what it is called with.
+        known: the losses that are ours.
+
+    Raises:
+        TwoFaceError: no such loss, or options that it does not take.
+    """
+    make = load_plugin("losses", name, known)
+    there = ", ".join([*known, *plugin_names("losses")])
+    require(make is not None, f"losses.{name} is not known; there are: {there}")
+    require("weight" in options, f"losses.{name}.weight is missing")
+    require_number(f"losses.{name}.weight", options["weight"], 0)
+    require_whole(f"losses.{name}.start", options.get("start", 0), 0)
+    try:
+        loss = cast(Any, make)(**{key: value for key, value in options.items() if key not in OURS})
+    except TypeError as error:
+        raise TwoFaceError(f"losses.{name}: {error}") from None
+    require(callable(loss), f"losses.{name}: {make} makes nothing that can be called")
+    if isinstance(loss, nn.Module):
+        loss.eval().requires_grad_(False)
+    return cast(OwnLoss, loss)
