@@ -16,7 +16,7 @@ RUNTIME := ort.wasm.min.mjs ort-wasm-simd-threaded.mjs ort-wasm-simd-threaded.wa
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-training prepare train evaluate export-onnx export-detector placement export-placement serve doctor test runtimes test-slow bench bench-data
+.PHONY: help demo demo-training prepare train evaluate export-onnx export-detector placement export-placement serve doctor test coverage check-base check-wheel check-lowest runtimes test-slow bench bench-data
 .PHONY: bench-index bench-train bench-infer bench-serve bench-page bench-likeness soak browser page page-samples screenshots mask-picture full-size-picture lint clean
 
 help: ## list the targets
@@ -77,6 +77,29 @@ browser: ## Chromium for the tests of the web page, from Debian where it can be
 
 test: $(STAMP) browser ## tests, without the slow ones
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" -n $(WORKERS) --dist worksteal $(ARGS)
+
+coverage: $(STAMP) browser ## the same, and which lines no test runs
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" -n $(WORKERS) --dist worksteal --cov --cov-report=term:skip-covered $(ARGS)
+
+check-base: ## a base install in an environment of its own: light, and repairs a portrait
+	rm -rf $(VENV)-base
+	$(MAKE) --no-print-directory VENV=$(VENV)-base $(VENV)-base/.base
+	$(VENV)-base/bin/python .ci/empty_environment.py $(VENV)-base/bin/python
+	rm -rf $(VENV)-base
+
+check-wheel: ## the wheel in an empty environment, with the server
+	rm -rf dist build $(VENV)-wheel
+	$(PYTHON) -m venv $(VENV)-wheel
+	$(VENV)-wheel/bin/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	$(VENV)-wheel/bin/python -m pip install --quiet -c constraints.txt "$$(echo dist/*.whl)[serve]"
+	$(VENV)-wheel/bin/python .ci/empty_environment.py $(VENV)-wheel/bin/python --serve
+	rm -rf $(VENV)-wheel build
+
+check-lowest: browser ## the tests with the lowest versions that pyproject allows
+	$(PYTHON) -m venv $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m pip install --quiet uv
+	$(VENV)-lowest/bin/uv pip install --quiet --python $(VENV)-lowest/bin/python --resolution lowest-direct -e '.[train,judge,serve,dev]'
+	OMP_NUM_THREADS=1 $(VENV)-lowest/bin/pytest -m "not slow" -n $(WORKERS) --dist worksteal $(ARGS)
 
 runtimes: $(STAMP) ## what some tests need: OpenVINO, onnxruntime for Node; MLflow, Weights & Biases
 	$(PIP) openvino mlflow wandb

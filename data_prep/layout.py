@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from twoface_pl.data.index import FACTS_FILE, INDEX_FILES, ROLES, SPLITS, SplitIndex, write_index
+from twoface_pl.data.index import FACTS_FILE, INDEX_FILES, ROLES, SplitIndex, write_index
 from twoface_pl.data.landmarks import LANDMARKS_FILE, write_landmarks
 from twoface_pl.data.originals import ORIGINALS_FILE, Original, write_originals
+from twoface_pl.data.source import SPLITS
 from twoface_pl.data_prep.identities import Person
 from twoface_pl.data_prep.photos import to_face
 from twoface_pl.data_prep.sources import Photo, Reject, safe_name

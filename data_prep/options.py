@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from twoface_pl.data.index import FACTS_FILE, INDEX_FILES, SPLITS
+from twoface_pl.data.index import FACTS_FILE, INDEX_FILES
+from twoface_pl.data.source import SPLITS
 from twoface_pl.data_prep.duplicates import SAME_PICTURE, TOO_ALIKE
 from twoface_pl.data_prep.split import SplitRule
 from twoface_pl.data_prep.workers import LOCAL, Workers

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from twoface_pl.data.index import SPLITS
+from twoface_pl.data.source import SPLITS
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.files import write_text
 from twoface_pl.faces.frame import resize

@@ -9,7 +9,7 @@ from math import floor
 from pathlib import Path
 from typing import Any, Protocol
 
-from twoface_pl.data.index import SPLITS
+from twoface_pl.data.source import SPLITS
 from twoface_pl.data_prep.sources import safe_name
 from twoface_pl.errors import TwoFaceError, require
 

@@ -6,7 +6,7 @@ import csv
 import io
 from collections import Counter
 
-from twoface_pl.data.index import SPLITS
+from twoface_pl.data.source import SPLITS
 from twoface_pl.data_prep.layout import ZIP_FILE
 from twoface_pl.data_prep.options import STEPS, PrepareOptions
 from twoface_pl.data_prep.result import REJECTS_FILE, PrepareResult

@@ -3,12 +3,14 @@
 import ast
 import importlib
 import os
+import re
 import subprocess
 import sys
 import traceback
 import venv
 import zipfile
 from collections.abc import Iterable
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -34,28 +36,21 @@ FORBIDDEN = {
     "serving": (*ML, "hydra", "omegaconf", "onnx", "albumentations"),
     "cli": (*ML, "onnx", "onnxruntime", "fastapi", "numpy", "cv2"),
 }
-# Which other rooms a room may import: the way data flows.
+# Which other rooms a room may import: the way data flows, as docs/architecture.md has it.
+TABLE = re.compile(r"^\| `(\w+)` \| [^|]* \| ([^|]*) \|", re.MULTILINE)
 ROOMS = {
-    "faces": set(),
-    "buckets": {"faces"},
-    "masks": {"faces"},
-    "networks": {"faces", "masks"},
-    "losses": set(),
-    "data": {"faces", "masks"},
-    "training": {"faces", "masks", "networks", "losses", "data", "evaluation"},
-    "evaluation": {"faces", "masks", "networks", "losses", "data"},
-    "data_prep": {"faces", "data", "networks"},
-    "export": {"faces", "masks", "networks", "data", "evaluation"},
-    "serving": {"faces", "masks"},
-    "conf": set(),
+    room: set(re.findall(r"`(\w+)`", others))
+    for room, others in TABLE.findall((ROOT / "docs" / "architecture.md").read_text("utf-8"))
 }
 
 
-def _modules(room: str) -> list[str]:
-    folder = SOURCE / room
-    names = [path.relative_to(folder).with_suffix("").as_posix().replace("/", ".") for path in folder.rglob("*.py")]
-    modules = [f"twoface_pl.{room}" if name == "__init__" else f"twoface_pl.{room}.{name}" for name in names]
-    return sorted(name.removesuffix(".__init__") for name in modules if not name.endswith("__main__"))
+def _modules(room: str) -> dict[str, Path]:
+    """A room's modules and their files."""
+    found = {}
+    for path in sorted((SOURCE / room).rglob("*.py")):
+        parts = path.relative_to(SOURCE).with_suffix("").parts
+        found[".".join(("twoface_pl", *parts)).removesuffix(".__init__")] = path
+    return {name: path for name, path in found.items() if not name.endswith("__main__")}
 
 
 def _import_without(forbidden: Iterable[str], modules: Iterable[str], output: Path) -> None:
@@ -84,7 +79,7 @@ def _imported_without(forbidden: Iterable[str], modules: Iterable[str], output: 
 
 @pytest.mark.parametrize("room", sorted(FORBIDDEN))
 def test_a_room_imports_without_what_it_may_not_know(room: str, tmp_path: Path) -> None:
-    modules = _modules(room)
+    modules = list(_modules(room))
     assert modules
     assert _imported_without(FORBIDDEN[room], modules, tmp_path / "said") == ""
 
@@ -94,16 +89,35 @@ def test_what_is_forbidden_would_be_noticed(forbidden: str, module: str, tmp_pat
     assert f"import of {forbidden}" in _imported_without([forbidden], [f"twoface_pl.{module}"], tmp_path / "said")
 
 
-def _imported_rooms(path: Path) -> set[str]:
-    """The rooms a module imports, by any form of import."""
-    names: list[str] = []
+def test_the_page_knows_every_room() -> None:
+    assert set(ROOMS) | {"cli", "shipped"} == {path.name for path in SOURCE.iterdir() if path.is_dir()} - {
+        "__pycache__"
+    }
+
+
+def _imports(path: Path) -> set[str]:
+    """What a module imports, anywhere in it."""
+    names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names += [f"{node.module}.{alias.name}" for alias in node.names]
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
             assert node.level == 0, f"{path}: relative import"
-    parts = [name.split(".") for name in names if name.startswith("twoface_pl.")]
+    return names
+
+
+def test_no_two_modules_import_each_other() -> None:
+    """Nor in a circle of more, nor within functions."""
+    paths = {name: path for room in (*ROOMS, "cli") for name, path in _modules(room).items()}
+    assert len(paths) > 200
+    graph = {name: (_imports(path) & set(paths)) - {name} for name, path in paths.items()}
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names them
+
+
+def _imported_rooms(path: Path) -> set[str]:
+    """The rooms a module imports, by any form of import."""
+    parts = [name.split(".") for name in _imports(path) if name.startswith("twoface_pl.")]
     return {name[1] for name in parts} - {"errors", "plugins", "model_file", "model_signature", "__version__"}
 
 

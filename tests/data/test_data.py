@@ -10,9 +10,10 @@ from conftest import SIZE, prepare_options
 from torch.utils.data import DataLoader
 
 from twoface_pl.data.index import INDEX_FILES, ROLES, SplitIndex, read_index, split_name
+from twoface_pl.data.references import next_reference
 from twoface_pl.data.samplers import EvaluationKeys, TrainingBatches
 from twoface_pl.data.source import FolderSource
-from twoface_pl.data.triples import TripleOptions, Triples, next_reference
+from twoface_pl.data.triples import TripleOptions, Triples
 from twoface_pl.data_prep.prepare import prepare
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.image import decode_image, write_image

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from twoface_pl.data.index import SplitIndex
 from twoface_pl.data.landmarks import read_landmarks
 from twoface_pl.data.names import Lists, Names, hash_of
+from twoface_pl.data.references import reference_candidates, usable_targets
 from twoface_pl.data.source import FolderSource, ZipSource
-from twoface_pl.data.triples import reference_candidates, usable_targets
 from twoface_pl.data.zip_directory import Directory
 from twoface_pl.errors import TwoFaceError
 

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--people",
         type=int,
-        default=600,
+        default=300,
         help="synthetic people to draw (%(default)s); fewer are drawn faster and teach less",
     )
     add("overrides", nargs="*", help="overrides for the training, such as max_batches=100")
@@ -32,8 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _write_pairs(data: Path, pairs: Path) -> None:
     """A photo, a right and a wrong reference of each person to show, as files of one name."""
     from twoface_pl.data.index import read_index
+    from twoface_pl.data.references import next_reference
     from twoface_pl.data.source import FolderSource
-    from twoface_pl.data.triples import next_reference
 
     index = read_index(FolderSource(data), "test")
     people = sorted(index.references)[: SHOWN_PEOPLE + 1]
@@ -117,6 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
         override("checkpoint", checkpoint),
         override("root", data),
         "identity=synthetic",
+        "photos=160",
         override("output", folder / "evaluation"),
     )
     twoface("export", override("checkpoint", checkpoint), override("output", folder / "model"))

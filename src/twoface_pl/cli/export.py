@@ -15,8 +15,8 @@ def _measured(config: dict[str, Any], names: list[str], trained: TrainedGenerato
     """What variants are calibrated on, and what measures them: opened before the long export."""
     from twoface_pl.buckets.fetch import local
     from twoface_pl.export.price import Pricer, calibration
-    from twoface_pl.export.variants import INT8
     from twoface_pl.faces.recogniser import sface_file
+    from twoface_pl.model_file import INT8
 
     root = local(config["root"])
     pricer = Pricer(root, trained, config["photos"], sface_file(config["sface"]))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import random
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NotRequired, TypedDict
@@ -17,13 +15,16 @@ from torch.utils.data import Dataset
 
 from twoface_pl.data.augment import Augmentation
 from twoface_pl.data.augment_options import AugmentOptions
-from twoface_pl.data.index import SplitIndex, read_frame, read_index, split_name
+from twoface_pl.data.index import read_frame, read_index, split_name
 from twoface_pl.data.landmarks import read_landmarks
-from twoface_pl.data.names import Lists, Names
+from twoface_pl.data.names import Names
+from twoface_pl.data.protocol import Trial, Trials, hole_rng
+from twoface_pl.data.references import next_references, positions_of, reference_candidates, usable_targets
 from twoface_pl.data.source import Source
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.frame import resize
 from twoface_pl.faces.image import decode_image
+from twoface_pl.faces.listing import some_of
 from twoface_pl.masks import MaskPolicy
 
 log = logging.getLogger(__name__)
@@ -48,64 +49,6 @@ class BrokenPhotoError(TwoFaceError):
     """A photo of the data set that cannot be read."""
 
 
-def usable_targets(index: SplitIndex) -> Names:
-    """The masked photos that have a reference other than themselves."""
-    masked = index.masked if isinstance(index.masked, Names) else Names.of(index.masked)
-    people = Names.of(index.references)
-    person = people.rows_of(masked.before("/"))
-    others = np.where(person >= 0, _counts(index.references)[person] - 1, 0)
-    alike = Names.of(index.alike).rows_of(masked)
-    if len(index.alike):
-        others -= np.where(alike >= 0, _counts(index.alike)[alike], 0)
-    is_usable = others > 0
-    # Who has too few by this count may have enough: a photo need not be among the references.
-    for row in np.flatnonzero((person >= 0) & ~is_usable).tolist():
-        is_usable[row] = bool(reference_candidates(index, *split_name(masked[row])))
-    return masked if is_usable.all() else masked.take(np.flatnonzero(is_usable))
-
-
-def _counts(lists: Mapping[str, Collection[str]]) -> np.ndarray:
-    """How many different files each has."""
-    return lists.counts() if isinstance(lists, Lists) else np.array([len(set(files)) for files in lists.values()], int)
-
-
-def reference_candidates(index: SplitIndex, identity: str, target: str) -> list[str]:
-    """Files that can stand as reference for a target: the person's, never the target itself or its near-duplicates."""
-    alike = index.alike.get(f"{identity}/{target}", ())
-    return [file for file in index.references.get(identity, ()) if file != target and file not in alike]
-
-
-def next_references(index: SplitIndex, identity: str, target: str, position: int = 0) -> list[str]:
-    """The references used in evaluation, all that can be, in order; the first is the one where one is used.
-
-    They start with the person's next photo after the target, in the order of names; where targets are no
-    references (the 2018 split), with the reference whose turn it is by the target's ``position`` among the
-    person's targets.
-    """
-    candidates = sorted(reference_candidates(index, identity, target))
-    if target not in index.references[identity]:
-        start = position % len(candidates)
-    else:
-        start = next((number for number, file in enumerate(candidates) if file > target), 0)
-    return candidates[start:] + candidates[:start]
-
-
-def next_reference(index: SplitIndex, identity: str, target: str, position: int = 0) -> str:
-    """The one reference used in evaluation: the first of :func:`next_references`."""
-    return next_references(index, identity, target, position)[0]
-
-
-def _positions(targets: Sequence[str]) -> dict[str, int]:
-    """Each target's position among its person's targets, in the order of names."""
-    counts: Counter[str] = Counter()
-    positions = {}
-    for target in sorted(targets):
-        identity = split_name(target)[0]
-        positions[target] = counts[identity]
-        counts[identity] += 1
-    return positions
-
-
 @dataclass(frozen=True)
 class TripleOptions:
     """How samples are drawn."""
@@ -119,6 +62,7 @@ class TripleOptions:
     skip_broken: bool = False  # take another sample for a photo that cannot be read, and count it
     augment_photo: AugmentOptions = field(default_factory=AugmentOptions)  # photo and truth alike; real photos too
     augment_reference: AugmentOptions = field(default_factory=AugmentOptions)
+    trials: Trials | None = None  # of an evaluation: photos, references and holes are those of a list
 
 
 class Triples(Dataset[Triple]):
@@ -142,7 +86,7 @@ class Triples(Dataset[Triple]):
         self.options = options
         policy.check(options.image_size)
         self.index = read_index(source, split)
-        self.targets = usable_targets(self.index)
+        self.targets = usable_targets(self.index) if options.trials is None else self._listed(options.trials)
         shown = source.shown(split)
         if not len(self.targets):
             raise TwoFaceError(
@@ -161,7 +105,20 @@ class Triples(Dataset[Triple]):
     @cached_property
     def positions(self) -> dict[str, int]:
         """Each target's position among its person's, in the order of names; training asks for none."""
-        return _positions(self.targets)
+        return positions_of(self.targets)
+
+    def _listed(self, trials: Trials) -> Names:
+        """The list's targets, whose photos must all be there."""
+        masked = set(self.index.masked)
+        there = {f"{person}/{file}" for person, files in self.index.references.items() for file in files}
+        missing = [name for name in trials.photos if name not in there] + sorted(set(trials.by_target) - masked)
+        if missing:
+            raise TwoFaceError(f"{self.source.shown(self.split)}: photos of the list are not there: {some_of(missing)}")
+        return Names.of(list(trials.by_target))
+
+    def trial(self, target: str) -> Trial | None:
+        """What a list says of a target, where there is one."""
+        return self.options.trials.by_target[target] if self.options.trials is not None else None
 
     def _landmarks(self) -> np.ndarray:
         """Each target's landmarks (N, 5, 2): its own, or where the frame has them in the mean."""
@@ -220,15 +177,23 @@ class Triples(Dataset[Triple]):
     def _several(self, files: list[str]) -> list[str]:
         return [files[number % len(files)] for number in range(self.options.references)]
 
-    def _wrong_references(self, identity: str, rng: np.random.Generator) -> tuple[str, list[str]]:
+    def _wrong_references(self, target: str, rng: np.random.Generator) -> tuple[str, list[str]]:
         """References of somebody else."""
+        trial = self.trial(target)
+        if trial is not None:
+            person, file = split_name(trial.wrong_reference)
+            return person, self._several([file])
+        identity = split_name(target)[0]
         others = [person for person in self.people if person != identity]
         wrong = others[rng.integers(len(others))]
         return wrong, self._several(list(self.index.references[wrong]))
 
-    def _evaluation_references(self, position: int) -> list[str]:
-        identity, file = split_name(self.targets[position])
-        return self._several(next_references(self.index, identity, file, self.positions[self.targets[position]]))
+    def evaluation_references(self, target: str) -> list[str]:
+        """The files of the person that an evaluation gives, in their order: the list's, or all that can be."""
+        trial = self.trial(target)
+        if trial is not None:
+            return [split_name(trial.reference)[1]]
+        return next_references(self.index, *split_name(target), self.positions[target])
 
     def _training_references(self, position: int, rng: np.random.Generator) -> list[str]:
         candidates = reference_candidates(self.index, *split_name(self.targets[position]))
@@ -248,13 +213,12 @@ class Triples(Dataset[Triple]):
         if self.options.training:
             files = self._training_references(position, rng)
         else:
-            files = self._evaluation_references(position)
+            files = self._several(self.evaluation_references(self.targets[position]))
         return [self._load("reference", identity, file) for file in files]
 
     def _draw(self, epoch: int, position: int, rng: np.random.Generator) -> Triple:
         options = self.options
         target = self.targets[position]
-        identity = split_name(target)[0]
         references = self._load_references(epoch, position, rng)
         real = split_name(self.index.real[int(rng.integers(len(self.index.real)))])
         drawn = random.Random(int(rng.integers(2**62)))
@@ -264,7 +228,9 @@ class Triples(Dataset[Triple]):
             drawn,
             None if self.landmarks is None else self.landmarks[position].astype(np.float64),
         )
-        mask = self.policy.draw(rng, options.image_size, landmarks, epoch if options.training else None)
+        trial = self.trial(target)
+        of_hole = rng if trial is None else hole_rng(trial)
+        mask = self.policy.draw(of_hole, options.image_size, landmarks, epoch if options.training else None)
         triple = Triple(
             photo=torch.from_numpy(photo),
             references=torch.from_numpy(
@@ -275,7 +241,7 @@ class Triples(Dataset[Triple]):
             broken=0,
         )
         if not options.training and len(self.people) > 1:
-            wrong, files = self._wrong_references(identity, rng)
+            wrong, files = self._wrong_references(target, rng)
             triple["wrong_references"] = torch.from_numpy(
                 np.stack([self._load("reference", wrong, file) for file in files])
             )

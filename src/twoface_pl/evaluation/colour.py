@@ -31,7 +31,8 @@ class Colours:
             from skimage.color import deltaE_ciede2000, rgb2lab
         except ImportError as error:
             raise TwoFaceError(f"needs a package that is not here ({error}); pip install scikit-image") from None
-        self._difference, self._lab = deltaE_ciede2000, rgb2lab
+        self._difference: Any = deltaE_ciede2000
+        self._lab: Any = rgb2lab
 
     def _smooth(self, pictures: np.ndarray) -> np.ndarray:
         sigma = LOW_PASS * pictures.shape[1]

@@ -12,7 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from twoface_pl.data.index import split_name
-from twoface_pl.data.triples import Triple, Triples, next_references
+from twoface_pl.data.triples import Triple, Triples
 from twoface_pl.evaluation.controls import opencv_fill, pasted_reference
 from twoface_pl.networks.checkpoint import TrainedGenerator
 from twoface_pl.networks.identity import IdentityNetwork, embed
@@ -77,8 +77,11 @@ def make_plan(triples: Triples, network: IdentityNetwork | None, device: torch.d
         nearest = {name: names[int(best)] for name, best in zip(names, cosine.argmax(axis=1), strict=True)}
     galleries: list[str | None] = []
     for target in triples.targets:
-        person, file = split_name(target)
-        files = next_references(triples.index, person, file, triples.positions[target])
+        trial = triples.trial(target)
+        if trial is not None:
+            galleries.append(split_name(trial.gallery)[1])
+            continue
+        person, files = split_name(target)[0], triples.evaluation_references(target)
         used, beside = files[: triples.options.references], files[triples.options.references :]
         # A second picture of the reference's moment would be matched by what was copied from the reference.
         alike = frozenset().union(*(triples.index.alike.get(f"{person}/{name}", ()) for name in used))

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from twoface_pl.data.index import read_frame, read_image_size, split_name
 from twoface_pl.data.samplers import EvaluationKeys
 from twoface_pl.data.source import open_source
-from twoface_pl.data.triples import Triple, TripleOptions, Triples, next_references
+from twoface_pl.data.triples import Triple, TripleOptions, Triples
 from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.evaluation.conditions import AGAINST, NONE, RIGHT, WRONG, fill_conditions, opencv_name
 from twoface_pl.evaluation.controls import better_opencv_method
@@ -191,8 +191,7 @@ def _training_of(trained: TrainedGenerator) -> dict[str, Any]:
 
 
 def _reference_of(triples: Triples, target: str) -> str:
-    person, file = split_name(target)
-    return f"{person}/{next_references(triples.index, person, file, triples.positions[target])[0]}"
+    return f"{split_name(target)[0]}/{triples.evaluation_references(target)[0]}"
 
 
 def _by_photo(figures: dict[str, dict[str, np.ndarray]], targets: list[str], ratio: np.ndarray) -> list[dict[str, Any]]:

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from twoface_pl.data.damage import PAINTS
-from twoface_pl.data.index import SPLITS, read_frame
+from twoface_pl.data.index import read_frame
 from twoface_pl.data.landmarks import read_landmarks
+from twoface_pl.data.source import SPLITS
 from twoface_pl.data.triples import Triple, Triples
 from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.evaluation.colour import Colours, by_skin_tone

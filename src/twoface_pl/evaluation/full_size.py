@@ -11,7 +11,7 @@ import torch
 from tqdm import tqdm
 
 from twoface_pl.data.index import split_name
-from twoface_pl.data.triples import Triple, Triples, next_references
+from twoface_pl.data.triples import Triple, Triples
 from twoface_pl.evaluation.conditions import PASTED, RIGHT, WRONG, opencv_name
 from twoface_pl.evaluation.controls import OPENCV_METHODS, opencv_fill, pasted_reference
 from twoface_pl.evaluation.judge import IdentityRecord
@@ -62,9 +62,7 @@ class FullSizePhotos:
     def files(self, position: int) -> list[str]:
         """A target's references, ``identity/file``."""
         target = self.triples.targets[position]
-        person, file = split_name(target)
-        found = next_references(self.triples.index, person, file, self.triples.positions[target])
-        return [f"{person}/{name}" for name in found]
+        return [f"{split_name(target)[0]}/{name}" for name in self.triples.evaluation_references(target)]
 
     def references(self, position: int, size: int) -> dict[str, np.ndarray]:
         """By condition, uint8 (R, size, size, 3); who has only one has it twice where others have two."""

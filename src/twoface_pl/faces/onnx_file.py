@@ -128,7 +128,7 @@ def _problem(message: memoryview, kind: str, budget: Iterator[int]) -> str | Non
     for number, value, _ in read_fields(message, budget):
         if (kind, number) in REFUSED:
             return REFUSED[kind, number]
-        if (kind, number) == NODE_DOMAIN and value not in DOMAINS:
+        if (kind, number) == NODE_DOMAIN and (isinstance(value, int) or bytes(value) not in DOMAINS):
             return "it has operators that are not ONNX's own"
         if number in inside:
             if isinstance(value, int):

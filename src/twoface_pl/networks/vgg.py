@@ -47,7 +47,7 @@ class FrozenVGG16(nn.Module):
             self.register_buffer(name, torch.zeros(1, 3, 1, 1), persistent=False)
         self._settle()
         # A checkpoint brings weights of its own: what fits them is known only then.
-        self.register_load_state_dict_post_hook(lambda module, _: module._settle())
+        self.register_load_state_dict_post_hook(lambda module, _: module._settle())  # type: ignore[no-untyped-call]
 
     def _settle(self) -> None:
         """Takes the preprocessing that fits the weights which are there."""

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytorch_lightning as L
 import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from twoface_pl.data.datamodule import TripleDataModule
 from twoface_pl.errors import Stopped, TwoFaceError, require
