@@ -9,9 +9,15 @@ from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
 CONF = ROOT / "conf"
-ROOTS = ("prepare", "train", "evaluate", "export", "masks")
+ROOTS = ("prepare", "train", "evaluate", "benchmark", "export", "masks")
 # Which program a group belongs to; the rest belongs to train.
-PROGRAM = {"source": "prepare", "split": "prepare", "frame": "prepare", "recogniser": "prepare"}
+PROGRAM = {
+    "source": "prepare",
+    "split": "prepare",
+    "frame": "prepare",
+    "recogniser": "prepare",
+    "protocol": "benchmark",
+}
 FILES = sorted(path.relative_to(CONF).with_suffix("") for path in CONF.rglob("*.yaml"))
 
 

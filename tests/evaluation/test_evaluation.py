@@ -14,6 +14,7 @@ from torch_fidelity import feature_extractor_inceptionv3 as inceptionv3
 from torchvision.models import alexnet
 
 from twoface_pl.errors import TwoFaceError
+from twoface_pl.evaluation.compared import ComparedGenerator
 from twoface_pl.evaluation.controls import OPENCV_METHODS, opencv_fill, pasted_reference
 from twoface_pl.evaluation.distribution import distances
 from twoface_pl.evaluation.evaluate import evaluate
@@ -131,7 +132,9 @@ def test_the_photos_to_look_at_are_named_once_each(checkpoint: Path, prepared: P
 
 def test_another_generator_on_the_same_photos(checkpoint: Path, prepared: Path) -> None:
     trained = load_generator(checkpoint)
-    figures = evaluate(trained, evaluate_options(prepared), None, against=load_generator(checkpoint)).figures
+    figures = evaluate(
+        trained, evaluate_options(prepared), None, against=ComparedGenerator(load_generator(checkpoint))
+    ).figures
     assert figures["heading"]["compared"]["run"] == trained.run
     same = figures["right_above"]["compared generator"]["psnr_db"]
     assert same == {"value": 0.0, "low": 0.0, "high": 0.0, "wins": 0.0}
@@ -139,9 +142,9 @@ def test_another_generator_on_the_same_photos(checkpoint: Path, prepared: Path) 
     other = load_generator(checkpoint)
     with torch.no_grad():
         brightness_of(other.generator).add_(3.0)  # white
-    better = evaluate(trained, evaluate_options(prepared), None, against=other).figures["right_above"][
-        "compared generator"
-    ]
+    better = evaluate(trained, evaluate_options(prepared), None, against=ComparedGenerator(other)).figures[
+        "right_above"
+    ]["compared generator"]
     assert better["psnr_db"]["low"] > 0
     assert better["ssim"]["low"] > 0
     assert better["st_lpips"]["low"] > 0  # where less is better

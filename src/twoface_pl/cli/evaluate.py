@@ -11,7 +11,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.buckets.fetch import local
     from twoface_pl.cli.identity import identity_from_config
     from twoface_pl.cli.recogniser import recogniser_from_config
-    from twoface_pl.cli.trained import load_trained, model_here
+    from twoface_pl.cli.trained import compared_with, load_trained, model_here
     from twoface_pl.errors import require
     from twoface_pl.evaluation.evaluate import evaluate
     from twoface_pl.evaluation.evaluator import EvaluateOptions
@@ -52,7 +52,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
         inception=Path(config["inception"]) if config["inception"] else None,
     )
     identity = identity_from_config(config["identity"])
-    against = load_trained(config["against"]) if config["against"] else None
+    against = compared_with(config["against"])
 
     def report(trained: TrainedGenerator, into: Path) -> None:
         evaluation = evaluate(trained, options, identity, against)

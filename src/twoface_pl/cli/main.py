@@ -16,6 +16,7 @@ HYDRA_COMMANDS = {
     "prepare": "photos of people to a prepared data set",
     "train": "prepared data to checkpoints",
     "evaluate": "figures of a checkpoint, with controls beside each",
+    "benchmark": "figures by a fixed protocol, of our generators or of any system's pictures",
     "export": "a checkpoint to ONNX files, checked against torch",
     "masks": "a picture of what mask policies draw",
 }
@@ -31,6 +32,7 @@ EXTRAS = {
     "prepare": "train",
     "train": "train",
     "evaluate": "train",
+    "benchmark": "train",
     "export": "train",
     "masks": "train",
     "serve": "serve",

@@ -36,6 +36,12 @@ class Trials:
     by_target: dict[str, Trial]
     sha256: str
 
+    def first(self, count: int) -> Trials:
+        """The first so many; 0: all."""
+        if not count:
+            return self
+        return Trials(dict(list(self.by_target.items())[:count]), self.sha256)
+
     @property
     def photos(self) -> list[str]:
         """Every photo that some trial needs."""
@@ -97,6 +103,14 @@ def read_trials(path: Path, sha256: str | None = None) -> Trials:
         found[trial.target] = trial
     require(bool(found), f"{path}: no trials")
     return Trials(found, digest)
+
+
+def digest_of(root: Path, trials: Trials) -> str:
+    """A checksum of a prepared set's photos of these trials: of the same copy framed alike it is the same."""
+    digest = hashlib.sha256()
+    for photo in trials.photos:
+        digest.update((root / "test" / "reference" / photo).read_bytes())
+    return digest.hexdigest()
 
 
 def trials_text(trials: list[Trial]) -> str:

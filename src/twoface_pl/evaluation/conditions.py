@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,22 +12,20 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from twoface_pl.data.index import split_name
+from twoface_pl.data.index import read_frame, split_name
+from twoface_pl.data.landmarks import read_landmarks
 from twoface_pl.data.triples import Triple, Triples
-from twoface_pl.evaluation.controls import opencv_fill, pasted_reference
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.evaluation.compared import Compared
+from twoface_pl.evaluation.controls import fill_without_reference, pasted_reference
+from twoface_pl.evaluation.occlusion import occluded
 from twoface_pl.networks.checkpoint import TrainedGenerator
 from twoface_pl.networks.identity import IdentityNetwork, embed
 from twoface_pl.networks.tensors import to_float, to_uint8
 
 RIGHT, WRONG, NEAREST, NONE = "right reference", "wrong reference", "nearest wrong reference", "no reference"
-AGAINST, PASTED = "compared generator", "pasted reference"
+OCCLUDED, PASTED = "occluded reference", "pasted reference"
 AT_ONCE = 16  # photos that are embedded
-OPENCV = "opencv "  # and the method
-
-
-def opencv_name(method: str) -> str:
-    """The condition's name."""
-    return f"{OPENCV}{method}"
 
 
 PhotoKey = tuple[str, bytes]  # ``identity/file`` and a digest: roles may hold different files of one name
@@ -98,31 +97,78 @@ def _nearest_references(triples: Triples, plan: Plan, targets: list[str], count:
     return torch.from_numpy(np.stack(pictures))
 
 
-def fill_conditions(
-    trained: TrainedGenerator,
-    against: TrainedGenerator | None,
-    batch: Triple,
-    targets: list[str],
-    triples: Triples,
-    plan: Plan,
-    opencv: str,
-    device: torch.device,
-) -> Iterator[tuple[str, np.ndarray]]:
-    """Each condition's name and its fills of a batch, uint8 (N, H, W, 3); ``opencv`` is the method to show."""
-    photo = to_float(batch["photo"].to(device))
-    mask = batch["mask"][:, None].to(device, photo.dtype)
-    masked = photo * (1 - mask)
-    given = {RIGHT: batch["references"]}
-    if "wrong_references" in batch:
-        given[WRONG] = batch["wrong_references"]
-    if plan.nearest:
-        given[NEAREST] = _nearest_references(triples, plan, targets, batch["references"].shape[1])
-    references = {name: to_float(pictures.to(device)) for name, pictures in given.items()}
-    references[NONE] = trained.generator.no_references(masked)
-    for name, pictures in references.items():
-        yield name, to_uint8(trained.generator(masked, mask, pictures))
-    if against is not None:
-        yield AGAINST, to_uint8(against.generator(masked, mask, references[RIGHT]))
-    photos, masks = batch["photo"].numpy(), batch["mask"].numpy()
-    yield opencv_name(opencv), opencv_fill(photos, masks, opencv)
-    yield PASTED, pasted_reference(photos, masks, batch["references"][:, 0].numpy())
+class Conditions:
+    """Fills of a split's photos under each condition.
+
+    Args:
+        trained: the generator.
+        against: what it is compared with; None: nothing.
+        triples: the split.
+        plan: who looks like whom.
+        baselines: OpenCV's better method, and what else sees no reference.
+        device: of the networks.
+        occluded: also from references in which something covers the face.
+    """
+
+    def __init__(
+        self,
+        trained: TrainedGenerator,
+        against: Compared | None,
+        triples: Triples,
+        plan: Plan,
+        baselines: Sequence[str],
+        device: torch.device,
+        occluded: bool = False,
+    ) -> None:
+        self.trained, self.against, self.triples, self.plan = trained, against, triples, plan
+        self.baselines, self.device = baselines, device
+        self._covered = read_landmarks(triples.source, triples.split) if occluded else None
+        frame = read_frame(triples.source)
+        self._usual = frame.landmarks() if frame.aligned else None
+
+    def fills(self, batch: Triple, targets: list[str]) -> dict[str, np.ndarray]:
+        """By condition, uint8 (N, H, W, 3)."""
+        photo = to_float(batch["photo"].to(self.device))
+        mask = batch["mask"][:, None].to(self.device, photo.dtype)
+        masked = photo * (1 - mask)
+        generator = self.trained.generator
+        references = {
+            name: to_float(pictures.to(self.device)) for name, pictures in self._given(batch, targets).items()
+        }
+        references[NONE] = generator.no_references(masked)
+        made = {name: to_uint8(generator(masked, mask, pictures)) for name, pictures in references.items()}
+        if self.against is not None:
+            made |= dict(self.against.fills(masked, mask, references[RIGHT], batch, targets))
+        photos, masks = batch["photo"].numpy(), batch["mask"].numpy()
+        made |= {name: fill_without_reference(photos, masks, name) for name in self.baselines}
+        made[PASTED] = pasted_reference(photos, masks, batch["references"][:, 0].numpy())
+        return made
+
+    def _given(self, batch: Triple, targets: list[str]) -> dict[str, Tensor]:
+        """References by condition, uint8 (N, R, H, W, 3)."""
+        given = {RIGHT: batch["references"]}
+        if "wrong_references" in batch:
+            given[WRONG] = batch["wrong_references"]
+        if self.plan.nearest:
+            given[NEAREST] = _nearest_references(self.triples, self.plan, targets, batch["references"].shape[1])
+        if self._covered is not None:
+            given[OCCLUDED] = self._occluded(batch["references"], targets)
+        return given
+
+    def _occluded(self, references: Tensor, targets: list[str]) -> Tensor:
+        pictures = references.numpy().copy()
+        for number, target in enumerate(targets):
+            person = split_name(target)[0]
+            files = self.triples.evaluation_references(target)
+            for place in range(pictures.shape[1]):
+                pictures[number, place] = self.occluded(
+                    f"{person}/{files[place % len(files)]}", pictures[number, place]
+                )
+        return torch.from_numpy(pictures)
+
+    def occluded(self, entry: str, pixels: np.ndarray) -> np.ndarray:
+        """A reference ``identity/file`` with something over the face, always the same."""
+        landmarks = self._covered.get(entry, self._usual) if self._covered is not None else self._usual
+        if landmarks is None:
+            raise TwoFaceError(f"the data set has no landmarks of {entry}; run prepare again")
+        return occluded(pixels, np.asarray(landmarks, np.float64), zlib.crc32(entry.encode()))

@@ -7,10 +7,13 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
+from twoface_pl.errors import TwoFaceError
 from twoface_pl.evaluation.metrics import psnr_in_hole
 
 OPENCV_METHODS = {"telea": cv2.INPAINT_TELEA, "navier_stokes": cv2.INPAINT_NS}
 OPENCV_RADIUS = 3
+OPENCV, PATCHMATCH = "opencv ", "patchmatch"  # conditions; the first with its method
+PATCH_RADIUS = 3
 RIM = 0.06  # of the picture: how far around the hole colours are compared
 MOST_SPREAD = 2.0  # by which contrast is changed at the most
 
@@ -31,6 +34,37 @@ def opencv_fill(photos: np.ndarray, masks: np.ndarray, method: str) -> np.ndarra
             cv2.inpaint(photo * ~mask[..., None], mask.astype(np.uint8), OPENCV_RADIUS, OPENCV_METHODS[method])
             for photo, mask in zip(photos, masks, strict=True)
         ]
+    )
+
+
+def opencv_name(method: str) -> str:
+    """The condition's name."""
+    return f"{OPENCV}{method}"
+
+
+def patchmatch_fill(photos: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """PatchMatch (Barnes et al. 2009), which takes patches from elsewhere in the photo; arguments as above.
+
+    Raises:
+        TwoFaceError: pypatchmatch is not installed, or has no program for this machine.
+    """
+    try:
+        from patchmatch import patch_match
+    except (ImportError, OSError) as error:
+        raise TwoFaceError(f"needs a package that is not here ({error}); pip install pypatchmatch") from None
+    patch_match.set_random_seed(0)
+    return np.stack(
+        [
+            patch_match.inpaint(photo * ~mask[..., None], mask.astype(np.uint8), patch_size=PATCH_RADIUS)
+            for photo, mask in zip(photos, masks, strict=True)
+        ]
+    )
+
+
+def fill_without_reference(photos: np.ndarray, masks: np.ndarray, name: str) -> np.ndarray:
+    """By a condition's name: OpenCV's methods, or PatchMatch."""
+    return (
+        patchmatch_fill(photos, masks) if name == PATCHMATCH else opencv_fill(photos, masks, name.removeprefix(OPENCV))
     )
 
 

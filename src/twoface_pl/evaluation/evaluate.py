@@ -15,9 +15,16 @@ from twoface_pl.data.index import read_frame, read_image_size, split_name
 from twoface_pl.data.samplers import EvaluationKeys
 from twoface_pl.data.source import open_source
 from twoface_pl.data.triples import Triple, TripleOptions, Triples
-from twoface_pl.errors import TwoFaceError, require
-from twoface_pl.evaluation.conditions import AGAINST, NONE, RIGHT, WRONG, fill_conditions, opencv_name
-from twoface_pl.evaluation.controls import better_opencv_method
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.evaluation.compared import AGAINST, Compared, training_of
+from twoface_pl.evaluation.conditions import NONE, RIGHT, WRONG, Conditions
+from twoface_pl.evaluation.controls import (
+    OPENCV_METHODS,
+    PATCHMATCH,
+    better_opencv_method,
+    opencv_name,
+    patchmatch_fill,
+)
 from twoface_pl.evaluation.evaluator import EvaluateOptions, Evaluator
 from twoface_pl.evaluation.full_size import FullSizePhotos, full_size_examples, measure_full_size
 from twoface_pl.evaluation.picture import show_hole
@@ -50,19 +57,11 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _check_against(trained: TrainedGenerator, against: TrainedGenerator, policy: Any) -> None:
-    require(
-        against.image_size == trained.image_size,
-        f"the compared generator works at {against.image_size} px, this one at {trained.image_size}",
-    )
-    against.generator.check(against.image_size, policy)
-
-
 def evaluate(
     trained: TrainedGenerator,
     options: EvaluateOptions,
     identity_network: IdentityNetwork | None,
-    against: TrainedGenerator | None = None,
+    against: Compared | None = None,
 ) -> Evaluation:
     """Fill a split's photos under each condition and measure.
 
@@ -72,7 +71,7 @@ def evaluate(
         trained: the generator.
         options: of the evaluation.
         identity_network: the one that losses use; it also finds the most similar other person.
-        against: another generator, on the same photos, holes and references.
+        against: another generator, or pictures, of the same photos, holes and references.
 
     Raises:
         TwoFaceError: data that cannot be used, a hole a generator cannot fill or a number of references that it
@@ -87,13 +86,14 @@ def evaluate(
     trained.generator.check_references(options.references)
     device = _device(options.device)
     trained.generator.to(device).to(memory_format=torch.channels_last)
-    if against is not None:
-        _check_against(trained, against, policy)
-        against.generator.check_references(options.references)
-        against.generator.to(device).to(memory_format=torch.channels_last)
-    drawn = TripleOptions(trained.image_size, options.seed, training=False, references=options.references)
+    drawn = TripleOptions(
+        trained.image_size, options.seed, training=False, references=options.references, trials=options.trials
+    )
     triples = Triples(source, options.split, policy, drawn)
     count = min(len(triples), options.photos or len(triples))
+    if against is not None:
+        against.check(trained.image_size, policy, options.references, triples.targets[:count])
+        against.to(device)
     damaged = None
     if options.placement != "true":
         damaged = DamagedPhotos(triples, options.placement, options.painted, options.seed)
@@ -101,12 +101,21 @@ def evaluate(
     loader: DataLoader[Triple] = DataLoader(triples, options.batch_size, sampler=EvaluationKeys(count))
     seen = tqdm(loader, desc="OpenCV's better method", unit="batch", mininterval=1)
     opencv = better_opencv_method((batch["photo"].numpy(), batch["mask"].numpy()) for batch in seen)
+    conditions = Conditions(
+        trained,
+        against,
+        triples,
+        evaluator.plan,
+        _baselines(opencv, options, evaluator),
+        device,
+        options.trials is not None,
+    )
     measured: dict[str, dict[str, list[np.ndarray]]] = {}
     ratios, start = [], 0
     with torch.inference_mode():
         for batch in tqdm(loader, desc=f"evaluating {options.split}", unit="batch", mininterval=1):
             targets = list(triples.targets[start : start + len(batch["photo"])])
-            fills = dict(fill_conditions(trained, against, batch, targets, triples, evaluator.plan, opencv, device))
+            fills = conditions.fills(batch, targets)
             if damaged is not None:
                 fills |= damaged.conditions(trained, batch, targets, fills[opencv_name(opencv)], device)
             for name, figure, values in evaluator.measure(
@@ -127,7 +136,7 @@ def evaluate(
         "references": options.references,
         "mask": options.mask or trained.mask,
         "hole_ratio": round(float(hole_ratio.mean()), 4),
-        **_training_of(trained),
+        **training_of(trained),
         "identity_network": identity_network.name if identity_network is not None else "none",
         "judge": options.recogniser["name"],
         "seed": options.seed,
@@ -135,7 +144,9 @@ def evaluate(
     if damaged is not None:
         heading |= {"placement": options.placement, "paint": options.painted or "each in turn"}
     if against is not None:
-        heading["compared"] = _training_of(against)
+        heading["compared"] = against.about
+    if options.trials is not None:
+        heading["trials"] = options.trials.sha256
     full_size = _full_size_photos(trained, triples, evaluator, device)
     result = {
         "heading": heading,
@@ -145,6 +156,7 @@ def evaluate(
         "told_apart": evaluator.told_apart(people),
         "verification": evaluator.verification(people),
         "placement": summarise_placement(damaged.outcomes, figures, people) if damaged is not None else None,
+        "gaze": evaluator.gaze.summary(people),
         "distribution": evaluator.distribution(),
         "full_size": None,
         "skipped": evaluator.skipped,
@@ -160,7 +172,7 @@ def evaluate(
             shown_full_size = full_size_examples(full_size, record.figures()[RIGHT]["psnr_db"])
         batch = default_collate([triples[keys[number]] for number in cases])
         shown = list(result["cases"])
-        fills = dict(fill_conditions(trained, against, batch, shown, triples, evaluator.plan, opencv, device))
+        fills = conditions.fills(batch, shown)
         if damaged is not None:
             fills |= damaged.conditions(trained, batch, shown, fills[opencv_name(opencv)], device)
     examples = _examples(fills, batch, opencv_name(opencv))
@@ -181,13 +193,17 @@ def _full_size_photos(
     return FullSizePhotos(triples, trained.generator, device)
 
 
-def _training_of(trained: TrainedGenerator) -> dict[str, Any]:
-    return {
-        "generator": trained.options,
-        "run": trained.run,
-        "batches": trained.batches,
-        "minutes_of_training": round(trained.seconds / 60, 1),
-    }
+def _baselines(opencv: str, options: EvaluateOptions, evaluator: Evaluator) -> list[str]:
+    """What sees no reference: OpenCV's better method; of a list of trials both, and PatchMatch."""
+    if options.trials is None:
+        return [opencv_name(opencv)]
+    names = [opencv_name(opencv), *(opencv_name(method) for method in OPENCV_METHODS if method != opencv)]
+    try:
+        patchmatch_fill(np.zeros((1, 16, 16, 3), np.uint8), np.eye(16, dtype=bool)[None])
+        return [*names, PATCHMATCH]
+    except TwoFaceError as error:
+        evaluator.skipped[PATCHMATCH] = str(error)
+        return names
 
 
 def _reference_of(triples: Triples, target: str) -> str:

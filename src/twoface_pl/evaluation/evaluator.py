@@ -13,13 +13,16 @@ import torch
 from twoface_pl.data.damage import PAINTS
 from twoface_pl.data.index import read_frame
 from twoface_pl.data.landmarks import read_landmarks
+from twoface_pl.data.protocol import Trials
 from twoface_pl.data.source import SPLITS
 from twoface_pl.data.triples import Triple, Triples
 from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.evaluation.colour import Colours, by_skin_tone
-from twoface_pl.evaluation.conditions import AGAINST, NEAREST, RIGHT, WRONG, Plan, make_plan
+from twoface_pl.evaluation.compared import AGAINST
+from twoface_pl.evaluation.conditions import NEAREST, RIGHT, WRONG, Plan, make_plan
 from twoface_pl.evaluation.distribution import InceptionFeatures, distances
 from twoface_pl.evaluation.full_size import FullSizePhotos, FullSizeRecord
+from twoface_pl.evaluation.gaze import GazeRecord
 from twoface_pl.evaluation.judge import IdentityJudge, IdentityRecord
 from twoface_pl.evaluation.metrics import psnr_in_hole, ssim_in_hole
 from twoface_pl.evaluation.perceptual import LPIPS, ShiftTolerantLPIPS
@@ -53,6 +56,7 @@ class EvaluateOptions:
     recogniser: dict[str, Any] = field(default_factory=lambda: {"name": "none"})  # the judge of identity
     lpips: Path | None = None  # torchvision's AlexNet weights
     vgg: Path | None = None  # VGG16's weights, for telling fills from photos
+    trials: Trials | None = None  # a fixed list of them; then also what a benchmark compares
     inception: Path | None = None  # torch-fidelity's Inception weights, for FID and KID
 
     def __post_init__(self) -> None:
@@ -103,6 +107,7 @@ class Evaluator:
         self._landmarks = read_landmarks(triples.source, triples.split)
         frame = read_frame(triples.source)
         self._mean_landmarks = frame.landmarks() if frame.aligned else None
+        self.gaze = GazeRecord(self._landmarks, self._mean_landmarks)
         self._triples, self._recogniser = triples, options.recogniser
         self.records = [record for record in (self._of_losses(triples), self.new_judge()) if record]
 
@@ -166,6 +171,7 @@ class Evaluator:
                 self.features.setdefault(name, []).append(self.inception(pictures))
             if self.realness is not None:
                 self.looks.setdefault(name, []).append(self.realness(pictures, mask))
+        self.gaze.add(fills, truth, mask, targets)
         for record in self.records:
             yield from record.add(batch, fills, targets, references, start)
 

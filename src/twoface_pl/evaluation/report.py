@@ -142,6 +142,11 @@ def told_apart_rows(told_apart: dict[str, float]) -> Rows:
     return [["", "told apart"], *([name, f"{share:.3f}"] for name, share in told_apart.items())]
 
 
+def gaze_rows(gaze: dict[str, Any]) -> Rows:
+    """How far the pupils are off, in eye distances."""
+    return [["", "pupils are off"], *([name, _interval(value)] for name, value in gaze["conditions"].items())]
+
+
 def _tables(figures: dict[str, Any]) -> list[tuple[str, Rows]]:
     """Every table with its title."""
     tables = []
@@ -153,6 +158,10 @@ def _tables(figures: dict[str, Any]) -> list[tuple[str, Rows]]:
     if figures["skin"]:
         title = "colour by skin tone: CIEDE2000 in the hole, low-passed; lower is better"
         tables.append((title, skin_rows(figures["skin"])))
+    if figures["gaze"]:
+        count = figures["gaze"]["photos"]
+        title = f"gaze: pupils against the photo's, in eye distances, of {count} photos; lower is better"
+        tables.append((title, gaze_rows(figures["gaze"])))
     if figures["told_apart"]:
         title = "told from photos by VGG16's features about the hole: 0.5 is chance, 1 always"
         tables.append((title, told_apart_rows(figures["told_apart"])))

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.evaluation.conditions import OPENCV, RIGHT, WRONG
+from twoface_pl.evaluation.conditions import RIGHT, WRONG
+from twoface_pl.evaluation.controls import OPENCV
 from twoface_pl.evaluation.statistics import bootstrap_mean
 from twoface_pl.evaluation.verification import Verification
 
@@ -24,7 +25,7 @@ def bucket_names(hole_ratio: np.ndarray) -> np.ndarray:
 
 
 def opencv_of(figures: Figures) -> str:
-    """The condition that OpenCV filled."""
+    """The condition that OpenCV filled; of both, the better one comes first."""
     return next(name for name in figures if name.startswith(OPENCV))
 
 

@@ -1,0 +1,92 @@
+"""Makes a protocol's list of trials from photos: names only, the same list whenever it is run.
+
+python benchmarks/trials.py --photos lfw --people test --most 4 --output conf/protocol/lfw.tsv --work /tmp/lfw
+
+Of each person with three usable photos or more, some become targets; the reference is the person's next photo that is
+not of the same moment, the gallery photo the next one beside it, the wrong reference any other person's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from twoface_pl.cli.recogniser import recogniser_from_config
+from twoface_pl.data.index import split_name
+from twoface_pl.data.protocol import Trial, trials_text
+from twoface_pl.data.source import open_source
+from twoface_pl.data.triples import TripleOptions, Triples
+from twoface_pl.data_prep.options import PrepareOptions
+from twoface_pl.data_prep.prepare import prepare
+from twoface_pl.data_prep.split import SplitRule, place_of
+from twoface_pl.evaluation.conditions import make_plan
+from twoface_pl.faces.files import write_text
+from twoface_pl.faces.frame import FrameKind
+from twoface_pl.masks import CenterSquare
+
+TIGHT = FrameKind.build({"name": "tight", "eye_distance": 33, "eye_line": 54})
+TEST = 0.1  # share of people that trainings here never see, by the hash of their names
+CLEAN = {"name": "sface", "weights": None, "same_person": 0.35, "join": 0.65}
+
+
+def _chosen(photos: Path, people: str) -> list[Path]:
+    """Folders of people: those of the test split, or so many, by the hash of their names."""
+    folders = sorted((path for path in photos.iterdir() if path.is_dir()), key=lambda path: place_of(0, path.name))
+    if people == "test":
+        return [path for path in folders if place_of(0, path.name) < TEST]
+    return folders[: int(people)]
+
+
+def _seed(target: str) -> int:
+    return int.from_bytes(hashlib.sha256(target.encode()).digest()[:4], "big") % 10**9
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=Path, required=True, help="<photos>/<person>/<file>")
+    parser.add_argument("--people", default="test", help="test, or how many (%(default)s)")
+    parser.add_argument("--most", type=int, default=4, help="targets of a person (%(default)s)")
+    parser.add_argument("--output", type=Path, required=True, help="the list")
+    parser.add_argument("--work", type=Path, required=True, help="a folder to work in; made, and left")
+    given = parser.parse_args()
+    photos, data = given.work / "photos", given.work / "data"
+    for folder in _chosen(given.photos, given.people):
+        shutil.copytree(folder, photos / folder.name, dirs_exist_ok=True)
+    names = given.work / "people.txt"
+    write_text(names, "\n".join(sorted(path.name for path in photos.iterdir())) + "\n")
+    rule = SplitRule.build({"name": "lists", "train": None, "validation": None, "test": str(names), "rest": None})
+    prepare(PrepareOptions((photos,), data, 128, TIGHT, rule, recogniser=recogniser_from_config(CLEAN)))
+    triples = Triples(open_source(data), "test", CenterSquare(32), TripleOptions(128, 0, training=False))
+    plan = make_plan(triples, None, torch.device("cpu"))
+    usable = [
+        (target, gallery)
+        for target, gallery in sorted(zip(triples.targets, plan.galleries, strict=True))
+        if gallery is not None
+    ]
+    people = sorted({split_name(target)[0] for target, _ in usable})
+    trials: list[Trial] = []
+    counts: dict[str, int] = {}
+    for target, gallery in usable:
+        person = split_name(target)[0]
+        counts[person] = counts.get(person, 0) + 1
+        if counts[person] > given.most:
+            continue
+        rng = np.random.default_rng(_seed(target))
+        wrong = [other for other in people if other != person][rng.integers(len(people) - 1)]
+        files = triples.index.references[wrong]
+        reference = triples.evaluation_references(target)[0]
+        wrong_reference = f"{wrong}/{files[rng.integers(len(files))]}"
+        trials.append(Trial(target, f"{person}/{reference}", f"{person}/{gallery}", wrong_reference, _seed(target)))
+    text = trials_text(trials)
+    write_text(given.output, text)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    print(f"{len(trials)} trials of {len(counts)} people: {given.output}, sha256 {digest}")
+
+
+if __name__ == "__main__":
+    main()
