@@ -240,7 +240,7 @@ class Triples(Dataset[Triple]):
             mask=torch.from_numpy(mask),
             broken=0,
         )
-        if not options.training and len(self.people) > 1:
+        if not options.training and (trial is not None or len(self.people) > 1):
             wrong, files = self._wrong_references(target, rng)
             triple["wrong_references"] = torch.from_numpy(
                 np.stack([self._load("reference", wrong, file) for file in files])
