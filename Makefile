@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 BASE := $(VENV)/.base
 SERVE := $(VENV)/.serve
 STAMP := $(VENV)/.installed
+DOCS := $(VENV)/.docs
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 # Passed on to the command: make train ARGS="experiment=smoke"
 ARGS ?=
@@ -16,7 +17,7 @@ RUNTIME := ort.wasm.min.mjs ort-wasm-simd-threaded.mjs ort-wasm-simd-threaded.wa
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-training prepare train evaluate export-onnx export-detector placement export-placement serve doctor test coverage check-base check-wheel check-lowest runtimes test-slow bench bench-data
+.PHONY: docs help demo demo-training prepare train evaluate export-onnx export-detector placement export-placement serve doctor test coverage check-base check-wheel check-lowest runtimes test-slow bench bench-data
 .PHONY: bench-index bench-train bench-infer bench-serve bench-page bench-likeness soak browser page page-samples screenshots mask-picture full-size-picture lint clean
 
 help: ## list the targets
@@ -53,6 +54,14 @@ evaluate: $(STAMP) ## figures of a checkpoint: ARGS="checkpoint=runs/<run>/best.
 
 export-onnx: $(STAMP) ## a checkpoint to ONNX: ARGS="checkpoint=runs/<run>/best.ckpt"
 	$(BIN)/twoface export $(ARGS)
+
+$(DOCS): $(BASE)
+	$(PIP) -e '.[docs]'
+	touch $@
+
+docs: $(DOCS) ## the documentation as a site, in site/; a link that leads nowhere fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo 'open site/index.html'
 
 page: ## let browsers fill by themselves: onnxruntime's WebAssembly beside the web page, from npm
 	npm ci --prefix serving/page
@@ -158,4 +167,4 @@ lint: $(STAMP) ## ruff, mypy; and what checks the page, once it is there (make p
 	[ ! -d serving/page/node_modules ] || npm run --prefix serving/page --silent check
 
 clean: ## remove .venv and what tests and demo leave; never data, runs or models
-	rm -rf $(VENV) demo demo-training .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) site demo demo-training .pytest_cache .mypy_cache .ruff_cache

@@ -138,6 +138,17 @@ def inpaint(
     Raises:
         TwoFaceError: no face, or several and none of them meant; a mask of another size, an empty one, one
             mostly outside the frame, or one this model cannot fill; more references than it takes.
+
+    With the package's model, a drawn face and its mouth as the hole:
+
+    >>> from twoface_pl.faces.sample import Tear, draw_sample
+    >>> from twoface_pl.model_file import REPAIR, model_path
+    >>> from twoface_pl.serving.versions import find_model
+    >>> session = RepairSession(find_model(model_path("shipped"), REPAIR), "cpu")
+    >>> drawn = draw_sample(person=11, photo=4, reference=1, tear=Tear(1, 0.4, 0.3), size=256)
+    >>> filled = inpaint(session, drawn.photo, drawn.reference, drawn.hole)
+    >>> bool((filled == drawn.photo)[~drawn.hole].all()), bool((filled != drawn.photo)[drawn.hole].any())
+    (True, True)
     """
     if not isinstance(photo, Photo):
         return inpaint(session, Photo(photo), references, mask, box, reference_box).pixels

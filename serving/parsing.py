@@ -14,6 +14,9 @@ def parse_box(text: str) -> tuple[int, ...]:
 
     Raises:
         TwoFaceError: something else.
+
+    >>> parse_box("210,140,320,400")
+    (210, 140, 320, 400)
     """
     parts = text.split(",")
     try:
@@ -32,6 +35,9 @@ def parse_pixels(text: str) -> int:
 
     Raises:
         TwoFaceError: something else.
+
+    >>> parse_pixels("12")
+    12
     """
     few = text.isascii() and text.isdigit() and len(text) < 10 and int(text) <= MOST_GROWN
     require(few, f"'{text[:80]}' is not a number of pixels from 0 to {MOST_GROWN}")
@@ -43,6 +49,9 @@ def parse_colour(text: str) -> tuple[int, int, int]:
 
     Raises:
         TwoFaceError: something else.
+
+    >>> parse_colour("#ff00ff")
+    (255, 0, 255)
     """
     digits = COLOURS.get(text, text.removeprefix("#"))
     known = len(digits) == 6 and all(digit in "0123456789abcdefABCDEF" for digit in digits)

@@ -55,6 +55,9 @@ def parse_frame(text: str) -> Frame:
 
     Raises:
         TwoFaceError: something else.
+
+    >>> round(parse_frame("320,240,200,0").x)
+    220
     """
     try:
         x, y, side, angle = (float(part) for part in text.split(","))

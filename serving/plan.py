@@ -88,7 +88,11 @@ def _check_folders(image: Path, output: Path, others: Sequence[Path]) -> None:
 
 
 def as_png(names: Collection[Path]) -> list[Path]:
-    """By names of results, none of them twice, names of PNGs that may stand for them; a PNG stands for itself."""
+    """By names of results, none of them twice, names of PNGs that may stand for them; a PNG stands for itself.
+
+    >>> [path.name for path in as_png([Path("a.jpg"), Path("a.png")])]
+    ['a-jpg.png', 'a.png']
+    """
     taken = {str(name).casefold() for name in names}
     pngs = []
     for name in names:

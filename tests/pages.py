@@ -7,14 +7,18 @@ from pathlib import Path
 
 from conftest import ROOT
 
-DOCS = ROOT / "docs"
-BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(\w*)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: str) -> list[tuple[str, str, str]]:
+    """The blocks of a page, given by its path from the root: kind, title, text."""
+    return BLOCK.findall((ROOT / page).read_text("utf-8"))
 
 
 def titled(page: str) -> dict[str, str]:
     """The files that a page shows, by their titles."""
     found: dict[str, str] = {}
-    for _, title, text in BLOCK.findall((DOCS / page).read_text("utf-8")):
+    for _, title, text in blocks(f"docs/{page}"):
         if title:
             found[title] = found.get(title, "") + text
     return found

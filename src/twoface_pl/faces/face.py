@@ -114,7 +114,11 @@ def largest(faces: list[Face]) -> Face | None:
 
 
 def overlap(first: Box, second: Box) -> float:
-    """Intersection over union."""
+    """Intersection over union.
+
+    >>> round(overlap((0, 0, 10, 10), (5, 0, 10, 10)), 3)
+    0.333
+    """
     low = np.maximum(first[:2], second[:2])
     high = np.minimum(np.add(first[:2], first[2:]), np.add(second[:2], second[2:]))
     shared = float(np.maximum(0, high - low).prod())
@@ -129,7 +133,11 @@ def face_in_box(faces: list[Face], box: Box, angle: float | None = None) -> Face
 
 
 def share_in_box(mask: np.ndarray, box: Box) -> float:
-    """How much of a hole (bool (H, W)) lies in a box."""
+    """How much of a hole (bool (H, W)) lies in a box.
+
+    >>> share_in_box(np.eye(4, dtype=bool), (0, 0, 2, 2))
+    0.5
+    """
     x, y, width, height = (round(value) for value in box)
     inside = mask[max(0, y) : max(0, y + height), max(0, x) : max(0, x + width)]
     return float(np.count_nonzero(inside) / np.count_nonzero(mask))

@@ -69,7 +69,11 @@ class Frame:
 
     @classmethod
     def centred(cls, height: int, width: int) -> Frame:
-        """The largest centred square of a photo."""
+        """The largest centred square of a photo.
+
+        >>> Frame.centred(height=80, width=100)
+        Frame(x=10, y=0, side=80, angle=0.0)
+        """
         side = min(height, width)
         return cls((width - side) // 2, (height - side) // 2, side)
 
@@ -79,6 +83,9 @@ class Frame:
 
         Raises:
             TwoFaceError: the box is empty or does not touch the photo.
+
+        >>> Frame.around_box((10, 20, 30, 50), height=100, width=100)
+        Frame(x=0, y=20, side=50, angle=0.0)
         """
         check_box(box, height, width)
         x, y, box_width, box_height = box

@@ -11,7 +11,11 @@ RADIUS = 3  # pixels, of Telea's method
 
 
 def bounding_box(mask: np.ndarray) -> tuple[slice, slice]:
-    """Rows and columns that hold all of a hole: of a mask (H, W) that has one, what is not 0."""
+    """Rows and columns that hold all of a hole: of a mask (H, W) that has one, what is not 0.
+
+    >>> bounding_box(np.array([[0, 0, 0], [0, 1, 1]]))
+    (slice(1, 2, None), slice(1, 3, None))
+    """
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
@@ -25,7 +29,11 @@ def outermost(mask: np.ndarray) -> np.ndarray:
 
 
 def as_levels(hole: np.ndarray) -> np.ndarray:
-    """A hole (bool (H, W)) as the levels of a mask: uint8, 255 in it."""
+    """A hole (bool (H, W)) as the levels of a mask: uint8, 255 in it.
+
+    >>> as_levels(np.array([[False, True]]))
+    array([[  0, 255]], dtype=uint8)
+    """
     return hole.view(np.uint8) * np.uint8(255)
 
 

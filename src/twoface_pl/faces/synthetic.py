@@ -263,7 +263,11 @@ def draw_face(identity: Identity, at: Circumstances, size: int = 128) -> np.ndar
 
 
 def synthetic_photo(person: int, photo: int, size: int = 128) -> np.ndarray:
-    """Photo number ``photo`` of person number ``person``, always the same pixels."""
+    """Photo number ``photo`` of person number ``person``, always the same pixels.
+
+    >>> synthetic_photo(person=11, photo=4, size=64).shape
+    (64, 64, 3)
+    """
     at = draw_circumstances(np.random.default_rng((person, photo, 3)))
     return draw_face(draw_identity(person), at, size)
 

@@ -25,6 +25,9 @@ def build_mask_policy(options: dict[str, Any]) -> MaskPolicy:
 
     Raises:
         TwoFaceError: no such policy, or an option it does not have.
+
+    >>> build_mask_policy({"name": "center", "size": 32})
+    CenterSquare(size=32)
     """
     arguments = dict(options)
     name = arguments.pop("name", None)

@@ -25,6 +25,11 @@ class FaceParts(MaskPolicy):
     Args:
         parts: of which one is drawn.
         jitter: by which share a part's size varies.
+
+    >>> points = np.array([(0.37, 0.42), (0.63, 0.42), (0.5, 0.55), (0.4, 0.7), (0.6, 0.7)])
+    >>> hole = FaceParts(parts=["mouth"], jitter=0).draw(np.random.default_rng(0), 100, points)
+    >>> bool(hole[70, 50]), bool(hole[42, 37])
+    (True, False)
     """
 
     parts: Sequence[str] = PARTS

@@ -18,7 +18,14 @@ def _check_side(name: str, side: int, image_size: int) -> None:
 
 @dataclass(frozen=True)
 class CenterSquare(MaskPolicy):
-    """A square in the middle; 32 of 128 in the 2018 system."""
+    """A square in the middle; 32 of 128 in the 2018 system.
+
+    >>> CenterSquare(2).draw(np.random.default_rng(0), 4).astype(int)
+    array([[0, 0, 0, 0],
+           [0, 1, 1, 0],
+           [0, 1, 1, 0],
+           [0, 0, 0, 0]])
+    """
 
     size: int = 32
     name: ClassVar[str] = "center"
@@ -36,7 +43,11 @@ class CenterSquare(MaskPolicy):
 
 @dataclass(frozen=True)
 class RandomBox(MaskPolicy):
-    """A rectangle anywhere; each side drawn between the smallest and the largest, in pixels."""
+    """A rectangle anywhere; each side drawn between the smallest and the largest, in pixels.
+
+    >>> int(RandomBox(8, 8).draw(np.random.default_rng(0), 32).sum())
+    64
+    """
 
     smallest: int = 24
     largest: int = 64

@@ -22,6 +22,10 @@ class Strokes(MaskPolicy):
     Args:
         hole_ratio: smallest and largest share of the picture; the share is drawn between them.
         stroke_width: thinnest and broadest stroke, in pixels of a picture of 128.
+
+    >>> hole = Strokes(hole_ratio=(0.2, 0.4)).draw(np.random.default_rng(0), 128)
+    >>> bool(0.2 <= hole.mean() <= 0.4)
+    True
     """
 
     hole_ratio: Sequence[float] = (0.2, 0.4)
