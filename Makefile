@@ -18,7 +18,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: docs help demo demo-training prepare train evaluate export-onnx export-detector placement export-placement serve doctor test coverage check-base check-wheel check-lowest runtimes test-slow bench bench-data
-.PHONY: bench-index bench-train bench-infer bench-serve bench-page bench-likeness soak browser page page-samples screenshots mask-picture full-size-picture lint clean
+.PHONY: bench-index bench-train bench-infer bench-serve bench-page bench-likeness soak browser page page-samples screenshots mask-picture demo-picture full-size-picture lint clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -143,6 +143,10 @@ export-placement: $(STAMP) ## a trained placement network to the package's ONNX 
 
 mask-picture: $(STAMP) ## draw every mask policy into docs/masks.png
 	$(BIN)/twoface masks output=docs/masks.png samples=7 seed=2 force=true
+
+demo-picture: $(BASE) ## the demo's picture into docs/repaired.jpg
+	$(BIN)/twoface demo
+	cp demo/filled-compare.jpg docs/repaired.jpg
 
 full-size-picture: $(STAMP) ## fill a drawn portrait of 1,024 px into docs/full-size.jpg
 	$(BIN)/python benchmarks/full_size.py
