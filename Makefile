@@ -37,7 +37,7 @@ $(STAMP): $(BASE)
 	$(PIP) -e '.[train,judge,serve,dev]'
 	touch $(SERVE) $@
 
-demo: $(BASE) ## a drawn portrait repaired, and a picture to look at; installs 0.5 GB
+demo: $(BASE) ## a drawn portrait repaired, and a picture to look at; installs 0.6 GB
 	$(BIN)/twoface demo $(ARGS)
 
 demo-training: $(STAMP) ## the whole path on synthetic faces, training included, and a picture; installs 5 GB

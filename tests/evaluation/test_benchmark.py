@@ -69,6 +69,10 @@ def test_from_photos_to_the_table(protocol: list[str], twoface: Run, tmp_path: P
     table = (tmp_path / "out" / "results.md").read_text()
     assert table in done.stdout
     assert "| compared generator |" in table
+    (tmp_path / "out" / "results.json").unlink()  # as one that was stopped: what is done is not done again
+    goes_on = twoface(*common, "holes=center64", "against=theirs", cwd=tmp_path)
+    assert "there already" in goes_on.stdout, goes_on.stderr
+    assert (tmp_path / "out" / "results.md").read_text() == table
     again = twoface(*common, cwd=tmp_path)
     assert again.returncode == 1
     assert "exists and is kept; set force=true" in again.stderr

@@ -40,7 +40,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.data.protocol import digest_of
     from twoface_pl.data_prep.listed import prepare_listed
     from twoface_pl.errors import require
-    from twoface_pl.evaluation.benchmark import RESULTS_FILE, write_results
+    from twoface_pl.evaluation.benchmark import RESULTS_FILE, done_before, write_results
     from twoface_pl.evaluation.evaluate import evaluate
     from twoface_pl.evaluation.evaluator import EvaluateOptions
     from twoface_pl.evaluation.report import write_report
@@ -73,6 +73,11 @@ def run(config: dict[str, Any], folder: Path) -> None:
         )  # fmt: skip
         print(f"\n{protocol['name']}, {name}", flush=True)
         against = compared_of(config["against"], name)
+        found = None if config["force"] else done_before(output / name, trained, options, against)
+        if found is not None:
+            print(f"there already: {output / name}", flush=True)
+            by_hole[name] = found
+            continue
         evaluation = evaluate(trained, options, identity_from_config(config["identity"]), against)
         write_report(evaluation, output / name)
         by_hole[name] = evaluation.figures

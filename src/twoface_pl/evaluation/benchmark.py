@@ -12,10 +12,13 @@ from tqdm import tqdm
 
 from twoface_pl.data.samplers import EvaluationKeys
 from twoface_pl.data.triples import Triples
-from twoface_pl.evaluation.compared import ComparedPictures
+from twoface_pl.evaluation.compared import Compared, ComparedPictures, training_of
 from twoface_pl.evaluation.conditions import OCCLUDED, RIGHT, WRONG
+from twoface_pl.evaluation.evaluator import EvaluateOptions
+from twoface_pl.evaluation.report import FIGURES_FILE
 from twoface_pl.faces.files import write_text
 from twoface_pl.faces.image import write_image
+from twoface_pl.networks.checkpoint import TrainedGenerator
 
 TABLE_FILE, RESULTS_FILE = "results.md", "results.json"
 # Figure by its name in the report, heading, and how it is written.
@@ -56,6 +59,30 @@ def write_inputs(triples: Triples, covered: Any, folder: Path) -> int:
         for name, pixels in pictures.items():
             write_image(folder / name / ComparedPictures.name_of(target), pixels)
     return len(keys)
+
+
+def done_before(
+    folder: Path, trained: TrainedGenerator, options: EvaluateOptions, against: Compared | None
+) -> dict[str, Any] | None:
+    """A hole's figures of a run that was stopped; None where there are none, or of something else."""
+    try:
+        figures: dict[str, Any] = json.loads((folder / FIGURES_FILE).read_text("utf-8"))
+        heading = figures["heading"]
+    except (OSError, ValueError, KeyError):
+        return None
+    assert options.trials is not None
+    wanted = {
+        **training_of(trained),
+        "photos": len(options.trials.by_target),
+        "mask": options.mask,
+        "trials": options.trials.sha256,
+        "judge": options.recogniser["name"],
+        "compared": against.about if against is not None else None,
+    }
+    same = all(heading.get(key) == value for key, value in json.loads(json.dumps(wanted)).items())
+    asked = [name for name in ("lpips", "vgg", "inception") if getattr(options, name) is not None]
+    measured = {"lpips": "LPIPS", "vgg": "real or fake", "inception": "FID, KID"}
+    return figures if same and not any(measured[name] in figures["skipped"] for name in asked) else None
 
 
 def result_rows(figures: dict[str, Any]) -> list[list[str]]:

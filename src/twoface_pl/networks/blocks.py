@@ -71,5 +71,5 @@ def coordinates(height: int, width: int, like: Tensor) -> Tensor:
 
 def squared_distances(height: int, width: int, like: Tensor) -> Tensor:
     """(H*W, H*W): between any two places, in units of the picture's side."""
-    places = coordinates(height, width, like).flatten(1).T / 2
+    places = coordinates(height, width, like).flatten(1).T / 2  # H*W, 2
     return (places[:, None] - places[None]).square().sum(dim=2)

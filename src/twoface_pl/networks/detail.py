@@ -73,7 +73,7 @@ def _blend(pictures: Tensor, count: int) -> Tensor:
 
 def _sample(pictures: Tensor, shift: Tensor, places: Tensor) -> Tensor:
     """Pictures (B, C, S, S) at places (2, S, S) displaced by (B, 2, S, S)."""
-    where = (shift + places).permute(0, 2, 3, 1)
+    where = (shift + places).permute(0, 2, 3, 1)  # B, S, S, 2
     return F.grid_sample(pictures, where, padding_mode="border", align_corners=False)
 
 
@@ -118,6 +118,7 @@ class Detail(nn.Module):
         """
         count, side = given.references.shape[1], given.mask.shape[-1]
         share = (between.factor - 1).clamp(0, 1)  # nothing at the generator's own size, all from twice that on
+        # B = N * R from here on, until _blend sums over the references
         fill = _for_each(match.fill, count)
         shift = self._align(fill, own.references.flatten(0, 1), match.shift.flatten(0, 1))
         places = coordinates(side, side, given.mask)
@@ -195,7 +196,7 @@ class Detail(nn.Module):
 
     def _choose(self, agreement: Tensor, count: int) -> Tensor:
         """Which of its references fits each place best, (N * count, 1, size, size), nearly 0 or 1."""
-        smooth = mean_over(agreement, self.narrow).unflatten(0, (-1, count))
+        smooth = mean_over(agreement, self.narrow).unflatten(0, (-1, count))  # N, R, 1, size, size
         return (smooth * SURENESS).softmax(dim=1).flatten(0, 1)
 
     def _trust(self, agreement: Tensor, visible: Tensor) -> Tensor:

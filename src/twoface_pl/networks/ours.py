@@ -133,9 +133,9 @@ class AttentionGenerator(MatchingGenerator):
         batch = masked_image.shape[0]
         smooth = smooth_fill(masked_image, mask)
         seen = torch.cat([smooth * 2 - 1, mask], dim=1)
-        others = references.flatten(0, 1) * 2 - 1
+        others = references.flatten(0, 1) * 2 - 1  # N * R, 3, H, W
         others = torch.cat([others, torch.zeros_like(others[:, :1])], dim=1)
-        fine, coarse = self.encoder(torch.cat([seen, others]))
+        fine, coarse = self.encoder(torch.cat([seen, others]))  # N * (1 + R), photos first; H/4 and H/8
         fine, features, looked_at = fine[:batch], coarse[:batch], self.reference_norm(coarse[batch:])
         for attention, block in zip(self.attention, self.middle, strict=True):
             features = block(attention(features, looked_at))

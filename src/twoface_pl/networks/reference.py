@@ -54,7 +54,7 @@ class ReferenceAttention(nn.Module):
     def _heads(self, features: Tensor, batch: int) -> Tensor:
         """(N * R, C, H, W) to (N, heads, C/heads, R*H*W)."""
         sets = features.unflatten(0, (batch, -1)).unflatten(2, (self.heads, -1)).flatten(4)  # N, R, heads, c, H*W
-        return sets.permute(0, 2, 3, 1, 4).flatten(3)
+        return sets.permute(0, 2, 3, 1, 4).flatten(3)  # N, heads, c, R*H*W
 
     def forward(self, features: Tensor, references: Tensor) -> Tensor:
         """(N, C, H, W) and (N * R, C, H, W), normed, to (N, C, H, W)."""
@@ -62,9 +62,10 @@ class ReferenceAttention(nn.Module):
         query = self._heads(self.query(self.norm(features)), batch)
         key, value = (self._heads(layer(references), batch) for layer in (self.key, self.value))
         near = nearness(height, width, self.locality).repeat(1, 1, 1, references.shape[0] // batch)
-        # Not the fused kernel: on CPUs it is slower than this once the bias is learnt.
+        # Not the fused kernel: on CPUs it is slower than this once the bias is learnt. fit: N, heads, H*W, R*H*W
         fit = query.transpose(2, 3) @ (key * (channels // self.heads) ** -0.5) + near.to(query.dtype)
-        gathered = value @ fit.softmax(dim=3).transpose(2, 3)  # channels first throughout: nothing is moved in memory
+        # N, heads, c, H*W; channels first throughout, so that nothing is moved in memory
+        gathered = value @ fit.softmax(dim=3).transpose(2, 3)
         return features + self.out(gathered.flatten(1, 2).unflatten(2, (height, width)))
 
 
@@ -98,10 +99,11 @@ class ReferenceWarp(nn.Module):
         # In float32: half precision would put pixels half a pixel off.
         with torch.autocast(features.device.type, enabled=False):
             fit = query @ key / key.shape[2] ** 0.5 + nearness(height, width, self.locality.float())  # N, R, T, T
-            grid = coordinates(height, width, query).flatten(1)
+            grid = coordinates(height, width, query).flatten(1)  # 2, T
+            # N, R, T, 2 to N, R, 2, H', W'
             shift = (fit.softmax(dim=3) @ grid.T - grid.T).transpose(2, 3).unflatten(3, (height, width))
             weight = fit.logsumexp(dim=3).softmax(dim=1)  # N, R, T
-            warped = self._sample(shift, pictures.float())
+            warped = self._sample(shift, pictures.float())  # N * R, 3, H, W
             weight = F.interpolate(weight.unflatten(2, (height, width)).flatten(0, 1)[:, None], pictures.shape[-2:])
             return (warped * weight).unflatten(0, (batch, -1)).sum(dim=1), shift
 

@@ -61,7 +61,7 @@ class ChannelwiseLinear(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         by_channel = features.flatten(2).transpose(0, 1)  # (C, N, H*W)
-        mixed = torch.bmm(by_channel, self.weight.to(by_channel.dtype))
+        mixed = torch.bmm(by_channel, self.weight.to(by_channel.dtype))  # C, N, H*W
         return mixed.transpose(0, 1).unflatten(2, features.shape[-2:])
 
 

@@ -50,7 +50,7 @@ def _cells(image: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
     between = Resampler(side, min(CELLS, side), image)
     visible = 1 - hole
     grey = brightness(image)
-    sums = between.shrink(torch.cat([image * visible, grey.square() * visible, visible], dim=1)).flatten(2)
+    sums = between.shrink(torch.cat([image * visible, grey.square() * visible, visible], dim=1)).flatten(2)  # N, 5, M
     seen = sums[:, 4]
     colours = sums[:, :3] / seen[:, None].clamp(min=TINY) * 255
     squares = sums[:, 3] / seen.clamp(min=TINY) * 255**2
@@ -61,7 +61,7 @@ def _cells(image: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
 def _nearest_known(known: Tensor) -> tuple[Tensor, Tensor]:
     """For each of the levels, the nearest known (bool (N, L)) ones not above and not below it: float (N, L)."""
     levels = torch.arange(LEVELS, device=known.device, dtype=torch.float32)
-    others, here = levels[None, None], levels[None, :, None]
+    others, here = levels[None, None], levels[None, :, None]  # 1, 1, L and 1, L, 1
     below = torch.where(known[:, None] & (others <= here), others, -1).amax(dim=2)
     above = torch.where(known[:, None] & (others >= here), others, LEVELS).amin(dim=2)
     nothing_below, nothing_above = below < 0, above >= LEVELS
@@ -74,7 +74,7 @@ def _curve(levels: Tensor, offsets: Tensor, counts: Tensor) -> Tensor:
     than any was seen, the nearest."""
     grid = torch.arange(LEVELS, device=levels.device, dtype=torch.float32)[:, None]
     weights = torch.exp(-((grid - levels[:, None]) / SMOOTHING).square() / 2) * counts[:, None].float()
-    total = weights.sum(dim=2)
+    total = weights.sum(dim=2)  # of (N, 256, M): N, 256
     means = weights @ offsets / total[..., None].clamp(min=TINY)
     below, above = _nearest_known(total > KNOWN)
     share = ((grid[:, 0] - below) / (above - below).clamp(min=1))[..., None]
