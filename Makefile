@@ -18,7 +18,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: docs help demo demo-training prepare train evaluate export-onnx export-detector placement export-placement serve doctor test coverage check-base check-wheel check-lowest runtimes test-slow bench bench-data
-.PHONY: bench-index bench-train bench-infer bench-serve bench-page bench-likeness soak browser page page-samples screenshots mask-picture demo-picture full-size-picture lint clean
+.PHONY: bench-index bench-muon bench-train bench-infer bench-serve bench-page bench-likeness soak browser page page-samples screenshots mask-picture demo-picture full-size-picture lint clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -157,6 +157,9 @@ bench: $(STAMP) ## speed of both generators, training and inference, in one run
 bench-train: $(STAMP) ## speed of a training step, its parts and what is around it, fp32 and bf16; and 2,000 batches
 	$(BIN)/python benchmarks/speed.py --no-inference $(ARGS)
 	$(BIN)/python benchmarks/training.py
+
+bench-muon: $(STAMP) ## our Muon against torch's own, in one run
+	$(BIN)/python benchmarks/muon.py $(ARGS)
 
 bench-infer: $(STAMP) ## speed and memory of what is exported: runtimes, and whole repairs by part, in one run
 	$(BIN)/python benchmarks/infer.py $(ARGS)
