@@ -54,7 +54,7 @@ def test_from_photos_to_a_filled_photo(
 @pytest.mark.slow
 @pytest.mark.timeout(2400)
 def test_the_demo_meets_its_figures(twoface: Run, tmp_path: Path) -> None:
-    done = twoface("demo", "--folder", "demo (1)", cwd=tmp_path, timeout=2400)
+    done = twoface("demo-training", "--folder", "demo (1)", cwd=tmp_path, timeout=2400)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("wanted: met") == 2
     figures = json.loads((tmp_path / "demo (1)" / "evaluation" / "evaluation.json").read_text())
@@ -64,18 +64,18 @@ def test_the_demo_meets_its_figures(twoface: Run, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_demo_that_misses_its_figures_says_so(twoface: Run, identity_file: Path, tmp_path: Path) -> None:
-    done = twoface("demo", "--people", 100, "max_batches=3", "validate_every=3", "data.workers=0", cwd=tmp_path)
+    done = twoface("demo-training", "--people", 100, "max_batches=3", "validate_every=3", "data.workers=0", cwd=tmp_path)
     assert done.returncode == 1, done.stderr
     assert "MISSED" in done.stdout
     assert "the fill beats OpenCV's by" in done.stdout
-    picture = decode_image(tmp_path / "demo" / "demo.png")
+    picture = decode_image(tmp_path / "demo-training" / "demo.png")
     assert picture.shape[1] > 5 * 192
     assert np.unique(picture).size > 100
-    assert str(tmp_path / "demo" / "demo.png") in done.stdout
+    assert str(tmp_path / "demo-training" / "demo.png") in done.stdout
     (tmp_path / "demo (1)").write_text("a file")
-    assert "is a file" in twoface("demo", "--folder", "demo (1)", cwd=tmp_path).stderr
+    assert "is a file" in twoface("demo-training", "--folder", "demo (1)", cwd=tmp_path).stderr
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "photo.txt").write_text("mine")
-    refused = twoface("demo", "--folder", "mine", cwd=tmp_path)
+    refused = twoface("demo-training", "--folder", "mine", cwd=tmp_path)
     assert refused.returncode == 1
     assert (tmp_path / "mine" / "photo.txt").is_file()
