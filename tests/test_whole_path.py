@@ -64,7 +64,9 @@ def test_the_demo_meets_its_figures(twoface: Run, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_demo_that_misses_its_figures_says_so(twoface: Run, identity_file: Path, tmp_path: Path) -> None:
-    done = twoface("demo-training", "--people", 100, "max_batches=3", "validate_every=3", "data.workers=0", cwd=tmp_path)
+    done = twoface(
+        "demo-training", "--people", 100, "max_batches=3", "validate_every=3", "data.workers=0", cwd=tmp_path
+    )
     assert done.returncode == 1, done.stderr
     assert "MISSED" in done.stdout
     assert "the fill beats OpenCV's by" in done.stdout

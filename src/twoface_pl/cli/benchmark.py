@@ -29,6 +29,7 @@ def _holes(protocol: dict[str, Any], chosen: Any) -> dict[str, dict[str, Any]]:
     names = there if chosen is None else [chosen] if isinstance(chosen, str) else list(chosen)
     for name in names:
         require(name in there, f"holes: '{name}' is not in the protocol; there are: {', '.join(there)}")
+    require(bool(names), f"holes: none is chosen; there are: {', '.join(there)}")
     return {name: there[name] for name in names}
 
 
