@@ -87,6 +87,7 @@ def test_photos_that_somebody_lacks(protocol: list[str], twoface: Run, tmp_path:
     assert not (tmp_path / "benchmark" / "lfw" / "data").exists()
     wrong = twoface("benchmark", *protocol, "protocol.sha256=" + "0" * 64, cwd=tmp_path)
     assert "is not the protocol's list" in wrong.stderr
+    assert "holes: none is chosen" in twoface("benchmark", *protocol, "holes=[]", cwd=tmp_path).stderr
     assert (
         "holes: 'mouth' is not in the protocol" in twoface("benchmark", *protocol, "holes=mouth", cwd=tmp_path).stderr
     )
