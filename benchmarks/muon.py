@@ -1,4 +1,4 @@
-"""Our Muon against torch's own, on the weights of the package's generator: time of a step, and what it does.
+"""Our Muon against torch's own, on the weights of the package's generator: time of a step.
 
 make bench-muon
 
@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from twoface_pl.networks.build import build_generator
-from twoface_pl.training.muon import MOMENTUM, Muon, hidden_weights, orthogonalised
+from twoface_pl.training.muon import MOMENTUM, Muon, hidden_weights
 
 WARM = 3
 
@@ -60,9 +60,7 @@ def main() -> None:
         ratios.append(other / own)
         print(f"ours {1000 * own:.1f} ms, torch's {1000 * other:.1f} ms: {other / own:.2f} times")
     middle = sorted(ratios)[len(ratios) // 2]
-    values = torch.cat([torch.linalg.svdvals(orthogonalised(weight)) for weight in weights])
     print(f"{len(weights)} matrices; torch's takes {middle:.2f} times as long (median)")
-    print(f"singular values of ours: {values.min():.2f} to {values.max():.2f}")
 
 
 if __name__ == "__main__":
