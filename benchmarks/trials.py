@@ -15,23 +15,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from hydra import compose, initialize_config_module
 
 from twoface_pl.cli.recogniser import recogniser_from_config
 from twoface_pl.data.index import split_name
 from twoface_pl.data.protocol import Trial, trials_text
 from twoface_pl.data.source import open_source
 from twoface_pl.data.triples import TripleOptions, Triples
+from twoface_pl.data_prep.listed import all_tested
 from twoface_pl.data_prep.options import PrepareOptions
 from twoface_pl.data_prep.prepare import prepare
-from twoface_pl.data_prep.split import SplitRule, place_of
+from twoface_pl.data_prep.split import place_of
 from twoface_pl.evaluation.conditions import make_plan
 from twoface_pl.faces.files import write_text
 from twoface_pl.faces.frame import FrameKind
 from twoface_pl.masks import CenterSquare
 
-TIGHT = FrameKind.build({"name": "tight", "eye_distance": 33, "eye_line": 54})
 TEST = 0.1  # share of people that trainings here never see, by the hash of their names
-CLEAN = {"name": "sface", "weights": None, "same_person": 0.35, "join": 0.65}
 
 
 def _chosen(photos: Path, people: str) -> list[Path]:
@@ -57,11 +57,13 @@ def main() -> None:
     photos, data = given.work / "photos", given.work / "data"
     for folder in _chosen(given.photos, given.people):
         shutil.copytree(folder, photos / folder.name, dirs_exist_ok=True)
-    names = given.work / "people.txt"
-    write_text(names, "\n".join(sorted(path.name for path in photos.iterdir())) + "\n")
-    rule = SplitRule.build({"name": "lists", "train": None, "validation": None, "test": str(names), "rest": None})
-    prepare(PrepareOptions((photos,), data, 128, TIGHT, rule, recogniser=recogniser_from_config(CLEAN)))
-    triples = Triples(open_source(data), "test", CenterSquare(32), TripleOptions(128, 0, training=False))
+    rule = all_tested((path.name for path in photos.iterdir()), given.work / "people.txt")
+    with initialize_config_module("twoface_pl.conf", version_base="1.3"):
+        config = compose("prepare", ["frame=tight", "recogniser=sface"])
+    frame = FrameKind.build(dict(config.frame))
+    recogniser = recogniser_from_config(dict(config.recogniser))
+    prepare(PrepareOptions((photos,), data, config.image_size, frame, rule, recogniser=recogniser))
+    triples = Triples(open_source(data), "test", CenterSquare(32), TripleOptions(config.image_size, 0, training=False))
     plan = make_plan(triples, None, torch.device("cpu"))
     usable = [
         (target, gallery)

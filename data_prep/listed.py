@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from twoface_pl.data.protocol import Trials
@@ -38,24 +39,29 @@ def find_listed(root: Path, photos: list[str]) -> dict[str, Path]:
     return found
 
 
+def all_tested(people: Iterable[str], names: Path) -> SplitRule:
+    """A rule that puts these people, whose names it writes into a file, into the test split."""
+    write_text(names, "\n".join(sorted(people)) + "\n")
+    return SplitRule.build({"name": "lists", "train": None, "validation": None, "test": str(names), "rest": None})
+
+
 def prepare_listed(root: Path, trials: Trials, into: Path, frame: FrameKind, image_size: int) -> Path:
     """The prepared set of a list's photos, in ``into``; one that is there already is taken as it is.
 
     Raises:
         TwoFaceError: photos that are not there.
     """
-    data, photos, names = into / "data", into / "photos", into / "people.txt"
+    data, photos = into / "data", into / "photos"
     if data.is_dir():
         return data
     for name, path in find_listed(root, trials.photos).items():
         target = photos / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
-    write_text(names, "\n".join(sorted({name.partition("/")[0] for name in trials.photos})) + "\n")
-    rule = {"name": "lists", "train": None, "validation": None, "test": str(names), "rest": None}
+    rule = all_tested({name.partition("/")[0] for name in trials.photos}, into / "people.txt")
     prepare(
         PrepareOptions(
-            (photos,), data, image_size, frame, SplitRule.build(rule),
+            (photos,), data, image_size, frame, rule,
             min_photos=1, min_face=SMALLEST_FACE, same_picture=NEVER, too_alike=NEVER,
         )
     )  # fmt: skip

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from twoface_pl.data.protocol import Trials
-    from twoface_pl.networks.checkpoint import TrainedGenerator
 
 
 def _trials(protocol: dict[str, Any]) -> Trials:
@@ -37,7 +36,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.buckets.address import require_here
     from twoface_pl.cli.identity import identity_from_config
     from twoface_pl.cli.recogniser import recogniser_from_config
-    from twoface_pl.cli.trained import compared_of, load_trained
+    from twoface_pl.cli.trained import compared_with, load_trained
     from twoface_pl.data.protocol import digest_of
     from twoface_pl.data_prep.listed import prepare_listed
     from twoface_pl.errors import require
@@ -62,7 +61,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
     frame = FrameKind.build(protocol["frame"])
     root = prepare_listed(Path(config["photos"]), listed, output / protocol["name"], frame, protocol["image_size"])
     if config["inputs"]:
-        _write_inputs(root, trials, holes, load_trained(config["checkpoint"]), Path(config["inputs"]))
+        _write_inputs(root, trials, holes, protocol["image_size"], Path(config["inputs"]))
         return
     trained = load_trained(config["checkpoint"])
     files: dict[str, Any] = {key: Path(config[key]) if config[key] else None for key in ("lpips", "vgg", "inception")}
@@ -73,7 +72,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
             device=config["device"], recogniser=recogniser_from_config(config["recogniser"]), trials=trials, **files,
         )  # fmt: skip
         print(f"\n{protocol['name']}, {name}", flush=True)
-        against = compared_of(config["against"], name)
+        against = compared_with(config["against"], name)
         found = None if config["force"] else done_before(output / name, trained, options, against)
         if found is not None:
             print(f"there already: {output / name}", flush=True)
@@ -87,23 +86,16 @@ def run(config: dict[str, Any], folder: Path) -> None:
     print(f"\n{table.read_text('utf-8')}\ntable: {table}\nfigures: {figures}", flush=True)
 
 
-def _write_inputs(
-    root: Path, trials: Trials, holes: dict[str, dict[str, Any]], trained: TrainedGenerator, folder: Path
-) -> None:
-    import torch
-
+def _write_inputs(root: Path, trials: Trials, holes: dict[str, dict[str, Any]], image_size: int, folder: Path) -> None:
     from twoface_pl.data.source import open_source
     from twoface_pl.data.triples import TripleOptions, Triples
     from twoface_pl.evaluation.benchmark import write_inputs
-    from twoface_pl.evaluation.conditions import Conditions, make_plan
     from twoface_pl.masks import build_mask_policy
 
+    drawn = TripleOptions(image_size, seed=0, training=False, trials=trials)
     for name, mask in holes.items():
-        drawn = TripleOptions(trained.image_size, seed=0, training=False, trials=trials)
         triples = Triples(open_source(root), "test", build_mask_policy(mask), drawn)
-        plan = make_plan(triples, None, torch.device("cpu"))
-        conditions = Conditions(trained, None, triples, plan, (), torch.device("cpu"), occluded=True)
-        count = write_inputs(triples, conditions.occluded, folder / name)
+        count = write_inputs(triples, folder / name)
     print(
         f"{count} photos for each of {', '.join(holes)}: {folder}\n"
         "fill each photo from its reference into <folder>/<hole>/right/<person>/<photo>.png (and from its wrong "

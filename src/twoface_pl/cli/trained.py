@@ -36,19 +36,16 @@ def load_trained(text: object) -> TrainedGenerator:
     return load_generator(path)
 
 
-def compared_of(text: object, hole: str) -> Compared | None:
-    """As :func:`compared_with`; of a folder of pictures, its part for one hole."""
-    if text and model_path(text).is_dir():
-        return compared_with(str(model_path(text) / hole))
-    return compared_with(text)
+def compared_with(text: object, hole: str = "") -> Compared | None:
+    """What ``against=`` names: a generator as above, or a folder of pictures; None where it names nothing.
 
-
-def compared_with(text: object) -> Compared | None:
-    """What ``against=`` names: a generator as above, or a folder of pictures; None where it names nothing."""
+    Of a folder with pictures for several holes it is the part for one.
+    """
     from twoface_pl.buckets.address import is_address
     from twoface_pl.evaluation.compared import ComparedGenerator, ComparedPictures
 
     if not text:
         return None
-    is_folder = not is_address(text) and model_path(text).is_dir()
-    return ComparedPictures(model_path(text)) if is_folder else ComparedGenerator(load_trained(text))
+    if not is_address(text) and model_path(text).is_dir():
+        return ComparedPictures(model_path(text) / hole)
+    return ComparedGenerator(load_trained(text))

@@ -15,6 +15,7 @@ from twoface_pl.data.triples import Triples
 from twoface_pl.evaluation.compared import Compared, ComparedPictures, training_of
 from twoface_pl.evaluation.conditions import OCCLUDED, RIGHT, WRONG
 from twoface_pl.evaluation.evaluator import EvaluateOptions
+from twoface_pl.evaluation.occlusion import Occluder
 from twoface_pl.evaluation.report import FIGURES_FILE
 from twoface_pl.faces.files import write_text
 from twoface_pl.faces.image import write_image
@@ -30,18 +31,18 @@ MEANS = {
 }
 
 
-def write_inputs(triples: Triples, covered: Any, folder: Path) -> int:
+def write_inputs(triples: Triples, folder: Path) -> int:
     """What any system fills from, as PNG: photos with grey in the hole, masks, and references of three kinds.
 
     Args:
         triples: of a list of trials.
-        covered: gives a reference something over the face, by its name and pixels.
         folder: gets ``photo``, ``mask`` (white is the hole), ``reference``, ``wrong_reference`` and
             ``occluded_reference``, each as ``<person>/<photo>.png``, named after the photo.
 
     Returns:
         how many photos there are.
     """
+    occlude = Occluder(triples.source, triples.split)
     keys = list(EvaluationKeys(len(triples)))
     for key in tqdm(keys, desc=f"writing {folder.name}", unit="photo", mininterval=1):
         target = triples.targets[key[1]]
@@ -54,7 +55,7 @@ def write_inputs(triples: Triples, covered: Any, folder: Path) -> int:
             "mask": np.repeat(mask[..., None] * np.uint8(255), 3, axis=2),
             "reference": reference,
             "wrong_reference": triple["wrong_references"][0].numpy(),
-            "occluded_reference": covered(f"{person}/{files[0]}", reference),
+            "occluded_reference": occlude(f"{person}/{files[0]}", reference),
         }
         for name, pixels in pictures.items():
             write_image(folder / name / ComparedPictures.name_of(target), pixels)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,13 +11,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from twoface_pl.data.index import read_frame, split_name
-from twoface_pl.data.landmarks import read_landmarks
+from twoface_pl.data.index import split_name
 from twoface_pl.data.triples import Triple, Triples
-from twoface_pl.errors import TwoFaceError
 from twoface_pl.evaluation.compared import Compared
 from twoface_pl.evaluation.controls import fill_without_reference, pasted_reference
-from twoface_pl.evaluation.occlusion import occluded
+from twoface_pl.evaluation.occlusion import Occluder
 from twoface_pl.networks.checkpoint import TrainedGenerator
 from twoface_pl.networks.identity import IdentityNetwork, embed
 from twoface_pl.networks.tensors import to_float, to_uint8
@@ -122,9 +119,7 @@ class Conditions:
     ) -> None:
         self.trained, self.against, self.triples, self.plan = trained, against, triples, plan
         self.baselines, self.device = baselines, device
-        self._covered = read_landmarks(triples.source, triples.split) if occluded else None
-        frame = read_frame(triples.source)
-        self._usual = frame.landmarks() if frame.aligned else None
+        self._occluder = Occluder(triples.source, triples.split) if occluded else None
 
     def fills(self, batch: Triple, targets: list[str]) -> dict[str, np.ndarray]:
         """By condition, uint8 (N, H, W, 3)."""
@@ -151,24 +146,15 @@ class Conditions:
             given[WRONG] = batch["wrong_references"]
         if self.plan.nearest:
             given[NEAREST] = _nearest_references(self.triples, self.plan, targets, batch["references"].shape[1])
-        if self._covered is not None:
-            given[OCCLUDED] = self._occluded(batch["references"], targets)
+        if self._occluder is not None:
+            given[OCCLUDED] = self._occluded(self._occluder, batch["references"], targets)
         return given
 
-    def _occluded(self, references: Tensor, targets: list[str]) -> Tensor:
+    def _occluded(self, occlude: Occluder, references: Tensor, targets: list[str]) -> Tensor:
         pictures = references.numpy().copy()
         for number, target in enumerate(targets):
             person = split_name(target)[0]
             files = self.triples.evaluation_references(target)
             for place in range(pictures.shape[1]):
-                pictures[number, place] = self.occluded(
-                    f"{person}/{files[place % len(files)]}", pictures[number, place]
-                )
+                pictures[number, place] = occlude(f"{person}/{files[place % len(files)]}", pictures[number, place])
         return torch.from_numpy(pictures)
-
-    def occluded(self, entry: str, pixels: np.ndarray) -> np.ndarray:
-        """A reference ``identity/file`` with something over the face, always the same."""
-        landmarks = self._covered.get(entry, self._usual) if self._covered is not None else self._usual
-        if landmarks is None:
-            raise TwoFaceError(f"the data set has no landmarks of {entry}; run prepare again")
-        return occluded(pixels, np.asarray(landmarks, np.float64), zlib.crc32(entry.encode()))

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 
 import cv2
 import numpy as np
+
+from twoface_pl.data.index import read_frame
+from twoface_pl.data.landmarks import read_landmarks
+from twoface_pl.data.source import Source
+from twoface_pl.errors import TwoFaceError
 
 Points = np.ndarray
 DARK, CLOTH, SKIN = (28, 28, 32), (150, 190, 205), (172, 128, 104)
@@ -65,3 +71,28 @@ def occluded(photo: np.ndarray, landmarks: np.ndarray, number: int) -> np.ndarra
     unit = float(np.hypot(*(points[1] - points[0])))
     OCCLUDERS[number % len(OCCLUDERS)](pixels, points, unit)
     return pixels
+
+
+class Occluder:
+    """Covers the faces of one split's references, each always by the same.
+
+    Args:
+        source: a prepared data set.
+        split: of it.
+    """
+
+    def __init__(self, source: Source, split: str) -> None:
+        self._landmarks = read_landmarks(source, split)
+        frame = read_frame(source)
+        self._usual = frame.landmarks() if frame.aligned else None
+
+    def __call__(self, entry: str, pixels: np.ndarray) -> np.ndarray:
+        """A reference ``identity/file``, uint8 (S, S, 3), with something over the face.
+
+        Raises:
+            TwoFaceError: the data set does not say where its face is.
+        """
+        landmarks = self._landmarks.get(entry, self._usual)
+        if landmarks is None:
+            raise TwoFaceError(f"the data set has no landmarks of {entry}; run prepare again")
+        return occluded(pixels, np.asarray(landmarks, np.float64), zlib.crc32(entry.encode()))
