@@ -93,14 +93,16 @@ def _logged(folder: Path, name: str) -> list[float]:
 
 
 def test_bf16_learns_as_fp32_does(prepared: Path, tmp_path: Path) -> None:
+    """At a low rate: at the tests' own, weights that were only rounded to bfloat16 at the start part by 3 %."""
+    slow = {**OPTIMIZER, "generator_lr": 1e-4, "discriminator_lr": 1e-4}
     for precision in ("32-true", "bf16-mixed"):
         torch.manual_seed(0)
         options = tiny_options(tmp_path / precision, max_batches=10, trainer={**CPU, "precision": precision})
-        train(tiny_module(), tiny_data(prepared), options)
+        train(tiny_module(optimizer=slow), tiny_data(prepared), options)
     for name in ("generator/total", "discriminator/total"):
         full, half = (_logged(tmp_path / precision, name) for precision in ("32-true", "bf16-mixed"))
         assert len(full) == 10
-        assert half == pytest.approx(full, rel=0.05)
+        assert half == pytest.approx(full, rel=0.01)
         assert half != full
 
 
