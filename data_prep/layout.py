@@ -146,7 +146,8 @@ def place(
             name = rule.options["name"]
             reject(person, "few photos", f"{len(files)} photos are too few for split {name}; try split=few_photos")
             continue
-        if not all(_has_reference(roles, not_for) for roles in places.values()):
+        # One photo alone, where min_photos lets it be, can still be somebody else's wrong reference.
+        if len(files) > 1 and not all(_has_reference(roles, not_for) for roles in places.values()):
             reject(person, "all alike", f"{len(files)} photos, all of one moment: none can be another's reference")
             continue
         elsewhere: set[str] = set()

@@ -11,6 +11,7 @@ from conftest import HOLE, ROOT, SIZE
 from twoface_pl.data.protocol import Trial, hole_rng, read_trials, trials_text
 from twoface_pl.data.source import FolderSource
 from twoface_pl.data.triples import TripleOptions, Triples
+from twoface_pl.data_prep.split import place_of
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.masks import RandomBox, build_mask_policy
 
@@ -25,6 +26,8 @@ def test_published_lists_are_what_their_protocols_say(file: Path) -> None:
     assert len(trials.by_target) >= 200
     assert len({target.partition("/")[0] for target in trials.by_target}) >= 70
     assert len({trial.seed for trial in trials.by_target.values()}) == len(trials.by_target)
+    people = {photo.partition("/")[0] for photo in trials.photos}
+    assert max(place_of(0, person) for person in people) < 0.1  # of the test split, whoever trains by the same names
     assert b"\r" not in file.with_name(protocol["trials"]).read_bytes()
 
 
@@ -48,6 +51,7 @@ def test_a_list_is_read_as_it_was_written(tmp_path: Path) -> None:
         ("a/1.jpg\ta/1.jpg\ta/3.jpg\tb/1.jpg\t7", "not three photos of one person"),
         ("a/1.jpg\tb/2.jpg\ta/3.jpg\tb/1.jpg\t7", "not three photos of one person"),
         ("a/1.jpg\ta/2.jpg\ta/3.jpg\ta/4.jpg\t7", "the wrong reference is the person's own"),
+        ("a/1.jpg\ta/2.jpg\ta/1.PNG\tb/1.jpg\t7", "are one photo once they are prepared"),
         ("a/../1.jpg\ta/2.jpg\ta/3.jpg\tb/1.jpg\t7", "is not <person>/<file>"),
         ("../1.jpg\ta/2.jpg\ta/3.jpg\tb/1.jpg\t7", "is not <person>/<file>"),
         ("", "no trials"),

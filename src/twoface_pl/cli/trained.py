@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,16 +37,33 @@ def load_trained(text: object) -> TrainedGenerator:
     return load_generator(path)
 
 
-def compared_with(text: object, hole: str = "") -> Compared | None:
-    """What ``against=`` names: a generator as above, or a folder of pictures; None where it names nothing.
-
-    Of a folder with pictures for several holes it is the part for one.
-    """
+def _pictures(text: object) -> Path | None:
+    """The folder that ``against=`` names, if it is one of pictures."""
     from twoface_pl.buckets.address import is_address
+
+    return model_path(text) if not is_address(text) and model_path(text).is_dir() else None
+
+
+def compared_with(text: object) -> Compared | None:
+    """What ``against=`` names: a generator as above, or a folder of pictures; None where it names nothing."""
     from twoface_pl.evaluation.compared import ComparedGenerator, ComparedPictures
 
     if not text:
         return None
-    if not is_address(text) and model_path(text).is_dir():
-        return ComparedPictures(model_path(text) / hole)
-    return ComparedGenerator(load_trained(text))
+    folder = _pictures(text)
+    return ComparedPictures(folder) if folder is not None else ComparedGenerator(load_trained(text))
+
+
+def compared_by_hole(text: object, holes: Collection[str], chosen: Collection[str]) -> dict[str, Compared]:
+    """The same for each hole of a protocol: of a folder its part for that hole, for those of ``chosen`` at least.
+
+    Raises:
+        TwoFaceError: pictures of a chosen hole are not there.
+    """
+    from twoface_pl.evaluation.compared import ComparedPictures
+
+    folder = _pictures(text) if text else None
+    if folder is not None:
+        return {hole: ComparedPictures(folder / hole) for hole in holes if hole in chosen or (folder / hole).is_dir()}
+    compared = compared_with(text)
+    return dict.fromkeys(holes, compared) if compared is not None else {}

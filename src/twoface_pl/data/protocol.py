@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from dataclasses import dataclass, fields
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -42,6 +42,15 @@ class Trials:
             return self
         return Trials(dict(list(self.by_target.items())[:count]), self.sha256)
 
+    def as_prepared(self) -> Trials:
+        """The same trials of the photos as a prepared set names them: whatever they were, JPEG."""
+        trials = []
+        for trial in self.by_target.values():
+            photos = (trial.target, trial.reference, trial.gallery, trial.wrong_reference)
+            target, reference, gallery, wrong = map(prepared_name, photos)
+            trials.append(Trial(target, reference, gallery, wrong, trial.seed))
+        return Trials({trial.target: trial for trial in trials}, self.sha256)
+
     @property
     def photos(self) -> list[str]:
         """Every photo that some trial needs."""
@@ -52,6 +61,15 @@ class Trials:
                 for photo in (trial.target, trial.reference, trial.gallery, trial.wrong_reference)
             }
         )
+
+
+def prepared_name(photo: str) -> str:
+    """What a prepared set calls a photo ``identity/file`` of a list.
+
+    >>> prepared_name("somebody/photo.png")
+    'somebody/photo.jpg'
+    """
+    return str(PurePosixPath(photo).with_suffix(".jpg"))
 
 
 def _person(photo: str) -> str:
@@ -102,11 +120,26 @@ def read_trials(path: Path, sha256: str | None = None) -> Trials:
         require(trial.target not in found, f"{where}: the target {trial.target} is there twice")
         found[trial.target] = trial
     require(bool(found), f"{path}: no trials")
-    return Trials(found, digest)
+    trials = Trials(found, digest)
+    _require_own_names(trials.photos, path)
+    return trials
+
+
+def _require_own_names(photos: list[str], path: Path) -> None:
+    """No two photos of a list may get one name in a prepared set, where ``a.png`` is ``a.jpg`` too."""
+    names: dict[str, str] = {}
+    for photo in photos:
+        other = names.setdefault(prepared_name(photo).casefold(), photo)
+        require(other == photo, f"{path}: {other} and {photo} are one photo once they are prepared; rename one")
 
 
 def digest_of(root: Path, trials: Trials) -> str:
-    """A checksum of a prepared set's photos of these trials: of the same copy framed alike it is the same."""
+    """A checksum of a prepared set's photos of these trials: of the same copy framed alike it is the same.
+
+    Args:
+        root: of the prepared set.
+        trials: with the names that it has for the photos.
+    """
     digest = hashlib.sha256()
     for photo in trials.photos:
         digest.update((root / "test" / "reference" / photo).read_bytes())

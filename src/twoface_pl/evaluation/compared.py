@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from twoface_pl.data.triples import Triple
 from twoface_pl.errors import TwoFaceError, require
-from twoface_pl.faces.frame import resize
+from twoface_pl.evaluation.names import AGAINST, COMPARED, OCCLUDED, RIGHT, WRONG
+from twoface_pl.faces.frame import FrameKind, resize
 from twoface_pl.faces.image import decode_image
 from twoface_pl.faces.listing import some_of
 from twoface_pl.masks import MaskPolicy
 from twoface_pl.networks.checkpoint import TrainedGenerator
 from twoface_pl.networks.tensors import to_uint8
 
-AGAINST, AGAINST_WRONG = "compared generator", "compared, wrong reference"
-RIGHT_FOLDER, WRONG_FOLDER = "right", "wrong"
+FOLDERS = {RIGHT: "right", WRONG: "wrong", OCCLUDED: "occluded"}
 
 
 def training_of(trained: TrainedGenerator) -> dict[str, Any]:
@@ -33,6 +34,26 @@ def training_of(trained: TrainedGenerator) -> dict[str, Any]:
     }
 
 
+def weights_digest(network: nn.Module) -> str:
+    """A checksum of a network's weights."""
+    digest = hashlib.sha256()
+    for name, weight in sorted(network.state_dict().items()):
+        digest.update(name.encode() + weight.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def require_fit(trained: TrainedGenerator, image_size: int, frame: FrameKind, who: str) -> None:
+    """Refuse a generator of another size or frame, whose figures would be of other photos.
+
+    Raises:
+        TwoFaceError: it works on others.
+    """
+    own = trained.image_size
+    require(own == image_size, f"{who} works at {own} px; here are photos of {image_size} px")
+    there = trained.frame.name
+    require(trained.frame == frame, f"{who} was trained in the frame {there}; here it is {frame.name}")
+
+
 class Compared(Protocol):
     """Fills of another system."""
 
@@ -40,16 +61,43 @@ class Compared(Protocol):
     def about(self) -> dict[str, Any]:
         """What a report says of it."""
 
-    def check(self, image_size: int, policy: MaskPolicy, references: int, targets: Sequence[str]) -> None:
-        """Refuse what it cannot be compared on."""
+    def digest(self, targets: Sequence[str]) -> str:
+        """A checksum of all that its fills of these photos follow from."""
+
+    def check(
+        self, image_size: int, frame: FrameKind, policy: MaskPolicy, references: int, targets: Sequence[str]
+    ) -> None:
+        """Refuse what it cannot be compared on.
+
+        Args:
+            image_size: side of the photos, in pixels.
+            frame: of the faces in them.
+            policy: of the holes.
+            references: how many it is given.
+            targets: the photos, as ``identity/file``.
+
+        Raises:
+            TwoFaceError: it cannot fill these.
+        """
 
     def to(self, device: torch.device) -> None:
         """Where it works."""
 
     def fills(
-        self, masked: Tensor, mask: Tensor, references: Tensor, batch: Triple, targets: list[str]
+        self, masked: Tensor, mask: Tensor, references: Mapping[str, Tensor], batch: Triple, targets: list[str]
     ) -> Iterator[tuple[str, np.ndarray]]:
-        """By condition, uint8 (N, S, S, 3); the first is :data:`AGAINST`."""
+        """Its fills of a batch.
+
+        Args:
+            masked: (N, 3, S, S) in [0, 1], 0 in the hole.
+            mask: (N, 1, S, S), 1 = hole.
+            references: (N, R, 3, S, S) in [0, 1], by condition, the right ones among them.
+            batch: what these were made of.
+            targets: the photos' names.
+
+        Yields:
+            a condition of ``COMPARED`` and uint8 (N, S, S, 3); that of the right references first.
+        """
 
 
 class ComparedGenerator:
@@ -62,23 +110,30 @@ class ComparedGenerator:
     def about(self) -> dict[str, Any]:
         return training_of(self.trained)
 
-    def check(self, image_size: int, policy: MaskPolicy, references: int, targets: Sequence[str]) -> None:
-        own = self.trained.image_size
-        require(own == image_size, f"the compared generator works at {own} px, this one at {image_size}")
-        self.trained.generator.check(own, policy)
+    def digest(self, targets: Sequence[str]) -> str:
+        return weights_digest(self.trained.generator)
+
+    def check(
+        self, image_size: int, frame: FrameKind, policy: MaskPolicy, references: int, targets: Sequence[str]
+    ) -> None:
+        require_fit(self.trained, image_size, frame, "the compared generator")
+        self.trained.generator.check(image_size, policy)
         self.trained.generator.check_references(references)
 
     def to(self, device: torch.device) -> None:
         self.trained.generator.to(device).to(memory_format=torch.channels_last)
 
     def fills(
-        self, masked: Tensor, mask: Tensor, references: Tensor, batch: Triple, targets: list[str]
+        self, masked: Tensor, mask: Tensor, references: Mapping[str, Tensor], batch: Triple, targets: list[str]
     ) -> Iterator[tuple[str, np.ndarray]]:
-        yield AGAINST, to_uint8(self.trained.generator(masked, mask, references))
+        for name, condition in COMPARED.items():
+            if name in references:
+                yield condition, to_uint8(self.trained.generator(masked, mask, references[name]))
 
 
 class ComparedPictures:
-    """Pictures that any system made: ``<folder>/right/<person>/<photo>.png``, and from a wrong reference in ``wrong``.
+    """Pictures that any system made: ``<folder>/right/<person>/<photo>.png``; from wrong references in ``wrong``, from
+    those with something over the face in ``occluded``.
 
     They are square, of any size, and brought to the generator's; outside of the hole only the photo counts.
 
@@ -91,11 +146,12 @@ class ComparedPictures:
 
     def __init__(self, folder: Path) -> None:
         require(folder.is_dir(), f"against={folder}: no folder")
-        inner = folder / RIGHT_FOLDER
+        inner = folder / FOLDERS[RIGHT]
         self.folder = folder
         self._folders = {AGAINST: inner if inner.is_dir() else folder}
-        if (folder / WRONG_FOLDER).is_dir():
-            self._folders[AGAINST_WRONG] = folder / WRONG_FOLDER
+        for name in (WRONG, OCCLUDED):
+            if (folder / FOLDERS[name]).is_dir():
+                self._folders[COMPARED[name]] = folder / FOLDERS[name]
 
     @property
     def about(self) -> dict[str, Any]:
@@ -106,7 +162,16 @@ class ComparedPictures:
         """A picture's file for a photo ``identity/file``."""
         return str(Path(target).with_suffix(".png"))
 
-    def check(self, image_size: int, policy: MaskPolicy, references: int, targets: Sequence[str]) -> None:
+    def digest(self, targets: Sequence[str]) -> str:
+        digest = hashlib.sha256()
+        for condition, folder in self._folders.items():
+            for target in targets:
+                digest.update(f"{condition}/{target}".encode() + (folder / self.name_of(target)).read_bytes())
+        return digest.hexdigest()
+
+    def check(
+        self, image_size: int, frame: FrameKind, policy: MaskPolicy, references: int, targets: Sequence[str]
+    ) -> None:
         for folder in self._folders.values():
             names = [self.name_of(target) for target in targets]
             missing = [name for name in names if not (folder / name).is_file()]
@@ -125,7 +190,7 @@ class ComparedPictures:
         return pixels if height == size else resize(pixels, size)
 
     def fills(
-        self, masked: Tensor, mask: Tensor, references: Tensor, batch: Triple, targets: list[str]
+        self, masked: Tensor, mask: Tensor, references: Mapping[str, Tensor], batch: Triple, targets: list[str]
     ) -> Iterator[tuple[str, np.ndarray]]:
         photos, holes = batch["photo"].numpy(), batch["mask"].numpy()[..., None]
         for name, folder in self._folders.items():

@@ -15,13 +15,12 @@ from twoface_pl.data.index import split_name
 from twoface_pl.data.triples import Triple, Triples
 from twoface_pl.evaluation.compared import Compared
 from twoface_pl.evaluation.controls import fill_without_reference, pasted_reference
+from twoface_pl.evaluation.names import NEAREST, NONE, OCCLUDED, PASTED, RIGHT, WRONG
 from twoface_pl.evaluation.occlusion import Occluder
 from twoface_pl.networks.checkpoint import TrainedGenerator
 from twoface_pl.networks.identity import IdentityNetwork, embed
 from twoface_pl.networks.tensors import to_float, to_uint8
 
-RIGHT, WRONG, NEAREST, NONE = "right reference", "wrong reference", "nearest wrong reference", "no reference"
-OCCLUDED, PASTED = "occluded reference", "pasted reference"
 AT_ONCE = 16  # photos that are embedded
 
 
@@ -133,7 +132,7 @@ class Conditions:
         references[NONE] = generator.no_references(masked)
         made = {name: to_uint8(generator(masked, mask, pictures)) for name, pictures in references.items()}
         if self.against is not None:
-            made |= dict(self.against.fills(masked, mask, references[RIGHT], batch, targets))
+            made |= dict(self.against.fills(masked, mask, references, batch, targets))
         photos, masks = batch["photo"].numpy(), batch["mask"].numpy()
         made |= {name: fill_without_reference(photos, masks, name) for name in self.baselines}
         made[PASTED] = pasted_reference(photos, masks, batch["references"][:, 0].numpy())

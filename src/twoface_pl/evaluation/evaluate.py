@@ -16,8 +16,8 @@ from twoface_pl.data.samplers import EvaluationKeys
 from twoface_pl.data.source import open_source
 from twoface_pl.data.triples import Triple, TripleOptions, Triples
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.evaluation.compared import AGAINST, Compared, training_of
-from twoface_pl.evaluation.conditions import NONE, RIGHT, WRONG, Conditions
+from twoface_pl.evaluation.compared import Compared, training_of
+from twoface_pl.evaluation.conditions import Conditions
 from twoface_pl.evaluation.controls import (
     OPENCV_METHODS,
     PATCHMATCH,
@@ -27,6 +27,7 @@ from twoface_pl.evaluation.controls import (
 )
 from twoface_pl.evaluation.evaluator import EvaluateOptions, Evaluator
 from twoface_pl.evaluation.full_size import FullSizePhotos, full_size_examples, measure_full_size
+from twoface_pl.evaluation.names import AGAINST, NONE, RIGHT, WRONG
 from twoface_pl.evaluation.picture import show_hole
 from twoface_pl.evaluation.placement import PLACED, DamagedPhotos, summarise_placement
 from twoface_pl.evaluation.summary import by_bucket, summarise
@@ -92,7 +93,7 @@ def evaluate(
     triples = Triples(source, options.split, policy, drawn)
     count = min(len(triples), options.photos or len(triples))
     if against is not None:
-        against.check(trained.image_size, policy, options.references, triples.targets[:count])
+        against.check(trained.image_size, frame, policy, options.references, triples.targets[:count])
         against.to(device)
     damaged = None
     if options.placement != "true":

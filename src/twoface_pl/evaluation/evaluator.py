@@ -18,13 +18,13 @@ from twoface_pl.data.source import SPLITS
 from twoface_pl.data.triples import Triple, Triples
 from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.evaluation.colour import Colours, by_skin_tone
-from twoface_pl.evaluation.compared import AGAINST
-from twoface_pl.evaluation.conditions import NEAREST, RIGHT, WRONG, Plan, make_plan
+from twoface_pl.evaluation.conditions import Plan, make_plan
 from twoface_pl.evaluation.distribution import InceptionFeatures, distances
 from twoface_pl.evaluation.full_size import FullSizePhotos, FullSizeRecord
 from twoface_pl.evaluation.gaze import GazeRecord
 from twoface_pl.evaluation.judge import IdentityJudge, IdentityRecord
 from twoface_pl.evaluation.metrics import psnr_in_hole, ssim_in_hole
+from twoface_pl.evaluation.names import AGAINST, NEAREST, RIGHT, WRONG
 from twoface_pl.evaluation.perceptual import LPIPS, ShiftTolerantLPIPS
 from twoface_pl.evaluation.placement import KINDS
 from twoface_pl.evaluation.realness import RealnessFeatures, told_apart
@@ -86,7 +86,9 @@ class Evaluator:
         else:
             self.skipped[NEAREST] = "needs an identity network (identity=facenet)"
         if len(triples.people) < 2:
-            self.skipped[WRONG] = self.skipped[NEAREST] = "the split has one person only"
+            self.skipped[NEAREST] = "the split has one person only"
+            if options.trials is None:  # a list names its wrong references
+                self.skipped[WRONG] = self.skipped[NEAREST]
         self.plan: Plan = make_plan(triples, network, device)
         self.perceptual = [
             metric

@@ -12,10 +12,10 @@ from tqdm import tqdm
 
 from twoface_pl.data.index import split_name
 from twoface_pl.data.triples import Triple, Triples
-from twoface_pl.evaluation.conditions import PASTED, RIGHT, WRONG
 from twoface_pl.evaluation.controls import OPENCV_METHODS, opencv_fill, opencv_name, pasted_reference
 from twoface_pl.evaluation.judge import IdentityRecord
 from twoface_pl.evaluation.metrics import energy_above, psnr_in_hole, rim_gradient, ssim_in_hole
+from twoface_pl.evaluation.names import PASTED, RIGHT, WRONG
 from twoface_pl.evaluation.perceptual import ShiftTolerantLPIPS
 from twoface_pl.evaluation.picture import show_hole
 from twoface_pl.evaluation.summary import LOWER_IS_BETTER, Figures, summarise

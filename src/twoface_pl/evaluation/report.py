@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from twoface_pl.evaluation.colour import COLOUR_FIGURES
-from twoface_pl.evaluation.conditions import RIGHT
 from twoface_pl.evaluation.evaluate import Evaluation
+from twoface_pl.evaluation.names import RIGHT
 from twoface_pl.evaluation.picture import picture_grid
 from twoface_pl.evaluation.placement import FINE, MISPLACED, REFUSED
 from twoface_pl.faces.files import write_text

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.evaluation.conditions import RIGHT, WRONG
 from twoface_pl.evaluation.controls import OPENCV
+from twoface_pl.evaluation.names import RIGHT, WRONG
 from twoface_pl.evaluation.statistics import bootstrap_mean
 from twoface_pl.evaluation.verification import Verification
 
