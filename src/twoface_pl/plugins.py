@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import logging
+from collections.abc import Callable, Collection
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from pathlib import Path
+from traceback import extract_tb
+from typing import Any, TypeVar
 
 from twoface_pl.errors import TwoFaceError
 
+log = logging.getLogger(__name__)
+
+LIBRARIES = {"importlib", "numpy", "torch", __name__.partition(".")[0]}  # folders of code that is not the package's own
 KINDS = ("generators", "masks", "losses")
+T = TypeVar("T")
 
 
-def _found(kind: str) -> dict[str, EntryPoint]:
+def _found(kind: str) -> dict[str, list[EntryPoint]]:
     assert kind in KINDS
-    return {point.name: point for point in entry_points(group=f"twoface_pl.{kind}")}
+    found: dict[str, list[EntryPoint]] = {}
+    for point in entry_points(group=f"twoface_pl.{kind}"):
+        if point.value not in (other.value for other in found.get(point.name, ())):  # an install may be found twice
+            found.setdefault(point.name, []).append(point)
+    return found
 
 
 def plugin_names(kind: str) -> list[str]:
@@ -27,18 +38,50 @@ def load_plugin(kind: str, name: str, own: Collection[str] = ()) -> Any | None:
     Args:
         kind: of ``KINDS``.
         name: as configs have it.
-        own: names that are this package's, which nobody may take.
+        own: names that are this package's: nobody else gets them, and a log says who wanted one.
 
     Raises:
-        TwoFaceError: it cannot be imported, or takes a name that is ours.
+        TwoFaceError: it cannot be imported, or two packages declare it.
     """
     found = _found(kind)
-    taken = sorted(set(found) & set(own))
-    if taken:
-        raise TwoFaceError(f"{found[taken[0]].value} calls itself {kind} '{taken[0]}', which is a name of twoface-pl")
+    if name in own:
+        for point in found.get(name, ()):
+            log.warning("%s '%s' is twoface-pl's own; %s needs another name", kind, name, point.value)
+        return None
     if name not in found:
         return None
+    point, *others = found[name]
+    if others:
+        values = " and ".join(each.value for each in found[name])
+        raise TwoFaceError(f"{kind} '{name}' is declared twice, by {values}; uninstall one or rename it")
     try:
-        return found[name].load()
+        return point.load()
     except Exception as error:
-        raise TwoFaceError(f"{kind} '{name}' ({found[name].value}) cannot be imported: {error}") from error
+        raise TwoFaceError(f"{kind} '{name}' ({point.value}) cannot be imported: {_said(error)}") from error
+
+
+def call_plugin(what: str, call: Callable[..., T], *given: Any, **options: Any) -> T:
+    """Call what another package declares.
+
+    Args:
+        what: its kind and name, for the message.
+        call: a class or function of it.
+        given, options: its arguments.
+
+    Raises:
+        TwoFaceError: it raised something, whatever that is; the message names the line.
+    """
+    try:
+        return call(*given, **options)
+    except TwoFaceError:
+        raise
+    except Exception as error:
+        raise TwoFaceError(f"{what}: {_said(error)}") from error
+
+
+def _said(error: Exception) -> str:
+    """An error in one line, with its kind, and its place in the other package."""
+    text = " ".join(str(error).split())
+    frames = [frame for frame in extract_tb(error.__traceback__) if not LIBRARIES & set(Path(frame.filename).parts)]
+    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {text}{place}" if text else f"{type(error).__name__}{place}"

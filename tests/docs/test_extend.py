@@ -3,10 +3,10 @@
 import base64
 import json
 import os
+import shutil
 import subprocess
 import sys
-import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -27,30 +27,38 @@ from twoface_pl.networks.build import build_generator
 from twoface_pl.networks.checkpoint import load_generator
 from twoface_pl.serving.fill import FillSession
 from twoface_pl.serving.versions import find_model
-from twoface_pl.training.own_losses import build_own_loss
+from twoface_pl.training.own_losses import build_own_loss, value_of
 
 PAGES = ("extend/index.md", "extend/generator.md", "extend/mask-policy.md", "extend/loss.md", "extend/masks.md")
 
 
-def _declare(folder: Path, **points: dict[str, str]) -> None:
+def _declare(folder: Path, package: str, **points: dict[str, str]) -> None:
     """What `pip install` makes of a package's entry points."""
-    about = folder / "my_faces-1.dist-info"
+    about = folder / f"{package}-1.dist-info"
     about.mkdir(exist_ok=True)
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: my-faces\nVersion: 1\n")
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1\n")
     lines = [
         f"[twoface_pl.{kind}]\n" + "\n".join(f"{k} = {v}" for k, v in names.items()) for kind, names in points.items()
     ]
     (about / "entry_points.txt").write_text("\n".join(lines))
 
 
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the pages' files, and in ``site`` what pip makes of it."""
+    folder = tmp_path_factory.mktemp("mine")
+    write_files(folder, *PAGES)
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder / "site"), "."]
+    subprocess.run(command, cwd=folder, check=True)
+    return folder
+
+
 @pytest.fixture
-def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with the pages' files, as an installed package."""
-    write_files(tmp_path, *PAGES)
-    declared = tomllib.loads((tmp_path / "pyproject.toml").read_text())["project"]["entry-points"]
-    _declare(tmp_path, **{group.removeprefix("twoface_pl."): names for group, names in declared.items()})
-    monkeypatch.syspath_prepend(str(tmp_path))
-    yield tmp_path
+def mine(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """That folder, the package installed."""
+    shutil.copytree(package, tmp_path / "mine")
+    monkeypatch.syspath_prepend(str(tmp_path / "mine" / "site"))
+    yield tmp_path / "mine"
     sys.modules.pop("my_faces", None)
 
 
@@ -76,7 +84,12 @@ def test_a_training_with_parts_of_ones_own_is_exported(mine: Path, prepared: Pat
         "validate_every=2", "log_every=1", "logger=csv", "trainer=cpu", "hydra.run.dir=run",
     ]  # fmt: skip
     done = subprocess.run(
-        command, cwd=mine, env={**os.environ, "PYTHONPATH": str(mine)}, capture_output=True, text=True, check=False
+        command,
+        cwd=mine,
+        env={**os.environ, "PYTHONPATH": str(mine / "site")},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     (figures,) = (mine / "run").rglob("metrics.csv")
@@ -105,27 +118,68 @@ def test_a_mixture_of_ones_own_masks(mine: Path, monkeypatch: pytest.MonkeyPatch
     assert 20 <= sum(scanned) <= 37  # three of four
 
 
-def test_parts_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "my_faces.py").write_text("def nothing(**options):\n    return None\n")
-    names = {"nothing": "my_faces:nothing", "gone": "my_faces:gone"}
-    _declare(tmp_path, generators=names, masks=names, losses=names)
+BUILDERS: dict[str, Callable[[str], object]] = {
+    "generators": lambda name: build_generator({"name": name}),
+    "masks": lambda name: build_mask_policy({"name": name}),
+    "losses": lambda name: build_own_loss(name, {"weight": 1.0}, ("identity",)),
+}
+
+
+@pytest.mark.parametrize("kind", BUILDERS)
+def test_parts_that_are_none(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "other_faces.py").write_text(
+        "def nothing(**options):\n    return None\n\n\ndef broken(**options):\n    return [][3]\n"
+    )
+    names = {name: f"other_faces:{name}" for name in ("nothing", "gone", "broken", "twice")}
+    _declare(tmp_path, "other", **{kind: names | {"gone_too": "no_such_module:x"}})
+    _declare(tmp_path, "more", **{kind: {"twice": "other_faces:nothing"}})
     monkeypatch.syspath_prepend(str(tmp_path))
-    options = {"weight": 1.0}
-    for build in (
-        lambda name: build_generator({"name": name}),
-        lambda name: build_mask_policy({"name": name}),
-        lambda name: build_own_loss(name, options, ()),
+    build = BUILDERS[kind]
+    for name, says in (
+        ("nothing", "nothing"),
+        ("gone", r"'gone' \(other_faces:gone\) cannot be imported: AttributeError: .*no attribute"),
+        ("gone_too", r"cannot be imported: ModuleNotFoundError: No module named 'no_such_module'"),
+        ("broken", r"broken.*IndexError: list index out of range \(other_faces.py, line 6\)"),
+        ("twice", "'twice' is declared twice, by other_faces:(nothing|twice) and other_faces:"),
+        ("nobody", r"nobody.* is not known; there are: .*broken, gone, gone_too, nothing, twice"),
     ):
-        with pytest.raises(TwoFaceError, match="nothing"):
-            build("nothing")
-        with pytest.raises(TwoFaceError, match=r"'gone' \(my_faces:gone\) cannot be imported: .*no attribute"):
-            build("gone")
-        with pytest.raises(TwoFaceError, match=r"nobody.* is not known; there are: .*gone, nothing"):
-            build("nobody")
-    _declare(tmp_path, masks={"center": "my_faces:nothing"})
-    with pytest.raises(TwoFaceError, match="calls itself masks 'center', which is a name of twoface-pl"):
-        build_mask_policy({"name": "mine"})
+        if (kind, name) == ("generators", "broken"):
+            continue  # a function is no generator
+        with pytest.raises(TwoFaceError, match=says) as refused:
+            build(name)
+        assert "\n" not in str(refused.value)
+
+
+def test_names_of_ours_are_nobody_elses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    _declare(tmp_path, "other", masks={"center": "other_faces:nothing"})
+    monkeypatch.syspath_prepend(str(tmp_path))
     assert build_mask_policy({"name": "center", "size": HOLE}).draw(np.random.default_rng(0), SIZE).sum() == HOLE**2
+    assert "masks 'center' is twoface-pl's own; other_faces:nothing needs another name" in caplog.text
+    with pytest.raises(TwoFaceError, match="curves have a part of ours by that name"):
+        build_own_loss("identity_truth", {"weight": 1.0}, ())
+
+
+@pytest.mark.parametrize(
+    ("returned", "says"),
+    [
+        ("0.5", "losses.bad returned float, not one number"),
+        ("filled.mean(dim=1)", r"losses.bad returned a tensor \[2, 4, 4\], not one number"),
+        ("filled @ photo.mean()", r"losses.bad: RuntimeError: .* \(bad_loss.py, line 2\)"),
+    ],
+)
+def test_losses_that_are_no_number(returned: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bad_loss.py").write_text(
+        f"def loss(filled, photo, references, mask):\n    return {returned}\n\n\ndef make():\n    return loss\n"
+    )
+    _declare(tmp_path, "other", losses={"bad": "bad_loss:make"})
+    monkeypatch.syspath_prepend(str(tmp_path))
+    loss = build_own_loss("bad", {"weight": 1.0}, ())
+    picture = torch.rand(2, 3, 4, 4)
+    with pytest.raises(TwoFaceError, match=says):
+        value_of("bad", loss, picture, picture, picture[:, None], picture[:, :1])
+    sys.modules.pop("bad_loss")
 
 
 def test_a_protocol_of_ones_own(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from twoface_pl.masks.files import MaskFiles
 from twoface_pl.masks.policy import MaskPolicy
 from twoface_pl.masks.shapes import CenterSquare, RandomBox
 from twoface_pl.masks.strokes import Strokes
-from twoface_pl.plugins import load_plugin, plugin_names
+from twoface_pl.plugins import call_plugin, load_plugin, plugin_names
 
 SIMPLE: dict[str, type[MaskPolicy]] = {
     kind.name: kind for kind in (CenterSquare, RandomBox, Strokes, FaceParts, MaskFiles)
@@ -32,14 +32,21 @@ def build_mask_policy(options: dict[str, Any]) -> MaskPolicy:
     arguments = dict(options)
     name = arguments.pop("name", None)
     own = [*SIMPLE, *COMBINED]
-    kind = SIMPLE.get(name) or (load_plugin("masks", name, own) if isinstance(name, str) else None)
-    if kind is None and name not in COMBINED:
+    plugin = load_plugin("masks", name, own) if isinstance(name, str) else None
+    if plugin is None and name not in own:
         there = ", ".join([*own, *plugin_names("masks")])
         raise TwoFaceError(f"mask policy '{name}' is not known; there are: {there}")
+    if plugin is not None:
+        policy = call_plugin(f"mask policy '{name}'", plugin, **arguments)
+    else:
+        policy = _build_own(name, arguments)
+    if not isinstance(policy, MaskPolicy):
+        raise TwoFaceError(f"mask policy '{name}': {plugin} is no subclass of twoface_pl.masks.MaskPolicy")
+    return policy
+
+
+def _build_own(name: str, arguments: dict[str, Any]) -> MaskPolicy:
     try:
-        policy = kind(**arguments) if kind is not None else COMBINED[name](build_mask_policy, **arguments)
+        return SIMPLE[name](**arguments) if name in SIMPLE else COMBINED[name](build_mask_policy, **arguments)
     except TypeError as error:
         raise TwoFaceError(f"mask policy '{name}': {error}") from None
-    if not isinstance(policy, MaskPolicy):
-        raise TwoFaceError(f"mask policy '{name}': {kind} is no subclass of twoface_pl.masks.MaskPolicy")
-    return policy

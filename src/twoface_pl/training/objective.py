@@ -21,7 +21,7 @@ from twoface_pl.networks.discriminators import Discriminators
 from twoface_pl.networks.identity import IdentityNetwork
 from twoface_pl.networks.options import require_number, require_whole
 from twoface_pl.networks.vgg import FrozenVGG16
-from twoface_pl.training.own_losses import build_own_loss
+from twoface_pl.training.own_losses import build_own_loss, value_of
 
 Parts = dict[str, tuple[float, Tensor]]  # weight and value by name
 KEYS = {
@@ -179,7 +179,7 @@ class Objective:
             parts |= self._identity(filled, photo, references, random, self.identity_network)
         for name, loss_of in self.own.items():
             if self.losses[name]["weight"] > 0 and self.begun(name, batch):
-                parts[name] = (self.losses[name]["weight"], loss_of(filled, photo, references, mask))
+                parts[name] = (self.losses[name]["weight"], value_of(name, loss_of, filled, photo, references, mask))
         return parts
 
     def _identity(

@@ -6,11 +6,13 @@ from typing import Any, Protocol, cast
 
 from torch import Tensor, nn
 
-from twoface_pl.errors import TwoFaceError, require
+from twoface_pl.errors import require
 from twoface_pl.networks.options import require_number, require_whole
-from twoface_pl.plugins import load_plugin, plugin_names
+from twoface_pl.plugins import call_plugin, load_plugin, plugin_names
 
 OURS = ("weight", "start")  # of its options; the others are its own
+# What ours are called in the curves, beside their names in configs.
+PARTS = ("adversarial_global", "adversarial_local", "identity_truth", "identity_reference", "total")
 
 
 class OwnLoss(Protocol):
@@ -40,17 +42,29 @@ def build_own_loss(name: str, options: dict[str, Any], known: tuple[str, ...]) -
     Raises:
         TwoFaceError: no such loss, or options that it does not take.
     """
+    require(name not in PARTS, f"losses.{name}: curves have a part of ours by that name; give yours another")
     make = load_plugin("losses", name, known)
     there = ", ".join([*known, *plugin_names("losses")])
     require(make is not None, f"losses.{name} is not known; there are: {there}")
     require("weight" in options, f"losses.{name}.weight is missing")
     require_number(f"losses.{name}.weight", options["weight"], 0)
     require_whole(f"losses.{name}.start", options.get("start", 0), 0)
-    try:
-        loss = cast(Any, make)(**{key: value for key, value in options.items() if key not in OURS})
-    except TypeError as error:
-        raise TwoFaceError(f"losses.{name}: {error}") from None
+    own = {key: value for key, value in options.items() if key not in OURS}
+    loss: Any = call_plugin(f"losses.{name}", cast(Any, make), **own)
     require(callable(loss), f"losses.{name}: {make} makes nothing that can be called")
     if isinstance(loss, nn.Module):
         loss.eval().requires_grad_(False)
     return cast(OwnLoss, loss)
+
+
+def value_of(name: str, loss: OwnLoss, filled: Tensor, photo: Tensor, references: Tensor, mask: Tensor) -> Tensor:
+    """A loss's one number; arguments as :class:`OwnLoss` has them.
+
+    Raises:
+        TwoFaceError: it raised something, or returned no number.
+    """
+    value: object = call_plugin(f"losses.{name}", loss, filled, photo, references, mask)
+    one = isinstance(value, Tensor) and value.numel() == 1 and value.is_floating_point()
+    shape = list(value.shape) if isinstance(value, Tensor) else None
+    require(one, f"losses.{name} returned {f'a tensor {shape}' if shape else type(value).__name__}, not one number")
+    return cast(Tensor, value).reshape(())
