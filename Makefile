@@ -81,7 +81,7 @@ doctor: $(BASE) ## versions, devices, packages, weights
 	$(BIN)/twoface doctor
 
 browser: ## Chromium for the tests of the web page, from Debian where it can be
-	command -v chromium > /dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium > /dev/null; } \
+	command -v chromium > /dev/null || command -v google-chrome > /dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium > /dev/null; } \
 		|| echo 'without chromium the tests of the web page are skipped'
 
 test: $(STAMP) browser ## tests, without the slow ones
@@ -105,6 +105,7 @@ check-wheel: ## the wheel in an empty environment, with the server
 	rm -rf $(VENV)-wheel build
 
 check-lowest: browser ## the tests with the lowest versions that pyproject allows
+	rm -rf $(VENV)-lowest
 	$(PYTHON) -m venv $(VENV)-lowest
 	$(VENV)-lowest/bin/python -m pip install --quiet uv
 	$(VENV)-lowest/bin/uv pip install --quiet --python $(VENV)-lowest/bin/python --resolution lowest-direct -e '.[train,judge,serve,dev]'
@@ -173,5 +174,5 @@ lint: $(STAMP) ## ruff, mypy; and what checks the page, once it is there (make p
 	$(BIN)/mypy
 	[ ! -d serving/page/node_modules ] || npm run --prefix serving/page --silent check
 
-clean: ## remove .venv and what tests and demo leave; never data, runs or models
-	rm -rf $(VENV) site demo demo-training .pytest_cache .mypy_cache .ruff_cache
+clean: ## remove .venv, those of the checks, and what tests and demo leave; never data, runs or models
+	rm -rf $(VENV) $(VENV)-base $(VENV)-wheel $(VENV)-lowest site demo demo-training .pytest_cache .mypy_cache .ruff_cache

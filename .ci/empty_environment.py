@@ -31,7 +31,7 @@ def check_commands(twoface: Path, folder: Path) -> None:
     subprocess.run([twoface, "demo"], cwd=folder, check=True)
     assert (folder / "demo" / "filled-compare.jpg").is_file()
     subprocess.run([twoface, "doctor"], cwd=folder, check=True)
-    for command in ("prepare", "train", "evaluate", "export", "masks", "demo-training"):
+    for command in ("prepare", "train", "evaluate", "benchmark", "export", "masks", "demo-training"):
         done = subprocess.run([twoface, command], cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 1, (command, done.stdout)
         assert "pip install 'twoface-pl[train]'" in done.stderr, (command, done.stderr)

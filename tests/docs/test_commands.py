@@ -18,6 +18,8 @@ from hydra import compose, initialize_config_module
 from pages import blocks, write_files
 from served import free_port
 
+from twoface_pl.cli.demo import MADE
+from twoface_pl.cli.demo_folder import MARKER, clear_folder
 from twoface_pl.cli.shape import check_shape, choices
 from twoface_pl.data.protocol import Trial, trials_text
 from twoface_pl.faces.image import decode_image, write_image
@@ -144,7 +146,10 @@ def test_the_demo(twoface: Run, tmp_path: Path) -> None:
     (tmp_path / "mine" / "own.txt").write_text("mine")
     assert "holds something else" in twoface("demo", "--folder", "mine", cwd=tmp_path).stderr
     assert (tmp_path / "mine" / "own.txt").exists()
-    assert twoface("demo", cwd=tmp_path).returncode == 0  # an earlier demo is replaced
+    (tmp_path / "demo" / "own.txt").write_text("mine")
+    (tmp_path / "demo" / "filled.png").write_text("of an earlier demo, which is replaced")
+    clear_folder(tmp_path / "demo", MADE)
+    assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == [MARKER, "own.txt"]
 
 
 def test_repairing_photos(desk: Path, twoface: Run) -> None:

@@ -83,14 +83,8 @@ def test_a_training_with_parts_of_ones_own_is_exported(mine: Path, prepared: Pat
         f"data.root={prepared}", f"image_size={SIZE}", "data.workers=0", "data.batch_size=4", "max_batches=2",
         "validate_every=2", "log_every=1", "logger=csv", "trainer=cpu", "hydra.run.dir=run",
     ]  # fmt: skip
-    done = subprocess.run(
-        command,
-        cwd=mine,
-        env={**os.environ, "PYTHONPATH": str(mine / "site")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = {**os.environ, "PYTHONPATH": str(mine / "site")}
+    done = subprocess.run(command, cwd=mine, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     (figures,) = (mine / "run").rglob("metrics.csv")
     assert "generator/colour" in figures.read_text().splitlines()[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from twoface_pl.cli.demo_folder import add_folder, clear_folder, twoface
 
+MADE = ("photo.png", "mask.png", "reference.png", "filled.png", "filled-compare.jpg")
 NEXT = """
 Try next:
   - two photos of your own, by the command above
@@ -38,7 +39,7 @@ def _draw(folder: Path) -> tuple[Path, Path, Path]:
 def run(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
     folder: Path = arguments.folder
-    clear_folder(folder)
+    clear_folder(folder, MADE)
     photo, mask, reference = _draw(folder)
     print(f"drawn: {photo}, its mask {mask.name} (white is the hole), and {reference.name} of the same person")
     result = folder / "filled.png"

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from twoface_pl.errors import TwoFaceError
@@ -19,8 +20,12 @@ def add_folder(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument("--folder", type=Path, default=Path(default), help=what)
 
 
-def clear_folder(folder: Path) -> None:
-    """Make the folder, or remove an earlier demo from it.
+def clear_folder(folder: Path, made: Collection[str]) -> None:
+    """Make the folder, or remove an earlier demo from it; what else was put there since stays.
+
+    Args:
+        folder: of a demo.
+        made: names of what the demo leaves in it.
 
     Raises:
         TwoFaceError: it is a file, or holds something else.
@@ -34,7 +39,7 @@ def clear_folder(folder: Path) -> None:
         raise TwoFaceError(f"{folder} holds something else than a demo; give another --folder")
     marker.touch()
     for path in content:
-        if path != marker:
+        if path.name in made:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 

@@ -13,6 +13,9 @@ from twoface_pl.cli.demo_folder import add_folder, clear_folder, twoface
 from twoface_pl.cli.overrides import override
 
 SHOWN_PEOPLE = 6
+MADE = (
+    "photos", "data", "data.work", "run", "evaluation", "model", "pairs", "filled", "filled_wrong", "demo.png",
+)  # fmt: skip
 DB_ABOVE_OPENCV = 3.0  # what the test people must show, or the demo has failed
 DB_RIGHT_ABOVE_WRONG = 1.0
 
@@ -93,7 +96,7 @@ def _verdict(figures: dict[str, Any]) -> bool:
 def run(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
     folder: Path = arguments.folder
-    clear_folder(folder)
+    clear_folder(folder, MADE)
     data, checkpoint = folder / "data", folder / "run" / "best.ckpt"
     twoface(
         "prepare",
