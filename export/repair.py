@@ -7,7 +7,9 @@ that the photo is filled at, and puts the fill back into the hole; outside of th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
@@ -51,8 +53,13 @@ class _Smooth(nn.Module):
         return smooth_fill(seen[:, :3] / share.clamp(min=LEAST_SEEN), 1 - share)
 
 
-def _smooth_graph(path: Path) -> onnx.ModelProto:
-    return trace(_Smooth(), (torch.zeros(1, 4, BESIDE, BESIDE),), ["seen"], ["filled"], ({},), path)
+@cache
+def _smooth_graph() -> bytes:
+    """The same in every repair; an export with variants needs it three times."""
+    with TemporaryDirectory() as folder:
+        example = (torch.zeros(1, 4, BESIDE, BESIDE),)
+        model = trace(_Smooth(), example, ["seen"], ["filled"], ({},), Path(folder) / "smooth.onnx")
+    return model.SerializeToString()
 
 
 def _fitting_size(op: OpBuilder, facts: ModelFacts, side: ir.Value, references: ir.Value) -> ir.Value:
@@ -166,7 +173,7 @@ def _filled(
     return op.Transpose(filled, perm=[0, 3, 1, 2])
 
 
-def repair_graph(generator: onnx.ModelProto, facts: ModelFacts, path: Path) -> onnx.ModelProto:
+def repair_graph(generator: onnx.ModelProto, facts: ModelFacts) -> onnx.ModelProto:
     """The graph of a whole repair.
 
     Its inputs: ``photo``, uint8 sRGB (H, W, 3); ``mask``, uint8 (H, W), 255 = hole, what lies between blends;
@@ -178,9 +185,8 @@ def repair_graph(generator: onnx.ModelProto, facts: ModelFacts, path: Path) -> o
     Args:
         generator: a generator's exported graph.
         facts: what it is.
-        path: of a temporary file.
     """
-    smooth = _smooth_graph(path)
+    smooth = onnx.load_model_from_string(_smooth_graph())
     with building("repair") as op:
         given = inputs_of(op, REPAIR_INPUTS)
         photo, mask, landmarks, *_ = given

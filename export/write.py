@@ -74,7 +74,7 @@ def write_repair(generator: Path, path: Path) -> None:
         TwoFaceError: it does not repair a picture as the generator fills it.
     """
     model = read_model(generator)
-    graph = repair_graph(onnx.load_model_from_string(model.content), model.facts, path)
+    graph = repair_graph(onnx.load_model_from_string(model.content), model.facts)
     save_model(graph, path, {**model.metadata, "format": FORMATS[REPAIR]}, signature(REPAIR))
     read_model(path, REPAIR)
     _check_repair(path, generator, model.facts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -160,14 +161,6 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="session")
-def identity_file(_cache: None) -> Path:
-    """A small identity network, where the `identity=synthetic` config looks for it."""
-    path = Path(os.environ["TWOFACE_CACHE"]) / "synthetic_identity.pt"
-    fit_synthetic_identity(path, people=60, photos=6, steps=120)
-    return path
-
-
-@pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Photos of 24 people, as a user has them."""
     root = tmp_path_factory.mktemp("photos") / "drawn"
@@ -209,6 +202,20 @@ def _once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[P
             folder.mkdir()
             said.write_text(str(make(folder)))
         return Path(said.read_text())
+
+
+@pytest.fixture(scope="session")
+def identity_file(_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small identity network, where the `identity=synthetic` config looks for it."""
+
+    def make(folder: Path) -> Path:
+        path = folder / "synthetic_identity.pt"
+        fit_synthetic_identity(path, people=60, photos=6, steps=120)
+        return path
+
+    path = Path(os.environ["TWOFACE_CACHE"]) / "synthetic_identity.pt"
+    shutil.copyfile(_once(tmp_path_factory, "identity", make), path)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -167,6 +167,6 @@ def test_a_repair_that_is_not_its_generators_is_not_written(tmp_path: Path, monk
     onnx.save(echo(0.5), tmp_path / "model.onnx")
     write_repair(tmp_path / "model.onnx", path)
     real = module.repair_graph
-    monkeypatch.setattr(module, "repair_graph", lambda model, facts, path: real(echo(0.6), facts, path))
+    monkeypatch.setattr(module, "repair_graph", lambda model, facts: real(echo(0.6), facts))
     with pytest.raises(TwoFaceError, match=r"up to 2[56] levels from what the generator fills"):
         write_repair(tmp_path / "model.onnx", path)
