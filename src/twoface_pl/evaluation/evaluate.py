@@ -30,7 +30,7 @@ from twoface_pl.evaluation.full_size import FullSizePhotos, full_size_examples, 
 from twoface_pl.evaluation.names import AGAINST, NONE, RIGHT, WRONG
 from twoface_pl.evaluation.picture import show_hole
 from twoface_pl.evaluation.placement import PLACED, DamagedPhotos, summarise_placement
-from twoface_pl.evaluation.summary import by_bucket, summarise
+from twoface_pl.evaluation.summary import Figures, by_bucket, summarise
 from twoface_pl.masks import build_mask_policy
 from twoface_pl.networks.checkpoint import TrainedGenerator
 from twoface_pl.networks.generator import MatchingGenerator
@@ -95,39 +95,11 @@ def evaluate(
     if against is not None:
         against.check(trained.image_size, frame, policy, options.references, triples.targets[:count])
         against.to(device)
-    damaged = None
-    if options.placement != "true":
-        damaged = DamagedPhotos(triples, options.placement, options.painted, options.seed)
     evaluator = Evaluator(triples, options, identity_network, device)
-    loader: DataLoader[Triple] = DataLoader(triples, options.batch_size, sampler=EvaluationKeys(count))
-    seen = tqdm(loader, desc="OpenCV's better method", unit="batch", mininterval=1)
-    opencv = better_opencv_method((batch["photo"].numpy(), batch["mask"].numpy()) for batch in seen)
-    conditions = Conditions(
-        trained,
-        against,
-        triples,
-        evaluator.plan,
-        _baselines(opencv, options, evaluator),
-        device,
-        options.trials is not None,
-    )
-    measured: dict[str, dict[str, list[np.ndarray]]] = {}
-    ratios, start = [], 0
-    with torch.inference_mode():
-        for batch in tqdm(loader, desc=f"evaluating {options.split}", unit="batch", mininterval=1):
-            targets = list(triples.targets[start : start + len(batch["photo"])])
-            fills = conditions.fills(batch, targets)
-            if damaged is not None:
-                fills |= damaged.conditions(trained, batch, targets, fills[opencv_name(opencv)], device)
-            for name, figure, values in evaluator.measure(
-                fills, batch, targets, [_reference_of(triples, target) for target in targets], start
-            ):
-                measured.setdefault(name, {}).setdefault(figure, []).append(values)
-            ratios.append(batch["mask"].float().mean(dim=(1, 2)).numpy())
-            start += len(targets)
-    figures = {name: {figure: np.concatenate(values) for figure, values in of.items()} for name, of in measured.items()}
+    fills = _Fills(trained, against, triples, options, evaluator, device, count)
+    figures, hole_ratio = fills.measured()
     people = np.array([split_name(target)[0] for target in triples.targets[:count]])
-    hole_ratio = np.concatenate(ratios)
+    damaged = fills.damaged
     heading = {
         "split": options.split,
         "photos": count,
@@ -164,20 +136,74 @@ def evaluate(
     }
     cases = _cases(figures[RIGHT]["psnr_db"])
     result["cases"] = {triples.targets[number]: case for number, case in cases.items()}
-    keys = list(EvaluationKeys(count))
     shown_full_size = None
     with torch.inference_mode():
         if full_size is not None:
             record = evaluator.full_size_record(full_size)
             result["full_size"] = measure_full_size(record, people)
             shown_full_size = full_size_examples(full_size, record.figures()[RIGHT]["psnr_db"])
-        batch = default_collate([triples[keys[number]] for number in cases])
-        shown = list(result["cases"])
-        fills = conditions.fills(batch, shown)
-        if damaged is not None:
-            fills |= damaged.conditions(trained, batch, shown, fills[opencv_name(opencv)], device)
-    examples = _examples(fills, batch, opencv_name(opencv))
-    return Evaluation(result, examples, shown_full_size, _by_photo(figures, list(triples.targets[:count]), hole_ratio))
+    by_photo = _by_photo(figures, list(triples.targets[:count]), hole_ratio)
+    return Evaluation(result, fills.examples(list(cases)), shown_full_size, by_photo)
+
+
+class _Fills:
+    """A split's photos filled under all conditions, batch by batch."""
+
+    def __init__(
+        self,
+        trained: TrainedGenerator,
+        against: Compared | None,
+        triples: Triples,
+        options: EvaluateOptions,
+        evaluator: Evaluator,
+        device: torch.device,
+        count: int,
+    ) -> None:
+        self.trained, self.triples, self.options, self.device = trained, triples, options, device
+        self.evaluator = evaluator
+        self.damaged: DamagedPhotos | None = None
+        if options.placement != "true":
+            self.damaged = DamagedPhotos(triples, options.placement, options.painted, options.seed)
+        self.keys = list(EvaluationKeys(count))
+        self.loader: DataLoader[Triple] = DataLoader(triples, options.batch_size, sampler=EvaluationKeys(count))
+        seen = tqdm(self.loader, desc="OpenCV's better method", unit="batch", mininterval=1)
+        self.opencv = better_opencv_method((batch["photo"].numpy(), batch["mask"].numpy()) for batch in seen)
+        baselines = _baselines(self.opencv, options, evaluator)
+        listed = options.trials is not None
+        self.conditions = Conditions(trained, against, triples, evaluator.plan, baselines, device, listed)
+
+    def _of(self, batch: Triple, targets: list[str]) -> dict[str, np.ndarray]:
+        """By condition, uint8 (N, S, S, 3)."""
+        made = self.conditions.fills(batch, targets)
+        if self.damaged is not None:
+            opencv = made[opencv_name(self.opencv)]
+            made |= self.damaged.conditions(self.trained, batch, targets, opencv, self.device)
+        return made
+
+    def measured(self) -> tuple[Figures, np.ndarray]:
+        """Every photo's figures (N,), by condition and figure, and the hole's share of each photo (N,)."""
+        measured: dict[str, dict[str, list[np.ndarray]]] = {}
+        ratios, start = [], 0
+        with torch.inference_mode():
+            for batch in tqdm(self.loader, desc=f"evaluating {self.options.split}", unit="batch", mininterval=1):
+                targets = list(self.triples.targets[start : start + len(batch["photo"])])
+                references = [_reference_of(self.triples, target) for target in targets]
+                found = self.evaluator.measure(self._of(batch, targets), batch, targets, references, start)
+                for name, figure, values in found:
+                    measured.setdefault(name, {}).setdefault(figure, []).append(values)
+                ratios.append(batch["mask"].float().mean(dim=(1, 2)).numpy())
+                start += len(targets)
+        figures = {
+            name: {figure: np.concatenate(values) for figure, values in of.items()} for name, of in measured.items()
+        }
+        return figures, np.concatenate(ratios)
+
+    def examples(self, numbers: list[int]) -> dict[str, np.ndarray]:
+        """Pictures of some photos, for people to look at."""
+        with torch.inference_mode():
+            batch = default_collate([self.triples[self.keys[number]] for number in numbers])
+            made = self._of(batch, [self.triples.targets[number] for number in numbers])
+        return _examples(made, batch, opencv_name(self.opencv))
 
 
 def _full_size_photos(

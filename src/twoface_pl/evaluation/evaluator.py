@@ -139,7 +139,9 @@ class Evaluator:
         triples, recogniser = self._triples, self._recogniser
         name = "identity by a judge, verification"
         if recogniser["name"] == "none":
-            self.skipped[name] = "needs recogniser=sface recogniser.weights=<file>"
+            self.skipped[name] = (
+                "needs recogniser=sface and its file (pip install 'twoface-pl[check]')"
+            )
             return None
 
         def build() -> IdentityRecord:
