@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twoface_pl.errors import TwoFaceError
+from twoface_pl.faces.files import led_to
 from twoface_pl.faces.formats import PHOTO_SUFFIXES
 from twoface_pl.faces.listing import has_photo_suffix, is_hidden
 
@@ -98,8 +99,8 @@ def _check_people(root: Path) -> list[Path]:
 
 def _leads_out(path: Path, root: Path) -> bool:
     try:
-        return not path.resolve().is_relative_to(root)
-    except (OSError, RuntimeError):  # a link to itself
+        return not led_to(path).is_relative_to(root)
+    except OSError:  # a link to itself
         return True
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import onnx
@@ -93,6 +94,12 @@ def kinds_of_rejects(result: PrepareResult) -> dict[str, str]:
 def bytes_of(folder: Path) -> dict[Path, bytes]:
     """Every file's content."""
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def is_pinned(*packages: str) -> bool:
+    """Whether these are installed as ``constraints.txt`` pins them."""
+    pinned = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
+    return all(version(name).partition("+")[0] == pinned[name] for name in packages)
 
 
 def split_rule(name: str = "few_photos", validation: float = 0.2, test: float = 0.2, seed: int = 0) -> SplitRule:

@@ -139,9 +139,7 @@ class Evaluator:
         triples, recogniser = self._triples, self._recogniser
         name = "identity by a judge, verification"
         if recogniser["name"] == "none":
-            self.skipped[name] = (
-                "needs recogniser=sface and its file (pip install 'twoface-pl[check]')"
-            )
+            self.skipped[name] = "needs recogniser=sface and its file (pip install 'twoface-pl[check]')"
             return None
 
         def build() -> IdentityRecord:

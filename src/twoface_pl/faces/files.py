@@ -6,7 +6,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from twoface_pl.errors import TwoFaceError
@@ -36,6 +36,17 @@ def new_folders(folder: Path) -> Iterator[None]:
         raise
 
 
+def led_to(path: Path) -> Path:
+    """Where a path leads, over links; the end need not be there.
+
+    Raises:
+        OSError: it is a link to itself, which ``Path.resolve`` tells up to Python 3.12 alone.
+    """
+    with suppress(FileNotFoundError):
+        path.stat()
+    return path.resolve()
+
+
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     """Call ``write`` on a temporary neighbour, then move it to ``path``: all of it or nothing.
 
@@ -46,9 +57,9 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     """
     if path.is_symlink():
         try:
-            path = path.resolve()
-        except (OSError, RuntimeError) as error:  # a link to itself
-            raise TwoFaceError(f"{path}: cannot be written ({error})") from None
+            path = led_to(path)
+        except OSError as error:
+            raise TwoFaceError(f"{path}: cannot be written ({error.strerror or error})") from None
     with new_folders(path.parent):
         temporary = _temporary_neighbour(path)
         try:
