@@ -22,7 +22,7 @@ from twoface_pl.errors import TwoFaceError
 from twoface_pl.export.export import export
 from twoface_pl.faces.image import write_image
 from twoface_pl.faces.sample import Tear, draw_sample
-from twoface_pl.masks import build_mask_policy
+from twoface_pl.masks import Drawing, MaskPolicy, build_mask_policy
 from twoface_pl.networks.build import build_generator
 from twoface_pl.networks.checkpoint import load_generator
 from twoface_pl.serving.fill import FillSession
@@ -131,10 +131,10 @@ def test_parts_that_are_none(kind: str, tmp_path: Path, monkeypatch: pytest.Monk
     build = BUILDERS[kind]
     for name, says in (
         ("nothing", "nothing"),
-        ("gone", r"'gone' \(other_faces:gone\) cannot be imported: AttributeError: .*no attribute"),
+        ("gone", r"'gone' \(other_faces:gone of other\) cannot be imported: AttributeError: .*no attribute"),
         ("gone_too", r"cannot be imported: ModuleNotFoundError: No module named 'no_such_module'"),
         ("broken", r"broken.*IndexError: list index out of range \(other_faces.py, line 6\)"),
-        ("twice", "'twice' is declared twice, by other_faces:(nothing|twice) and other_faces:"),
+        ("twice", "'twice' is declared twice, by other_faces:[a-z]+ of (other|more) and other_faces:"),
         ("nobody", r"nobody.* is not known; there are: .*broken, gone, gone_too, nothing, twice"),
     ):
         if (kind, name) == ("generators", "broken"):
@@ -150,7 +150,7 @@ def test_names_of_ours_are_nobody_elses(
     _declare(tmp_path, "other", masks={"center": "other_faces:nothing"})
     monkeypatch.syspath_prepend(str(tmp_path))
     assert build_mask_policy({"name": "center", "size": HOLE}).draw(np.random.default_rng(0), SIZE).sum() == HOLE**2
-    assert "masks 'center' is twoface-pl's own; other_faces:nothing needs another name" in caplog.text
+    assert "mask policy 'center' is twoface-pl's own; other_faces:nothing of other needs another name" in caplog.text
     with pytest.raises(TwoFaceError, match="curves have a part of ours by that name"):
         build_own_loss("identity_truth", {"weight": 1.0}, ())
 
@@ -160,6 +160,7 @@ def test_names_of_ours_are_nobody_elses(
     [
         ("0.5", "losses.bad returned float, not one number"),
         ("filled.mean(dim=1)", r"losses.bad returned a tensor \[2, 4, 4\], not one number"),
+        ("filled.detach().mean()", "losses.bad has no gradient"),
         ("filled @ photo.mean()", r"losses.bad: RuntimeError: .* \(bad_loss.py, line 2\)"),
     ],
 )
@@ -172,8 +173,48 @@ def test_losses_that_are_no_number(returned: str, says: str, tmp_path: Path, mon
     loss = build_own_loss("bad", {"weight": 1.0}, ())
     picture = torch.rand(2, 3, 4, 4)
     with pytest.raises(TwoFaceError, match=says):
-        value_of("bad", loss, picture, picture, picture[:, None], picture[:, :1])
+        value_of("bad", loss, picture.clone().requires_grad_(), picture, picture[:, None], picture[:, :1])
     sys.modules.pop("bad_loss")
+
+
+@pytest.mark.parametrize(
+    ("returned", "says"),
+    [
+        ("masked_image[..., ::2, ::2]", r"returned a tensor \[2, 3, 32, 32\], not the whole photos \[2, 3, 64, 64\]"),
+        ("(masked_image,)", "returned tuple, not the whole photos"),
+        ("masked_image + 2 * mask", r"returned values outside of \[0, 1\]"),
+        ("masked_image * float('nan')", "or that are no number"),
+        ("masked_image / 2", "changed pixels outside the hole; return composite"),
+        ("masked_image @ mask.mean()", r"generator 'bad': RuntimeError: .* \(bad_generator.py, line 8\)"),
+    ],
+)
+def test_generators_that_fill_no_photo(
+    returned: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bad_generator.py").write_text(
+        "from twoface_pl.networks.generator import Generator\n\n\nclass Bad(Generator):\n    name = 'bad'\n\n"
+        f"    def forward(self, masked_image, mask, references):\n        return {returned}\n"
+    )
+    _declare(tmp_path, "other", generators={"bad": "bad_generator:Bad"})
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(TwoFaceError, match=says):
+        build_generator({"name": "bad"})
+    sys.modules.pop("bad_generator")
+
+
+@pytest.mark.parametrize(
+    ("drawn", "says"),
+    [(None, "NoneType"), (np.ones((8, 8)), r"float64 \[8, 8\]"), (np.ones((4, 8), bool), r"bool \[4, 8\]")],
+)
+def test_policies_that_draw_no_mask(drawn: object, says: str) -> None:
+    class Bad(MaskPolicy):
+        name = "bad"
+
+        def draw_for(self, at: Drawing) -> np.ndarray:
+            return drawn  # type: ignore[return-value]
+
+    with pytest.raises(TwoFaceError, match=f"mask policy 'bad' drew {says}, not a boolean array"):
+        Bad().draw(np.random.default_rng(0), 8)
 
 
 def test_a_protocol_of_ones_own(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def _weights() -> Iterator[str]:
     home = Path(os.environ.get("TORCH_HOME", cache))
     for what, variable, key, checkpoints, names in (
         ("FaceNet", "TWOFACE_FACENET", "identity.weights", home / "checkpoints", FACENET_FILES),
-        ("VGG16", "TWOFACE_VGG16", "generator.vgg_weights", home / "hub" / "checkpoints", (VGG16_FILE,)),
+        ("VGG16", "TWOFACE_VGG16", "losses.perceptual.vgg_weights", home / "hub" / "checkpoints", (VGG16_FILE,)),
     ):
         given = os.environ.get(variable)
         if given:

@@ -24,6 +24,13 @@ AUTO = "auto"  # resume from the newest
 MOST_SEED = 2**32 - 1  # what NumPy takes
 
 
+def _identity_of(config: dict[str, Any]) -> list[str]:
+    """Overrides by which an evaluation has this training's identity network."""
+    identity = config["identity"]
+    chosen = [] if identity["name"] == "facenet" else [f"identity={identity['name']}"]
+    return chosen + ([override("identity.weights", identity["weights"])] if identity.get("weights") else [])
+
+
 def run(config: dict[str, Any], folder: Path) -> None:
     import pytorch_lightning as L
     from pytorch_lightning.utilities import rank_zero_only
@@ -130,7 +137,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
     if module.global_rank == 0:
         best, last = (f"{where}/{path.name}" for path in (result.best, result.last))
         print(f"trained {result.batches} batches; the best checkpoint is {best}, the last {last}")
-        judged = [override("checkpoint", best), override("root", str(config["data"]["root"]))]
+        judged = [override("checkpoint", best), override("root", str(config["data"]["root"])), *_identity_of(config)]
         print(f"next: {command_line('evaluate', *judged)}")
 
 

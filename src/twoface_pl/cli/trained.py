@@ -6,7 +6,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twoface_pl.model_file import model_path
+from twoface_pl.errors import TwoFaceError
+from twoface_pl.model_file import SHIPPED_NAME, model_path
 
 if TYPE_CHECKING:
     from twoface_pl.evaluation.compared import Compared
@@ -51,6 +52,9 @@ def compared_with(text: object) -> Compared | None:
     if not text:
         return None
     folder = _pictures(text)
+    path = Path(str(text))
+    if folder is None and not path.suffix and path.name != SHIPPED_NAME and not path.exists():
+        raise TwoFaceError(f"against={text}: no such folder of pictures, checkpoint or .onnx file")
     return ComparedPictures(folder) if folder is not None else ComparedGenerator(load_trained(text))
 
 

@@ -18,7 +18,7 @@ from twoface_pl.evaluation.compared import Compared, ComparedPictures, require_f
 from twoface_pl.evaluation.evaluate import evaluate
 from twoface_pl.evaluation.evaluator import EvaluateOptions
 from twoface_pl.evaluation.made_from import MADE_FROM, done_before, made_from
-from twoface_pl.evaluation.names import OCCLUDED, RIGHT, WRONG
+from twoface_pl.evaluation.names import AGAINST, OCCLUDED, RIGHT, WRONG
 from twoface_pl.evaluation.occlusion import Occluder
 from twoface_pl.evaluation.report import write_report
 from twoface_pl.evaluation.verification import FALSE_ACCEPTS
@@ -134,6 +134,11 @@ def markdown(protocol: dict[str, Any], by_hole: dict[str, dict[str, Any]]) -> st
             f"The right reference is better than a wrong one by {_above(figures, WRONG)}, than the same with something "
             f"over the face by {_above(figures, OCCLUDED)} (PSNR in the hole, 95 % over people).",
         ]
+        if AGAINST in figures["right_above"]:
+            lines += [
+                "",
+                f"Ours is above the compared system, both from the right reference, by {_above(figures, AGAINST)}.",
+            ]
     skipped = {name: reason for figures in by_hole.values() for name, reason in figures["skipped"].items()}
     lines += ["", *(f"Not measured: {name} ({reason})." for name, reason in skipped.items())]
     return "\n".join(lines) + "\n"

@@ -12,7 +12,7 @@ from twoface_pl.masks.files import MaskFiles
 from twoface_pl.masks.policy import MaskPolicy
 from twoface_pl.masks.shapes import CenterSquare, RandomBox
 from twoface_pl.masks.strokes import Strokes
-from twoface_pl.plugins import call_plugin, load_plugin, plugin_names
+from twoface_pl.plugins import call_plugin, load_plugin, unknown
 
 SIMPLE: dict[str, type[MaskPolicy]] = {
     kind.name: kind for kind in (CenterSquare, RandomBox, Strokes, FaceParts, MaskFiles)
@@ -34,8 +34,7 @@ def build_mask_policy(options: dict[str, Any]) -> MaskPolicy:
     own = [*SIMPLE, *COMBINED]
     plugin = load_plugin("masks", name, own) if isinstance(name, str) else None
     if plugin is None and name not in own:
-        there = ", ".join([*own, *plugin_names("masks")])
-        raise TwoFaceError(f"mask policy '{name}' is not known; there are: {there}")
+        raise unknown("masks", name, own)
     if plugin is not None:
         policy = call_plugin(f"mask policy '{name}'", plugin, **arguments)
     else:

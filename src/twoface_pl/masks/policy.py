@@ -28,7 +28,7 @@ class MaskPolicy(ABC):
 
     @property
     def needs_landmarks(self) -> bool:
-        """Whether it has to be told where the face is."""
+        """Whether it has to be told where the face is; where it is False, ``at.landmarks`` are None."""
         return False
 
     def check(self, image_size: int) -> None:  # noqa: B027 (most fit any picture)
@@ -57,9 +57,14 @@ class MaskPolicy(ABC):
             bool (image_size, image_size), True in the hole.
 
         Raises:
-            TwoFaceError: a hole that does not fit, landmarks that are missing.
+            TwoFaceError: a hole that does not fit, landmarks that are missing, a policy that draws no such array.
         """
-        return self.draw_for(Drawing(rng, image_size, landmarks, epoch))
+        mask = self.draw_for(Drawing(rng, image_size, landmarks, epoch))
+        if not (isinstance(mask, np.ndarray) and mask.dtype == bool and mask.shape == (image_size, image_size)):
+            found = f"{mask.dtype} {list(mask.shape)}" if isinstance(mask, np.ndarray) else type(mask).__name__
+            wanted = f"a boolean array [{image_size}, {image_size}], True in the hole"
+            raise TwoFaceError(f"mask policy '{self.name}' drew {found}, not {wanted}")
+        return mask
 
     @abstractmethod
     def draw_for(self, at: Drawing) -> np.ndarray:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from twoface_pl.errors import require
 from twoface_pl.networks.options import require_number, require_whole
-from twoface_pl.plugins import call_plugin, load_plugin, plugin_names
+from twoface_pl.plugins import call_plugin, load_plugin, unknown
 
 OURS = ("weight", "start")  # of its options; the others are its own
 # What ours are called in the curves, beside their names in configs.
@@ -44,8 +44,8 @@ def build_own_loss(name: str, options: dict[str, Any], known: tuple[str, ...]) -
     """
     require(name not in PARTS, f"losses.{name}: curves have a part of ours by that name; give yours another")
     make = load_plugin("losses", name, known)
-    there = ", ".join([*known, *plugin_names("losses")])
-    require(make is not None, f"losses.{name} is not known; there are: {there}")
+    if make is None:
+        raise unknown("losses", name, known)
     require("weight" in options, f"losses.{name}.weight is missing")
     require_number(f"losses.{name}.weight", options["weight"], 0)
     require_whole(f"losses.{name}.start", options.get("start", 0), 0)
@@ -67,4 +67,9 @@ def value_of(name: str, loss: OwnLoss, filled: Tensor, photo: Tensor, references
     one = isinstance(value, Tensor) and value.numel() == 1 and value.is_floating_point()
     shape = list(value.shape) if isinstance(value, Tensor) else None
     require(one, f"losses.{name} returned {f'a tensor {shape}' if shape else type(value).__name__}, not one number")
-    return cast(Tensor, value).reshape(())
+    number = cast(Tensor, value).reshape(())
+    learns = number.requires_grad or not filled.requires_grad
+    require(
+        learns, f"losses.{name} has no gradient, so nothing would be learnt from it; compute it from the fill itself"
+    )
+    return number
