@@ -33,7 +33,8 @@ def build_generator(options: dict[str, Any]) -> Generator:
     require(is_generator, f"generator '{name}': {kind} is no subclass of twoface_pl.networks.generator.Generator")
     if name not in OWN:
         generator = call_plugin(f"generator '{name}'", kind, **arguments)
-        check_fill(generator)
+        if not torch.empty(0).is_meta:  # else only the shapes of its weights are wanted, to look at a checkpoint's
+            check_fill(generator)
         return generator
     try:
         return kind(**arguments)
