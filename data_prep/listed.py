@@ -15,7 +15,7 @@ from twoface_pl.data_prep.prepare import prepare
 from twoface_pl.data_prep.result import PrepareResult
 from twoface_pl.data_prep.split import SplitRule
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.faces.files import write_text
+from twoface_pl.faces.files import sha256_of, write_text
 from twoface_pl.faces.frame import FrameKind
 from twoface_pl.faces.listing import some_of
 
@@ -57,7 +57,7 @@ def _digest(found: dict[str, Path], frame: FrameKind, image_size: int) -> str:
     """Of the photos' content and of what they are made into."""
     digest = hashlib.sha256(json.dumps([frame.options(), image_size], sort_keys=True).encode())
     for name, path in sorted(found.items()):
-        digest.update(f"{name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+        digest.update(f"{name}\0{sha256_of(path)}\0".encode())
     return digest.hexdigest()
 
 
@@ -69,26 +69,29 @@ def _require_all(result: PrepareResult, photos: list[str]) -> None:
 
 
 def prepare_listed(root: Path, trials: Trials, into: Path, frame: FrameKind, image_size: int) -> Path:
-    """The prepared set of a list's photos, in ``into``; one that is there of the same photos is taken as it is.
+    """The prepared set of a list's photos; one that is there of the same photos is taken as it is.
 
     Args:
-        root: somebody's copy of the photos.
+        root: somebody's copy of the photos, which stays as it is.
         trials: the list; the set's names are those of :meth:`Trials.as_prepared`.
-        into: a folder.
+        into: a folder of this function's own: what is in it is replaced, where it made that.
         frame: of the faces.
         image_size: side of the framed photos, in pixels.
 
     Raises:
-        TwoFaceError: photos that are not there, or that cannot be used.
+        TwoFaceError: photos that are not there, or that cannot be used; the folder holds something else.
     """
     data, photos, made_of = into / "data", into / "photos", into / MADE_OF
     found = find_listed(root, trials.photos)
     digest = _digest(found, frame, image_size)
     if made_of.is_file() and made_of.read_text("utf-8").strip() == digest:
         return data
-    made_of.unlink(missing_ok=True)
-    for earlier in (data, photos, into / "data.work"):
-        shutil.rmtree(earlier, ignore_errors=True)
+    if into.exists() and not made_of.is_file():
+        raise TwoFaceError(f"{into} holds something else than framed photos; give another output=")
+    if root.resolve().is_relative_to(into.resolve()):
+        raise TwoFaceError(f"photos={root} lies in {into}, which is replaced; give another output=")
+    shutil.rmtree(into, ignore_errors=True)
+    write_text(made_of, "not done\n")
     for name, path in found.items():
         target = photos / name
         target.parent.mkdir(parents=True, exist_ok=True)

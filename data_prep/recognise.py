@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -15,6 +14,7 @@ from twoface_pl.data_prep.photos import Values, to_face
 from twoface_pl.data_prep.sources import Photo
 from twoface_pl.data_prep.work import Item, Work, stamp
 from twoface_pl.errors import TwoFaceError
+from twoface_pl.faces.files import sha256_of
 from twoface_pl.faces.frame import FrameKind
 from twoface_pl.faces.image import decode_image
 from twoface_pl.faces.recogniser import SFace
@@ -46,7 +46,7 @@ def check_recogniser(options: dict[str, Any]) -> str:
         value = options.get(key)
         if not isinstance(value, int | float) or not -1 <= value <= 1:
             raise TwoFaceError(f"recogniser.{key}={value} is not a cosine, -1 to 1")
-    return hashlib.sha256(Path(weights).read_bytes()).hexdigest()
+    return sha256_of(Path(weights))
 
 
 def _facenet(weights: str) -> Embed:

@@ -4,7 +4,6 @@ import copy
 import dataclasses
 import hashlib
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 from conftest import HOLE, SIZE, TIGHT, Run, evaluate_options
+from listed import listed_trials
 
-from twoface_pl.data.protocol import Trial, Trials, digest_of, read_trials, trials_text
-from twoface_pl.data_prep.listed import find_listed, prepare_listed
+from twoface_pl.data.protocol import Trial, Trials, read_trials, trials_text
+from twoface_pl.data_prep.listed import prepare_listed
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.evaluation import benchmark as module
 from twoface_pl.evaluation.benchmark import Benchmark, result_rows
@@ -25,23 +25,13 @@ from twoface_pl.faces.image import decode_image, write_image
 from twoface_pl.networks.checkpoint import TrainedGenerator, load_generator
 
 
-def _trials(photos: Path) -> list[Trial]:
-    people = sorted(path.name for path in photos.iterdir() if path.is_dir())
-    found = []
-    for number, person in enumerate(people):
-        first, second, third = (f"{person}/{path.name}" for path in sorted((photos / person).iterdir())[:3])
-        other = people[(number + 1) % len(people)]
-        found.append(Trial(first, second, third, f"{other}/{Path(first).name}", number))
-    return found
-
-
 @pytest.fixture
 def protocol(raw: Path, tmp_path: Path) -> list[str]:
     """What names a list of the drawn people's photos, as JPEG, as a protocol."""
     photos = tmp_path / "photos"
     for path in raw.rglob("*.png"):
         write_image(photos / path.parent.name / f"{path.stem}.jpg", decode_image(path))
-    text = trials_text(_trials(photos))
+    text = trials_text(listed_trials(photos))
     (tmp_path / "own.tsv").write_text(text)
     digest = hashlib.sha256(text.encode()).hexdigest()
     return [f"photos={photos}", f"protocol.trials={tmp_path / 'own.tsv'}", f"protocol.sha256={digest}"]
@@ -56,7 +46,7 @@ def test_what_other_systems_are_given(protocol: list[str], twoface: Run, tmp_pat
     common = ["benchmark", *protocol, "recogniser=none", "output=out", "trials=3"]
     done = twoface(*common, "inputs=given", "holes=[center64,parts]", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    framed, sides = tmp_path / "out" / "lfw" / "data" / "test" / "reference", {}
+    framed, sides = tmp_path / "out" / "lfw" / "framed" / "data" / "test" / "reference", {}
     trials = list(read_trials(tmp_path / "own.tsv").as_prepared().by_target.values())[:3]
     for hole in ("center64", "parts"):
         folder = tmp_path / "given" / hole
@@ -121,8 +111,8 @@ def test_from_photos_to_the_table(protocol: list[str], twoface: Run, tmp_path: P
 def faced(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A prepared set that says where faces are, as a benchmark's."""
     folder = tmp_path_factory.mktemp("faced")
-    (folder / "list.tsv").write_text(trials_text(_trials(raw)))
-    return prepare_listed(raw, read_trials(folder / "list.tsv"), folder, TIGHT, SIZE)
+    (folder / "list.tsv").write_text(trials_text(listed_trials(raw)))
+    return prepare_listed(raw, read_trials(folder / "list.tsv"), folder / "framed", TIGHT, SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +214,7 @@ def test_photos_that_somebody_lacks(protocol: list[str], twoface: Run, tmp_path:
     done = twoface("benchmark", *protocol, cwd=tmp_path)
     assert done.returncode == 1
     assert "photos are not there: " in done.stderr
-    assert not (tmp_path / "benchmark" / "lfw" / "data").exists()
+    assert not (tmp_path / "benchmark").exists()
     wrong = twoface("benchmark", *protocol, "protocol.sha256=" + "0" * 64, cwd=tmp_path)
     assert "is not the protocol's list" in wrong.stderr
     for given, says in (
@@ -236,50 +226,6 @@ def test_photos_that_somebody_lacks(protocol: list[str], twoface: Run, tmp_path:
         refused = twoface("benchmark", *protocol, given, cwd=tmp_path)
         assert refused.returncode == 1, given
         assert says in refused.stderr, given
-
-
-def test_framed_photos_are_those_that_are_asked_for(raw: Path, tmp_path: Path) -> None:
-    """Of lists that name PNG files too; made anew for another frame or size, or when a photo has changed."""
-    photos = tmp_path / "photos"
-    shutil.copytree(raw, photos)
-    (tmp_path / "own.tsv").write_text(trials_text(_trials(photos)[:2]))
-    listed = read_trials(tmp_path / "own.tsv")
-    assert all(name.endswith(".png") for name in listed.photos)
-
-    def side(frame: FrameKind = TIGHT, image_size: int = SIZE) -> int:
-        data = prepare_listed(photos, listed, tmp_path / "out", frame, image_size)
-        return len(decode_image(data / "test" / "reference" / listed.as_prepared().photos[0]))
-
-    assert side() == SIZE
-    made = tmp_path / "out" / "data" / "test" / "reference"
-    first = digest_of(tmp_path / "out" / "data", listed.as_prepared())
-    stamp = made.stat().st_mtime_ns
-    side()
-    assert made.stat().st_mtime_ns == stamp  # it is there already
-    assert side(image_size=2 * SIZE) == 2 * SIZE
-    side(FrameKind("tight", 30, 54))
-    assert digest_of(tmp_path / "out" / "data", listed.as_prepared()) != first
-    side()
-    assert digest_of(tmp_path / "out" / "data", listed.as_prepared()) == first
-    whole = (photos / listed.photos[0]).read_bytes()
-    (photos / listed.photos[0]).write_bytes(whole[: len(whole) // 3])
-    with pytest.raises(TwoFaceError, match=f"1 photos of the list cannot be used: {listed.photos[0]} ") as refused:
-        side()
-    assert "get whole copies" in str(refused.value)
-    (photos / listed.photos[0]).write_bytes(whole)  # mended: no folder has to be deleted by hand
-    side()
-    assert digest_of(tmp_path / "out" / "data", listed.as_prepared()) == first
-
-
-def test_a_file_beside_the_folders_is_one_persons(tmp_path: Path) -> None:
-    for name in ("0.jpg", "1.jpg"):
-        (tmp_path / name).write_bytes(b"photo")
-    assert find_listed(tmp_path, ["a/0.jpg", "b/1.jpg"]) == {
-        "a/0.jpg": tmp_path / "0.jpg",
-        "b/1.jpg": tmp_path / "1.jpg",
-    }
-    with pytest.raises(TwoFaceError, match=r"2 of 3 photos are not there: a/0.jpg, b/0.jpg"):
-        find_listed(tmp_path, ["a/0.jpg", "b/0.jpg", "b/1.jpg"])
 
 
 def test_pictures_of_any_system(checkpoint: Path, prepared: Path, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
     trained = None if config["inputs"] else load_trained(config["checkpoint"])
     against = compared_by_hole(config["against"], protocol["holes"], holes)
     place, frame = Path(config["output"]) / protocol["name"], FrameKind.build(protocol["frame"])
-    root = prepare_listed(Path(config["photos"]), listed, place, frame, protocol["image_size"])
+    root = prepare_listed(Path(config["photos"]), listed, place / "framed", frame, protocol["image_size"])
     prepared = listed.as_prepared()
     trials = prepared.first(config["trials"])
     if trained is None:

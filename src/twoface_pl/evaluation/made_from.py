@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,6 +12,7 @@ from twoface_pl.errors import TwoFaceError
 from twoface_pl.evaluation.compared import Compared, weights_digest
 from twoface_pl.evaluation.evaluator import EvaluateOptions
 from twoface_pl.evaluation.report import FIGURES_FILE
+from twoface_pl.faces.files import sha256_of
 from twoface_pl.networks.checkpoint import TrainedGenerator
 from twoface_pl.networks.identity import IdentityNetwork
 
@@ -36,7 +36,7 @@ def _file(path: object) -> str:
     if not path:
         return "none"
     try:
-        return hashlib.sha256(Path(str(path)).read_bytes()).hexdigest()
+        return sha256_of(Path(str(path)))
     except OSError as error:
         raise TwoFaceError(f"{path}: cannot be read ({error.strerror})") from None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import zipfile
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from twoface_pl.errors import TwoFaceError
+from twoface_pl.faces.files import sha256_of
 from twoface_pl.faces.reading import check_file, first_line
 
 ZIP_START = b"PK\x03\x04"
@@ -98,8 +98,7 @@ def load_state(path: Path, what: str, sha256: str | None = None) -> dict[str, Te
     path = path.expanduser()
     check_file(path, f"file of {what} weights", "correct the path")
     if sha256 is not None:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = sha256_of(path)
         if found != sha256.lower():
             raise TwoFaceError(f"{path}: sha256 is {found}, not {sha256}; get the file anew")
     state = load_torch_file(path, f"{what} weights")
