@@ -42,7 +42,7 @@ from twoface_pl.serving.http.task import Task
 CLIENTS, BATCHES = (1, 8, 32), (1, 2, 4, 8, 16)
 OURS, OURS_JSON, LITSERVE = "twoface serve, binary", "twoface serve, 2018's JSON", "LitServe"
 BEFORE = "the earlier version, JSON"
-SERVE = ("-m", "twoface_pl.cli", "serve", "--device", "cpu")
+SERVE = ("-m", "twoface_pl", "serve", "--device", "cpu")
 PERSON = 12  # a drawn face that the detector is sure of
 
 

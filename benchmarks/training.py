@@ -44,7 +44,7 @@ SAMPLED = (250, 500, 1000, 1500, 2000)  # batches of the long run
 
 def _command(folder: Path, run: str, *overrides: str) -> list[str]:
     given = [f"data.root={folder / 'set'}", f"hydra.run.dir={folder / run}", *COMMON, *overrides]
-    return [sys.executable, "-m", "twoface_pl.cli", "train", *given]
+    return [sys.executable, "-m", "twoface_pl", "train", *given]
 
 
 def _rows(run: Path) -> list[dict[str, str]]:
@@ -156,9 +156,7 @@ def main() -> None:
             drawn = [f"image_size={size}", "frame=none", "same_picture=2", "too_alike=2", f"root={folder / made}"]
             people = ["source=synthetic", f"source.people={PEOPLE}", f"source.photos={PHOTOS}"]
             prepare = [*people, f"source.root={folder / f'photos{size}'}", *drawn]
-            subprocess.run(
-                [sys.executable, "-m", "twoface_pl.cli", "prepare", *prepare], check=True, capture_output=True
-            )
+            subprocess.run([sys.executable, "-m", "twoface_pl", "prepare", *prepare], check=True, capture_output=True)
         if not options.no_parts:
             print_parts(folder, options.batches, options.rounds)
         if not options.no_long_run:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from twoface_pl.data.source import SPLITS
 from twoface_pl.data_prep.sources import safe_name
-from twoface_pl.errors import TwoFaceError, require
+from twoface_pl.errors import TwoFaceError, call_with_options, require
 
 Roles = dict[str, list[str]]
 
@@ -216,7 +216,6 @@ class SplitRule:
         if name not in SPLITTINGS:
             raise TwoFaceError(f"split '{name}' is not known; there are: {', '.join(SPLITTINGS)}")
         kind, roles_of = SPLITTINGS[name]
-        try:
-            return cls(dict(options), kind(**arguments), roles_of)
-        except TypeError as error:
-            raise TwoFaceError(f"split {name}: {error}") from None
+        build: Callable[..., Splitting | OwnPhotos] = kind
+        splitting = call_with_options(f"split '{name}'", build, arguments)
+        return cls(dict(options), splitting, roles_of)

@@ -41,7 +41,7 @@ def free_port() -> int:
 def serving(log: Path, *options: object, port: int | None = None) -> Iterator[Served]:
     """``twoface serve`` with options, until it listens; ended afterwards, if it has not."""
     port = port or free_port()
-    command = [sys.executable, "-m", "twoface_pl.cli", "serve", "--port", str(port), *map(str, options)]
+    command = [sys.executable, "-m", "twoface_pl", "serve", "--port", str(port), *map(str, options)]
     with log.open("wb") as stream, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
         process = subprocess.Popen(command, stdout=stream, stderr=stream)
         try:

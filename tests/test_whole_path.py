@@ -21,6 +21,26 @@ def _ok(done) -> str:
     return done.stdout
 
 
+def _against_pictures(twoface: Run, desk: Path) -> None:
+    """Another system's pictures of the same photos: here the references, pasted."""
+    common = ["evaluate", "checkpoint=runs/one/best.ckpt", "identity=none", "photos=3", "mask=center16", "output=other"]
+    shown = _ok(twoface(*common, "inputs=given", cwd=desk))
+    assert "3 photos: given" in shown
+    assert not (desk / "other").exists()
+    kinds = {kind.name: list_photos(kind).paths for kind in (desk / "given").iterdir()}
+    assert {name: len(paths) for name, paths in kinds.items()} == dict.fromkeys(
+        ("photo", "mask", "reference", "wrong_reference", "occluded_reference"), 3
+    )
+    (desk / "given" / "reference").rename(desk / "theirs")
+    shown = _ok(twoface(*common, "against=theirs", cwd=desk))
+    assert "compared generator" in shown
+    conditions = json.loads((desk / "other" / "evaluation.json").read_text())["conditions"]
+    pasted, compared = (conditions[name]["psnr_db"]["value"] for name in ("pasted reference", "compared generator"))
+    assert compared != pasted  # what is pasted is brought to the photo's colours
+    refused = twoface(*common, "inputs=more", "references=2", cwd=desk)
+    assert "inputs=more writes one reference of each" in refused.stderr
+
+
 def test_from_photos_to_a_filled_photo(
     twoface: Run, installed: Run, photos: Path, identity_file: Path, tmp_path: Path
 ) -> None:
@@ -34,6 +54,7 @@ def test_from_photos_to_a_filled_photo(
     figures = json.loads((tmp_path / "runs" / "one" / "evaluation" / "evaluation.json").read_text())
     assert figures["heading"]["run"] == "one"
     assert figures["heading"]["frame"] == "tight"
+    _against_pictures(twoface, tmp_path)
     shown = _ok(twoface("export", "checkpoint=runs/one/best.ckpt", "half=true", cwd=tmp_path))
     assert "models/two_face_model/1/model.onnx" in shown
     weights = load_exported(tmp_path / "models" / "two_face_model" / "1" / "model.onnx").generator.state_dict()

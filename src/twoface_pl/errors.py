@@ -1,9 +1,12 @@
 """The one exception that is meant for the person at the keyboard."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from inspect import Parameter, signature
+from typing import Any, TypeVar
 
 ARGUMENT = re.compile(r"`([a-z][a-z_]*)`")
+T = TypeVar("T")
 
 
 class TwoFaceError(Exception):
@@ -26,6 +29,31 @@ def require(condition: bool, message: str) -> None:
     """Raise a :class:`TwoFaceError` unless the condition holds."""
     if not condition:
         raise TwoFaceError(message)
+
+
+def call_with_options(what: str, call: Callable[..., T], options: Mapping[str, Any], *given: Any) -> T:
+    """Call a class or function of ours with what a config says.
+
+    Args:
+        what: is built, for the message.
+        call: takes the options by name.
+        options: of the config.
+        given: arguments before them.
+
+    Raises:
+        TwoFaceError: no options; one that it does not have, lacks, or that is of another kind.
+    """
+    require(isinstance(options, Mapping), f"{what}={options!s:.80} is no set of options")
+    takes = dict(list(signature(call).parameters.items())[len(given) :])
+    has = f"it has {', '.join(takes)}" if takes else "it has none"
+    for name in options:
+        require(name in takes, f"{what} has no option '{name}'; {has}")
+    for name, parameter in takes.items():
+        require(parameter.default is not Parameter.empty or name in options, f"{what} needs the option '{name}'")
+    try:
+        return call(*given, **options)
+    except TypeError as error:  # numbers compared with words, and the like
+        raise TwoFaceError(f"{what}: {error}") from error
 
 
 class Stopped(BaseException):

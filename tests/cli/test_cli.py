@@ -42,7 +42,7 @@ def test_hydra_help_and_config(command: str, twoface: Run, tmp_path: Path) -> No
     assert "root:" in shown.stdout or "checkpoint: ???" in shown.stdout
     shown = twoface(command, "--help", cwd=tmp_path)
     assert shown.returncode == 0
-    assert "Hydra" in shown.stdout
+    assert shown.stdout.startswith(f"usage: twoface {command} ")
     assert not list(tmp_path.iterdir())
 
 
@@ -68,10 +68,9 @@ def test_doctor(twoface: Run) -> None:
     assert re.search(r"CPU for torch: .* bfloat16 run \d+\.\d times as fast .*: precision=(bf16|fp32)\n", shown.stdout)
 
 
-@pytest.mark.skipif(sys.gettrace() is not None, reason="Hydra takes coverage for a debugger, and shows it tracebacks")
 def test_bad_overrides_and_missing_values(twoface: Run, tmp_path: Path) -> None:
     for arguments, says in (
-        (["train", "generator=unet"], "Could not find 'generator/unet'"),
+        (["train", "generator=unet"], "generator=unet: there is no such choice; choose one of ours"),
         (["train", "generator.colour=3"], "colour"),
         (["train", "data.batch_size=0"], "batch_size=0 is not a whole number from 1"),
         (["prepare", "image_size=0", "source.root=."], "image_size=0 is not a whole number from 16"),

@@ -63,3 +63,9 @@ def test_no_key_is_taken_for_a_group_on_the_command_line(program: str) -> None:
 
 def _names(entry: object) -> list[object]:
     return [entry] if isinstance(entry, str) else list(entry)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("file", sorted((CONF / "experiment").glob("*.yaml")), ids=lambda path: path.stem)
+def test_an_experiment_leaves_the_mask_to_who_chooses_another(file: Path) -> None:
+    """It names a config of the group: keys of one policy are none of another, which is one's own."""
+    assert "mask" not in OmegaConf.load(file)

@@ -43,7 +43,7 @@ def test_what_may_differ() -> None:
 def test_a_group_without_a_choice() -> None:
     refuse_empty_groups(["mask=strokes", "resume=null", "experiment=smoke", "--cfg", "job"])
     for text in ("mask=null", "mask=", "mask=Null"):
-        with pytest.raises(TwoFaceError, match=r"choose one of center, center64, curriculum, .*, or leave it out"):
+        with pytest.raises(TwoFaceError, match=r"choose one of center, center16, .*, curriculum, .*, or leave it out"):
             refuse_empty_groups([text])
 
 

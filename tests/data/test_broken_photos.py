@@ -91,7 +91,7 @@ def test_a_photo_of_another_size_is_no_broken_one(damaged: Path) -> None:
 def test_a_full_disk_at_repair_time(model: Path, tmp_path: Path) -> None:
     write_image(tmp_path / "photo.png", synthetic_photo(1, 0, 200))
     command = [
-        sys.executable, "-m", "twoface_pl.cli", "inpaint", "--model", str(model), "--image", "photo.png",
+        sys.executable, "-m", "twoface_pl", "inpaint", "--model", str(model), "--image", "photo.png",
         "--reference", "photo.png", "--output", "out/filled.png",
     ]  # fmt: skip
     done = subprocess.run(

@@ -144,7 +144,7 @@ def test_killed_and_started_again_it_redoes_nothing(tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     write_synthetic_photos(raw, people=12, photos=4, size=512)  # large: they take their time
     command = [
-        sys.executable, "-m", "twoface_pl.cli", "prepare", f"source.root={raw}", f"root={tmp_path}/set",
+        sys.executable, "-m", "twoface_pl", "prepare", f"source.root={raw}", f"root={tmp_path}/set",
         "image_size=64", "min_face=10", "workers=1", "split.validation=0.2", "split.test=0.2",
         "same_picture=2", "too_alike=2",
     ]  # fmt: skip
@@ -184,7 +184,7 @@ def test_workers_end_with_the_main_process(tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",
-        "twoface_pl.cli",
+        "twoface_pl",
         "prepare",
         "source.root=raw",
         "root=set",

@@ -87,7 +87,7 @@ def test_a_full_disk_is_a_sentence_and_loses_nothing(
 ) -> None:
     """The limits hit the results' file, a framed photo, and the zip or a contact sheet."""
     command = [
-        sys.executable, "-m", "twoface_pl.cli", "prepare", f"source.root={some_photos}", "root=set", "min_face=10",
+        sys.executable, "-m", "twoface_pl", "prepare", f"source.root={some_photos}", "root=set", "min_face=10",
         "zip=true", f"workers={workers}", "split.validation=0.2", "split.test=0.2",
     ]  # fmt: skip
     done = subprocess.run(

@@ -242,7 +242,7 @@ def test_asking_the_server(desk: Path) -> None:
     port = free_port()
     log = (desk / "log").open("wb")
     served = subprocess.Popen(
-        [sys.executable, "-m", "twoface_pl.cli", "serve", "--port", str(port)], cwd=desk, stdout=log, stderr=log
+        [sys.executable, "-m", "twoface_pl", "serve", "--port", str(port)], cwd=desk, stdout=log, stderr=log
     )
     try:
         with httpx.Client(transport=httpx.HTTPTransport(retries=8), timeout=60) as client:

@@ -143,7 +143,7 @@ def test_the_edge_is_reflected_not_black() -> None:
         ({"name": "mine"}, "choose frame=tight"),
         ({"name": "mine", "eye_distance": 500, "eye_line": 3}, "pixels of 128"),
         ({"name": "tight", "size": 3}, "size"),
-        ("square", "frame square"),
+        ("square", "^frame=square is no set of options$"),
     ],
 )
 def test_frames_that_make_no_sense(options: dict, says: str) -> None:

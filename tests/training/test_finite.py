@@ -147,6 +147,14 @@ def test_leaving_out_ends_where_it_no_longer_helps(
     assert len(list((tmp_path / "not_finite").iterdir())) == 2 * (MOST_KEPT + 1)
 
 
+def test_a_training_of_left_out_batches_alone_has_learnt_nothing(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _bad_loss(monkeypatch, *range(1, 99))
+    with pytest.raises(TwoFaceError, match=r"all 4 batches were left out, being not finite: nothing was learnt"):
+        train(tiny_module(not_finite="skip"), tiny_data(prepared), tiny_options(tmp_path, max_batches=4))
+
+
 def test_a_discriminator_that_has_won_ends_the_training(
     prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

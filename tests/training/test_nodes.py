@@ -53,7 +53,7 @@ def _torchrun(prepared: Path, folder: Path) -> list[subprocess.Popen[bytes]]:
     port = free_port()
     for node in range(2):
         launcher = ["--nnodes=2", f"--node-rank={node}", "--nproc-per-node=1", f"--rdzv-endpoint=127.0.0.1:{port}"]
-        command = [sys.executable, "-m", "torch.distributed.run", *launcher, "-m", "twoface_pl.cli", *NODES]
+        command = [sys.executable, "-m", "torch.distributed.run", *launcher, "-m", "twoface_pl", *NODES]
         with (folder / f"said{node}").open("ab") as said:
             nodes.append(
                 subprocess.Popen(

@@ -84,13 +84,13 @@ def _write_inputs(
 ) -> None:
     from twoface_pl.data.source import open_source
     from twoface_pl.data.triples import TripleOptions, Triples
-    from twoface_pl.evaluation.benchmark import write_inputs
+    from twoface_pl.evaluation.inputs import write_inputs
     from twoface_pl.masks import build_mask_policy
 
     drawn = TripleOptions(protocol["image_size"], seed=0, training=False, trials=trials)
     for name, mask in holes.items():
         triples = Triples(open_source(root), "test", build_mask_policy(mask), drawn)
-        count = write_inputs(triples, folder / name)
+        count = write_inputs(triples, folder / name, 0)
     print(
         f"{count} photos for each of {', '.join(holes)}: {folder}\n"
         "fill each photo from its reference into <folder>/<hole>/right/<person>/<photo>.png (and from its wrong "

@@ -50,6 +50,6 @@ def twoface(*arguments: str) -> None:
         TwoFaceError: it failed.
     """
     print(f"\n$ {shlex.join(['twoface', *arguments])}", flush=True)
-    status = subprocess.run([sys.executable, "-m", "twoface_pl.cli", *arguments], check=False).returncode
+    status = subprocess.run([sys.executable, "-m", "twoface_pl", *arguments], check=False).returncode
     if status:
         raise TwoFaceError(f"`twoface {arguments[0]}` failed with status {status}; its message is above")

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from twoface_pl.evaluation.evaluator import EvaluateOptions
+    from twoface_pl.networks.checkpoint import TrainedGenerator
 
 
 def run(config: dict[str, Any], folder: Path) -> None:
@@ -18,21 +22,23 @@ def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.evaluation.report import FIGURES_FILE, table, write_report
     from twoface_pl.evaluation.watch import new_checkpoints
     from twoface_pl.model_file import SHIPPED_NAME
-    from twoface_pl.networks.checkpoint import TrainedGenerator
 
     checkpoint = model_here(config["checkpoint"])
     require(
         not config["watch"] or checkpoint.suffix != ".onnx",
         "watch=true is for a checkpoint of a running training, not for a .onnx file",
     )
-    require_here("output", config["output"])
+    for key in ("output", "inputs"):
+        require_here(key, config[key])
     if config["watch"]:
         require_here("checkpoint", config["checkpoint"])
     has_no_folder = config["checkpoint"] == SHIPPED_NAME or is_address(config["checkpoint"])
     beside = Path() if has_no_folder else checkpoint.parent
     output = Path(config["output"]) if config["output"] else beside / "evaluation"
+    told = "inputs= only writes pictures, which watch=true has no use for"
+    require(not (config["watch"] and config["inputs"]), told)
     require(
-        config["watch"] or config["force"] or not (output / FIGURES_FILE).exists(),
+        config["watch"] or config["inputs"] or config["force"] or not (output / FIGURES_FILE).exists(),
         f"{output / FIGURES_FILE} exists and is kept; set force=true to replace it, or another output=",
     )
     options = EvaluateOptions(
@@ -51,6 +57,9 @@ def run(config: dict[str, Any], folder: Path) -> None:
         vgg=Path(config["vgg"]) if config["vgg"] else None,
         inception=Path(config["inception"]) if config["inception"] else None,
     )
+    if config["inputs"]:
+        _write_inputs(load_trained(config["checkpoint"]), options, Path(config["inputs"]))
+        return
     identity = identity_from_config(config["identity"])
     against = compared_with(config["against"])
 
@@ -65,3 +74,17 @@ def run(config: dict[str, Any], folder: Path) -> None:
         return
     for trained in new_checkpoints(checkpoint, 60 * config["patience"]):
         report(trained, output / f"{trained.batches:07d}")
+
+
+def _write_inputs(trained: TrainedGenerator, options: EvaluateOptions, folder: Path) -> None:
+    from twoface_pl.errors import require
+    from twoface_pl.evaluation.evaluate import evaluation_triples
+    from twoface_pl.evaluation.inputs import write_inputs
+
+    require(options.references == 1, f"inputs={folder} writes one reference of each; leave out references=")
+    count = write_inputs(evaluation_triples(trained, options), folder, options.photos)
+    print(
+        f"{count} photos: {folder}\nfill each from its reference into <folder>/right/<person>/<photo>.png (and from "
+        "its wrong reference into <folder>/wrong/..., from the occluded one into <folder>/occluded/...), then: "
+        "twoface evaluate ... against=<folder>"
+    )

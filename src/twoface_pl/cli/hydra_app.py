@@ -7,31 +7,42 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
+from twoface_pl.cli.config_errors import said_of
+from twoface_pl.cli.config_help import help_text
 from twoface_pl.cli.ending import failure, reader_gone
 from twoface_pl.cli.launched import launched_rank, require_writable, run_here, shared_run
-from twoface_pl.cli.overrides import override, readable
+from twoface_pl.cli.overrides import OVERRIDE, flags_first, override, readable
 from twoface_pl.cli.record import RECORD
 from twoface_pl.cli.shape import check_shape, choices, groups, refuse_empty_groups
-from twoface_pl.errors import Stopped, TwoFaceError
+from twoface_pl.errors import Stopped, TwoFaceError, require
 
 RUN_FOLDER = "TWOFACE_RUN_FOLDER"  # rank 0's folder, for the processes that Lightning starts
+FULL_ERROR = "HYDRA_FULL_ERROR"  # Hydra's own: errors leave it as they are
 
 
 def _run_sweep_job(command: str) -> None:
     """One job of a sweep, in a process of its own: training with several processes needs a fresh one."""
     folder = Path(HydraConfig.get().runtime.output_dir)
     overrides = [*HydraConfig.get().overrides.task, override("hydra.run.dir", folder)]
+    environment = {name: value for name, value in os.environ.items() if name != FULL_ERROR}
     # Apart from the terminal's group, so that a stop reaches it once, from here, and it can save.
-    job = subprocess.Popen([sys.executable, "-m", "twoface_pl.cli", command, *overrides], start_new_session=True)
+    job = subprocess.Popen(
+        [sys.executable, "-m", "twoface_pl", command, *overrides], env=environment, start_new_session=True
+    )
     try:
         status = job.wait()
     except (KeyboardInterrupt, Stopped) as stop:
@@ -83,8 +94,67 @@ def compose_group(group: str) -> dict[str, dict[str, Any]]:
     return composed
 
 
-def run_hydra(command: str, arguments: list[str]) -> int:
-    """Compose the command's config from its overrides and call ``twoface_pl.cli.<command>.run``."""
+def _raised_by_hydra(error: Exception) -> bool:
+    """Of options that do not go together, which Hydra has no error of its own for."""
+    return Path(extract_tb(error.__traceback__)[-1].filename).is_relative_to(Path(hydra.__file__).parent)
+
+
+@contextmanager
+def in_our_words(command: str, given: list[str]) -> Iterator[None]:
+    """What Hydra refuses becomes our error; with its own HYDRA_FULL_ERROR=1 it is shown as it is.
+
+    Raises:
+        TwoFaceError: says what to write.
+    """
+    asked = os.environ.get(FULL_ERROR)
+    os.environ[FULL_ERROR] = "1"  # without it Hydra would print the error and leave
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        is_hydras = isinstance(error, HydraException | OmegaConfBaseException) or _raised_by_hydra(error)
+        if asked == "1" or not is_hydras:
+            raise
+        raise TwoFaceError(said_of(error, command, given)) from None
+    finally:
+        if asked is None:
+            del os.environ[FULL_ERROR]
+        else:
+            os.environ[FULL_ERROR] = asked
+
+
+def _run_job(command: str, config: DictConfig, given: list[str]) -> None:
+    """One run of the command; what ends it is said, and what it made without having begun is removed."""
+    folder = _run_folder()
+    try:
+        plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
+        missing = ", ".join(f"{key}=..." for key in sorted(OmegaConf.missing_keys(config)))
+        require(not missing, f"give {missing}")
+        _check_shape(command, plain)
+        import_module(f"twoface_pl.cli.{command}").run(plain, folder)
+    except BrokenPipeError:  # Hydra would print it
+        sys.exit(reader_gone())
+    except Exception as error:
+        is_config = isinstance(error, OmegaConfBaseException)
+        said = str(error) if isinstance(error, TwoFaceError) else failure(error)
+        said = said_of(error, command, given) if is_config else said
+        if said is None:
+            raise
+        _remove_unused(folder)
+        print(f"twoface {command}: {said}", file=sys.stderr)
+        sys.exit(1)
+    except BaseException:  # stopped before it began
+        _remove_unused(folder)
+        raise
+
+
+def run_hydra(command: str, summary: str, arguments: list[str]) -> int:
+    """Compose the command's config from its overrides and call ``twoface_pl.cli.<command>.run``.
+
+    Args:
+        command: of ``twoface``.
+        summary: what it does, for ``--help``.
+        arguments: overrides, and Hydra's own options.
+    """
     original = list(sys.argv)
 
     @hydra.main(version_base="1.3", config_path="pkg://twoface_pl.conf", config_name=command)
@@ -93,36 +163,22 @@ def run_hydra(command: str, arguments: list[str]) -> int:
             _run_sweep_job(command)
             return
         sys.argv = original  # Lightning starts ranks 1... with it
-        plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
-        missing = sorted(key for key in OmegaConf.missing_keys(config))
-        if missing:
-            print(f"twoface {command}: give {', '.join(f'{key}=...' for key in missing)}", file=sys.stderr)
-            sys.exit(1)
-        folder = _run_folder()
-        try:
-            _check_shape(command, plain)
-            import_module(f"twoface_pl.cli.{command}").run(plain, folder)
-        except BrokenPipeError:  # Hydra would print it
-            sys.exit(reader_gone())
-        except Exception as error:
-            said = str(error) if isinstance(error, TwoFaceError) else failure(error)
-            if said is None:
-                raise
-            _remove_unused(folder)
-            print(f"twoface {command}: {said}", file=sys.stderr)
-            sys.exit(1)
-        except BaseException:  # stopped before it began
-            _remove_unused(folder)
-            raise
+        _run_job(command, config, given)
 
     refuse_empty_groups(arguments)
+    if {"-h", "--help"} & set(arguments):
+        overrides = [text for text in readable(arguments) if OVERRIDE.fullmatch(text)]
+        with in_our_words(command, overrides):
+            print(help_text(command, summary, overrides))
+        return 0
     given = arguments
     if command == "train":
         given = run_here(shared_run(arguments))
         require_writable(given)
-    sys.argv = [f"twoface {command}", *readable(given)]
+    sys.argv = [f"twoface {command}", *flags_first(readable(given))]
     try:
-        app()
+        with in_our_words(command, given):
+            app()
     finally:
         sys.argv = original
     return 0

@@ -57,7 +57,7 @@ def _dispatch(command: str, arguments: list[str]) -> int:
     if command in HYDRA_COMMANDS:
         from twoface_pl.cli.hydra_app import run_hydra
 
-        return run_hydra(command, arguments)
+        return run_hydra(command, HYDRA_COMMANDS[command], arguments)
     module = import_module(f"twoface_pl.cli.{command.replace('-', '_')}")
     parser = argparse.ArgumentParser(prog=f"twoface {command}", description=PLAIN_COMMANDS[command])
     module.add_arguments(parser)

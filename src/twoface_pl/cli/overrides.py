@@ -88,3 +88,8 @@ def readable(arguments: list[str]) -> list[str]:
     ``source.root=fotos José (1)``, ``root=2019``, without ``--multirun`` ``root=a,b``."""
     multirun = bool({"-m", "--multirun"} & set(arguments))
     return [_readable(argument, multirun) for argument in arguments]
+
+
+def flags_first(arguments: list[str]) -> list[str]:
+    """Hydra's flags before the overrides, which its parser wants in one row: ``mask=strokes -m seed=1,2``."""
+    return sorted(arguments, key=lambda text: OVERRIDE.fullmatch(text) is not None)

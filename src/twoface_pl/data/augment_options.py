@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from twoface_pl.errors import TwoFaceError, require
+from twoface_pl.errors import call_with_options, require
 
 STRENGTHS = {
     "degrees": 180, "shift": 0.5, "scale": 0.9, "brightness": 1, "contrast": 1, "saturation": 1, "hue": 0.5,
@@ -53,7 +53,4 @@ class AugmentOptions:
         Raises:
             TwoFaceError: an option that is not known or out of its range.
         """
-        try:
-            return cls(**options)
-        except TypeError as error:
-            raise TwoFaceError(f"augment: {error}") from None
+        return call_with_options("augment", cls, options)

@@ -8,23 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from tqdm import tqdm
-
-from twoface_pl.data.samplers import EvaluationKeys
-from twoface_pl.data.triples import Triples
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.evaluation.compared import Compared, ComparedPictures, require_fit
+from twoface_pl.evaluation.compared import Compared, require_fit
 from twoface_pl.evaluation.evaluate import evaluate
 from twoface_pl.evaluation.evaluator import EvaluateOptions
 from twoface_pl.evaluation.made_from import MADE_FROM, done_before, made_from
 from twoface_pl.evaluation.names import AGAINST, OCCLUDED, RIGHT, WRONG
-from twoface_pl.evaluation.occlusion import Occluder
 from twoface_pl.evaluation.report import write_report
 from twoface_pl.evaluation.verification import FALSE_ACCEPTS
 from twoface_pl.faces.files import write_text
 from twoface_pl.faces.frame import FrameKind
-from twoface_pl.faces.image import write_image
 from twoface_pl.masks import build_mask_policy
 from twoface_pl.networks.checkpoint import TrainedGenerator
 from twoface_pl.networks.identity import IdentityNetwork
@@ -37,37 +30,6 @@ MEANS = {
     "st_lpips": ("ST-LPIPS", ".3f"),
     "lpips": ("LPIPS", ".3f"),
 }
-
-
-def write_inputs(triples: Triples, folder: Path) -> int:
-    """What any system fills from, as PNG: photos with grey in the hole, masks, and references of three kinds.
-
-    Args:
-        triples: of a list of trials.
-        folder: gets ``photo``, ``mask`` (white is the hole), ``reference``, ``wrong_reference`` and
-            ``occluded_reference``, each as ``<person>/<photo>.png``, named after the photo.
-
-    Returns:
-        how many photos there are.
-    """
-    occlude = Occluder(triples.source, triples.split)
-    keys = list(EvaluationKeys(len(triples)))
-    for key in tqdm(keys, desc=f"writing {folder.name}", unit="photo", mininterval=1):
-        target = triples.targets[key[1]]
-        triple = triples[key]
-        photo, mask = triple["photo"].numpy(), triple["mask"].numpy()
-        reference = triple["references"][0].numpy()
-        person, files = target.partition("/")[0], triples.evaluation_references(target)
-        pictures = {
-            "photo": np.where(mask[..., None], np.uint8(128), photo),
-            "mask": np.repeat(mask[..., None] * np.uint8(255), 3, axis=2),
-            "reference": reference,
-            "wrong_reference": triple["wrong_references"][0].numpy(),
-            "occluded_reference": occlude(f"{person}/{files[0]}", reference),
-        }
-        for name, pixels in pictures.items():
-            write_image(folder / name / ComparedPictures.name_of(target), pixels)
-    return len(keys)
 
 
 def _interval(figure: dict[str, float], digits: int = 3) -> str:

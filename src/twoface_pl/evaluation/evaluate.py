@@ -58,6 +58,25 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def evaluation_triples(trained: TrainedGenerator, options: EvaluateOptions) -> Triples:
+    """The photos, holes and references that :func:`evaluate` fills.
+
+    Raises:
+        TwoFaceError: as there.
+    """
+    source = open_source(options.root)
+    frame = read_frame(source)
+    if frame != trained.frame:
+        log.warning("%s is in frame %s, the generator was trained in %s", options.root, frame.name, trained.frame.name)
+    policy = build_mask_policy(options.mask or trained.mask)
+    trained.generator.check(trained.image_size, policy)
+    trained.generator.check_references(options.references)
+    drawn = TripleOptions(
+        trained.image_size, options.seed, training=False, references=options.references, trials=options.trials
+    )
+    return Triples(source, options.split, policy, drawn)
+
+
 def evaluate(
     trained: TrainedGenerator,
     options: EvaluateOptions,
@@ -78,19 +97,10 @@ def evaluate(
         TwoFaceError: data that cannot be used, a hole a generator cannot fill or a number of references that it
             cannot take, a device that is not there.
     """
-    source = open_source(options.root)
-    frame = read_frame(source)
-    if frame != trained.frame:
-        log.warning("%s is in frame %s, the generator was trained in %s", options.root, frame.name, trained.frame.name)
-    policy = build_mask_policy(options.mask or trained.mask)
-    trained.generator.check(trained.image_size, policy)
-    trained.generator.check_references(options.references)
+    triples = evaluation_triples(trained, options)
+    frame, policy = read_frame(triples.source), triples.policy
     device = _device(options.device)
     trained.generator.to(device).to(memory_format=torch.channels_last)
-    drawn = TripleOptions(
-        trained.image_size, options.seed, training=False, references=options.references, trials=options.trials
-    )
-    triples = Triples(source, options.split, policy, drawn)
     count = min(len(triples), options.photos or len(triples))
     if against is not None:
         against.check(trained.image_size, frame, policy, options.references, triples.targets[:count])

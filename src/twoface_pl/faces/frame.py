@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from twoface_pl.errors import TwoFaceError
+from twoface_pl.errors import TwoFaceError, call_with_options
 from twoface_pl.faces.face import MEAN_LANDMARKS, Box, Face, angle_between, check_box
 
 NOMINAL_SIZE = 128  # pixels a side, in which frame kinds give their lengths
@@ -266,10 +266,7 @@ class FrameKind:
         Raises:
             TwoFaceError: options that no frame has.
         """
-        try:
-            return cls(**options)
-        except TypeError as error:
-            raise TwoFaceError(f"frame {options}: {error}") from None
+        return call_with_options("frame", cls, options)
 
     def options(self) -> dict[str, Any]:
         """Plain options, for files and checkpoints."""

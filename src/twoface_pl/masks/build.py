@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twoface_pl.errors import TwoFaceError
+from twoface_pl.errors import TwoFaceError, call_with_options
 from twoface_pl.masks.combined import Curriculum, Mixture
 from twoface_pl.masks.face_parts import FaceParts
 from twoface_pl.masks.files import MaskFiles
@@ -45,7 +45,7 @@ def build_mask_policy(options: dict[str, Any]) -> MaskPolicy:
 
 
 def _build_own(name: str, arguments: dict[str, Any]) -> MaskPolicy:
-    try:
-        return SIMPLE[name](**arguments) if name in SIMPLE else COMBINED[name](build_mask_policy, **arguments)
-    except TypeError as error:
-        raise TwoFaceError(f"mask policy '{name}': {error}") from None
+    what = f"mask policy '{name}'"
+    if name in SIMPLE:
+        return call_with_options(what, SIMPLE[name], arguments)
+    return call_with_options(what, COMBINED[name], arguments, build_mask_policy)

@@ -60,7 +60,7 @@ class Mixture(MaskPolicy):
 
     def draw_for(self, at: Drawing) -> np.ndarray:
         part = int(np.searchsorted(np.cumsum(self.weights), at.rng.random(), side="right"))
-        return self.policies[min(part, len(self.policies) - 1)].draw_for(at)
+        return self.policies[min(part, len(self.policies) - 1)].draw(*at)
 
 
 @dataclass(frozen=True)
@@ -96,4 +96,4 @@ class Curriculum(MaskPolicy):
 
     def draw_for(self, at: Drawing) -> np.ndarray:
         stage = len(self.ends) if at.epoch is None else sum(at.epoch >= end for end in self.ends)
-        return self.policies[stage].draw_for(at)
+        return self.policies[stage].draw(*at)

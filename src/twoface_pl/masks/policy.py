@@ -57,13 +57,16 @@ class MaskPolicy(ABC):
             bool (image_size, image_size), True in the hole.
 
         Raises:
-            TwoFaceError: a hole that does not fit, landmarks that are missing, a policy that draws no such array.
+            TwoFaceError: a hole that does not fit, landmarks that are missing, a policy that draws no such array, or no
+                hole.
         """
         mask = self.draw_for(Drawing(rng, image_size, landmarks, epoch))
         if not (isinstance(mask, np.ndarray) and mask.dtype == bool and mask.shape == (image_size, image_size)):
             found = f"{mask.dtype} {list(mask.shape)}" if isinstance(mask, np.ndarray) else type(mask).__name__
             wanted = f"a boolean array [{image_size}, {image_size}], True in the hole"
             raise TwoFaceError(f"mask policy '{self.name}' drew {found}, not {wanted}")
+        if not mask.any():
+            raise TwoFaceError(f"mask policy '{self.name}' drew a mask without a hole")
         return mask
 
     @abstractmethod

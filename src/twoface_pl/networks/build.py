@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from twoface_pl.errors import TwoFaceError, require
+from twoface_pl.errors import call_with_options, require
 from twoface_pl.networks.generator import Generator
 from twoface_pl.networks.ours import AttentionGenerator
 from twoface_pl.networks.seed import SeedGenerator
@@ -36,10 +36,7 @@ def build_generator(options: dict[str, Any]) -> Generator:
         if not torch.empty(0).is_meta:  # else only the shapes of its weights are wanted, to look at a checkpoint's
             check_fill(generator)
         return generator
-    try:
-        return kind(**arguments)
-    except TypeError as error:
-        raise TwoFaceError(f"generator '{name}': {error}") from None
+    return call_with_options(f"generator '{name}'", kind, arguments)
 
 
 def check_fill(generator: Generator) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from twoface_pl.errors import TwoFaceError, require
+from twoface_pl.errors import TwoFaceError, call_with_options, require
 from twoface_pl.networks.crops import crop, hole_boxes
 from twoface_pl.networks.options import require_number, require_whole
 from twoface_pl.networks.seed import IMAGE_SIZE, SeedGlobalDiscriminator, SeedLocalDiscriminator, require_hole
@@ -97,27 +98,11 @@ class Discriminators(nn.Module):
         return self.judge(self.views(image, mask))
 
 
-def build_discriminators(options: dict[str, Any]) -> Discriminators:
-    """Both discriminators from ``{"name": "conv" or "seed", **options}``.
-
-    Raises:
-        TwoFaceError: no such kind or option, or weights that cannot be had.
-    """
-    require(isinstance(options, dict), f"discriminator={options!s:.80} is no set of options")
-    arguments = dict(options)
-    name = arguments.pop("name", None)
-    try:
-        if name == "seed":
-            hole = arguments.pop("hole", 32)
-            require_hole("discriminator", hole)
-            local = SeedLocalDiscriminator(hole, **arguments)
-            sizes = (IMAGE_SIZE, IMAGE_SIZE)
-            return Discriminators(SeedGlobalDiscriminator(**arguments), local, local_size=hole, sizes=sizes)
-        if name == "conv":
-            return _build_conv(**arguments)
-    except TypeError as error:
-        raise TwoFaceError(f"discriminator '{name}': {error}") from None
-    raise TwoFaceError(f"discriminator '{name}' is not known; there are: conv, seed")
+def _build_seed(hole: int = 32, vgg_weights: str = "torchvision", vgg_preprocess: str = "raw") -> Discriminators:
+    require_hole("discriminator", hole)
+    local = SeedLocalDiscriminator(hole, vgg_weights, vgg_preprocess)
+    whole = SeedGlobalDiscriminator(vgg_weights, vgg_preprocess)
+    return Discriminators(whole, local, local_size=hole, sizes=(IMAGE_SIZE, IMAGE_SIZE))
 
 
 def _build_conv(width: int = 48, local_size: int = 48, margin: float = 0.125) -> Discriminators:
@@ -128,3 +113,21 @@ def _build_conv(width: int = 48, local_size: int = 48, margin: float = 0.125) ->
     # Folding replaces the first layer's halving.
     least = GLOBAL_FOLD * 2 ** (LAYERS - 1)
     return Discriminators(whole, local, local_size, margin, (least, math.inf))
+
+
+KINDS: dict[str, Callable[..., Discriminators]] = {"conv": _build_conv, "seed": _build_seed}
+
+
+def build_discriminators(options: dict[str, Any]) -> Discriminators:
+    """Both discriminators from ``{"name": "conv" or "seed", **options}``.
+
+    Raises:
+        TwoFaceError: no such kind or option, or weights that cannot be had.
+    """
+    require(isinstance(options, dict), f"discriminator={options!s:.80} is no set of options")
+    arguments = dict(options)
+    name = arguments.pop("name", None)
+    build = KINDS.get(name) if isinstance(name, str) else None
+    if build is None:
+        raise TwoFaceError(f"discriminator '{name}' is not known; there are: {', '.join(KINDS)}")
+    return call_with_options(f"discriminator '{name}'", build, arguments)

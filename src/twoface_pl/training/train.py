@@ -41,6 +41,7 @@ from twoface_pl.training.stop import Signals, StopOnSignal
 log = logging.getLogger(__name__)
 
 PEER_GONE = ("gloo", "NCCL", "Connection closed by peer", "Connection reset")  # in errors of torch.distributed
+NOT_FINITE = "not_finite"  # folder of batches
 MONITORED = "validation/psnr_in_hole"
 
 
@@ -99,7 +100,7 @@ def _callbacks(options: TrainOptions, signals: Signals) -> list[Callback]:
         BatchLimit(options.max_batches),
         SpeedLog(),
         ValidationLog(),
-        KeptBatches(options.folder / "not_finite"),
+        KeptBatches(options.folder / NOT_FINITE),
         PictureGrid(options.folder / "pictures"),
         StopOnSignal(signals, options.folder / LAST, options.validation_interval, options.max_batches),
     ]
@@ -199,7 +200,7 @@ def train(module: InpaintingModule, data: TripleDataModule, options: TrainOption
 
     Raises:
         TwoFaceError: a checkpoint of another architecture, a trainer that this machine cannot run, a loss or weights
-            that are not finite.
+            that are not finite, or of every batch.
         Stopped: a signal came; it says what is saved. Processes of a rank above 0 exit with status 0 instead.
     """
     _check_accumulation(module, options)
@@ -221,6 +222,11 @@ def train(module: InpaintingModule, data: TripleDataModule, options: TrainOption
         with owned(options.folder) if trainer.is_global_zero else nullcontext():
             _fit(trainer, module, data, options, signals)
     figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    if module.batches_skipped == module.batches_done:
+        raise TwoFaceError(
+            f"all {module.batches_done} batches were left out, being not finite: nothing was learnt; look at them in "
+            f"{options.folder / NOT_FINITE}"
+        )
     if module.batches_skipped:
         log.warning("%d batches were left out, being not finite; see not_finite/", module.batches_skipped)
     broken = int(module.broken_photos)

@@ -1,4 +1,4 @@
-"""``python -m twoface_pl.cli``."""
+"""``python -m twoface_pl``."""
 
 import sys
 
