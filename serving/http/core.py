@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import multiprocessing
+import pickle
 import shutil
 import signal
 import tempfile
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from typing import Any
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.serving.http.core_options import CoreOptions
@@ -27,6 +29,16 @@ class CoreLost(Exception):
     """The process died, or took too long and was ended."""
 
 
+def _send(pipe: Connection, something: Any) -> None:
+    """As ``pipe.send``, by way of bytes: that one pickles into a BytesIO and writes a view of it, and both in the
+    traceback of a write that broke end Python 3.12 when they are collected."""
+    pipe.send_bytes(pickle.dumps(something))
+
+
+def _received(pipe: Connection) -> Any:
+    return pickle.loads(pipe.recv_bytes())
+
+
 def _work(pipe: Connection, options: CoreOptions, folder: str) -> None:
     """Answer until the other end of the pipe is closed, by whatever end of the server."""
     tempfile.tempdir = folder
@@ -38,15 +50,15 @@ def _work(pipe: Connection, options: CoreOptions, folder: str) -> None:
     try:
         worker = open_worker(options)
     except TwoFaceError as error:
-        pipe.send(str(error))
+        _send(pipe, str(error))
         return
-    pipe.send(worker.served)
+    _send(pipe, worker.served)
     gc.freeze()
     try:
         while True:
             if not pipe.poll(IDLE_SECONDS):
                 give_back()
-            pipe.send(worker.answer(pipe.recv()))
+            _send(pipe, worker.answer(_received(pipe)))
     except (EOFError, OSError):
         return
 
@@ -81,7 +93,7 @@ class CoreProcess:
         self.process.start()
         theirs.close()  # so that its end is seen here
         with self._watched(START_SECONDS) as pipe:
-            said = pipe.recv()
+            said = _received(pipe)
         if isinstance(said, str):
             self.close()
             raise TwoFaceError(said)
@@ -107,8 +119,8 @@ class CoreProcess:
         if not self.alive:
             self.start()
         with self._watched(self.options.seconds) as pipe:
-            pipe.send(list(tasks))
-            return pipe.recv()
+            _send(pipe, list(tasks))
+            return _received(pipe)
 
     @contextmanager
     def _watched(self, seconds: float) -> Iterator[Connection]:

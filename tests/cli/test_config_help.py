@@ -76,3 +76,17 @@ def test_what_is_misspelt_is_answered_in_our_words(arguments: str, said: str, tw
 def test_flags_may_stand_anywhere() -> None:
     assert flags_first(["mask=strokes", "-m", "seed=1,2"]) == ["-m", "mask=strokes", "seed=1,2"]
     assert flags_first(["a=1", "--cfg", "job", "~b"]) == ["--cfg", "job", "~b", "a=1"]
+
+
+def test_own_configs_are_in_it(tmp_path: Path, twoface: Run) -> None:
+    folder = tmp_path / "José's"
+    (folder / "mask").mkdir(parents=True)
+    (folder / "mask" / "bar.yaml").write_text("name: bar # a bar\nheight: 9 # how high\n")
+    shown = twoface("train", "--config-dir", "José's", "mask=bar", "--help", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert re.search(r"^  mask=bar +of bar, center,", shown.stdout, re.MULTILINE)
+    assert re.search(r"^  mask\.height=9 +how high$", shown.stdout, re.MULTILINE)
+    done = twoface("train", "--config-dir", "José's", "mask=bar", "mask.heigt=3", cwd=tmp_path)
+    assert "mask.heigt: there is no such option; did you mean mask.height" in done.stderr
+    gone = twoface("train", "--help", "--config-dir", cwd=tmp_path)
+    assert gone.returncode == 0

@@ -9,6 +9,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf.errors import OmegaConfBaseException
 
 from twoface_pl.cli.config_keys import ConfigKeys
+from twoface_pl.cli.overrides import config_dir
 from twoface_pl.cli.shape import choices, groups
 
 NO_SUCH_KEY = re.compile(r"Could not (?:override|delete from config\.) '(?P<key>[^']+)'")
@@ -23,7 +24,8 @@ def _did_you_mean(word: str, known: list[str]) -> str:
 
 def _no_such_key(command: str, key: str, given: list[str]) -> str:
     try:
-        keys = ConfigKeys(command, [text for text in choices(given) if not text.startswith(f"{key}=")])
+        chosen = [text for text in choices(given) if not text.startswith(f"{key}=")]
+        keys = ConfigKeys(command, chosen, config_dir(given))
     except (HydraException, OmegaConfBaseException):  # a choice is wrong too
         keys = ConfigKeys(command, [])
     whole = key.rpartition(".")[0]
@@ -48,7 +50,7 @@ def said_of(error: Exception, command: str, given: list[str]) -> str:
     Args:
         error: Hydra's or OmegaConf's.
         command: of ``twoface``.
-        given: its overrides.
+        given: its arguments.
     """
     text = str(error).strip()
     missing = NO_SUCH_KEY.match(text)

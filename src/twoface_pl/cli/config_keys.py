@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
+
+from twoface_pl.cli.overrides import quoted
+from twoface_pl.cli.shape import groups
 
 LINE = re.compile(r"(?P<indent> *)(?P<key>[\w/]+):(?P<rest>.*)")
 OF_HYDRA = "hydra"
@@ -44,18 +49,28 @@ def comments_in(text: str) -> dict[str, str]:
     return found
 
 
-def _comments_of(folder: Traversable, name: str | None) -> dict[str, str]:
-    """Of a config of a group, and of those in the same folder that it stands on."""
-    file = folder / f"{name}.yaml"
-    if not file.is_file():  # none is chosen, or one of a package
+def _comments_of(folders: Sequence[Traversable], name: str | None) -> dict[str, str]:
+    """Of a config of a group, and of those of the group that it stands on."""
+    there = [folder / f"{name}.yaml" for folder in folders if (folder / f"{name}.yaml").is_file()]
+    if not there:  # none is chosen
         return {}
-    text = file.read_text("utf-8")
+    text = there[0].read_text("utf-8")
     plain: Any = OmegaConf.to_container(OmegaConf.create(text))
     found: dict[str, str] = {}
     for entry in plain.get("defaults", []):
         if isinstance(entry, str):  # a config of another group stands under its own key
-            found |= _comments_of(folder, entry)
+            found |= _comments_of(folders, entry)
     return found | comments_in(text)
+
+
+def _own(beside: Path | None, group: str) -> list[str]:
+    """People's own configs of a group."""
+    return [] if beside is None else [file.stem for file in (beside / group).glob("*.yaml")]
+
+
+def _searched(beside: Path | None) -> list[str]:
+    """The override by which Hydra looks for configs in a further folder."""
+    return [] if beside is None else [f"hydra.searchpath=[{quoted(f'file://{beside.absolute()}')}]"]
 
 
 class ConfigKeys:
@@ -64,22 +79,24 @@ class ConfigKeys:
     Args:
         command: of ``twoface``, whose config this is.
         chosen: overrides, of which Hydra composes it.
+        beside: a folder of people's own configs (``--config-dir``).
 
     Attributes:
         values: by dotted key.
         choices: which config of each group; None where none is.
+        known: the configs that there are, by group.
 
     Raises:
         HydraException: what Hydra says of overrides that do not fit.
     """
 
-    def __init__(self, command: str, chosen: list[str]) -> None:
+    def __init__(self, command: str, chosen: list[str], beside: Path | None = None) -> None:
         from hydra import compose, initialize_config_module
         from hydra.core.global_hydra import GlobalHydra
 
         GlobalHydra.instance().clear()
         with initialize_config_module("twoface_pl.conf", version_base="1.3"):
-            config = compose(command, chosen, return_hydra_config=True)
+            config = compose(command, [*chosen, *_searched(beside)], return_hydra_config=True)
         plain: Any = OmegaConf.to_container(config, resolve=False)
         of_hydra: dict[str, str | None] = plain[OF_HYDRA]["runtime"]["choices"]
         self.command = command
@@ -87,13 +104,14 @@ class ConfigKeys:
         self._chosen = {group: of_hydra[group] for group in reversed(ours)}  # in the order of the config's defaults
         self.choices = {group: name for group, name in self._chosen.items() if "@" not in group}
         self.values = flat(plain)
+        self._folders: list[Traversable] = [files("twoface_pl.conf"), *([beside] if beside is not None else [])]
+        self.known = {group: sorted({*names, *_own(beside, group)}) for group, names in groups().items()}
 
     def comments(self) -> dict[str, str]:
         """What each key is, by dotted key."""
-        folder = files("twoface_pl.conf")
-        found = comments_in((folder / f"{self.command}.yaml").read_text("utf-8"))
+        found = comments_in((self._folders[0] / f"{self.command}.yaml").read_text("utf-8"))
         for place, name in self._chosen.items():
             group, _, within = place.partition("@")
-            of_group = _comments_of(folder / group, name)
+            of_group = _comments_of([folder / group for folder in self._folders], name)
             found |= {f"{within or group}.{key}": comment for key, comment in of_group.items()}
         return found

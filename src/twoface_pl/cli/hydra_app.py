@@ -25,7 +25,7 @@ from twoface_pl.cli.config_errors import said_of
 from twoface_pl.cli.config_help import help_text
 from twoface_pl.cli.ending import failure, reader_gone
 from twoface_pl.cli.launched import launched_rank, require_writable, run_here, shared_run
-from twoface_pl.cli.overrides import OVERRIDE, flags_first, override, readable
+from twoface_pl.cli.overrides import OVERRIDE, config_dir, flags_first, override, readable
 from twoface_pl.cli.record import RECORD
 from twoface_pl.cli.shape import check_shape, choices, groups, refuse_empty_groups
 from twoface_pl.errors import Stopped, TwoFaceError, require
@@ -134,9 +134,9 @@ def _run_job(command: str, config: DictConfig, given: list[str]) -> None:
     except BrokenPipeError:  # Hydra would print it
         sys.exit(reader_gone())
     except Exception as error:
-        is_config = isinstance(error, OmegaConfBaseException)
         said = str(error) if isinstance(error, TwoFaceError) else failure(error)
-        said = said_of(error, command, given) if is_config else said
+        if isinstance(error, OmegaConfBaseException):
+            said = said_of(error, command, given)
         if said is None:
             raise
         _remove_unused(folder)
@@ -168,8 +168,8 @@ def run_hydra(command: str, summary: str, arguments: list[str]) -> int:
     refuse_empty_groups(arguments)
     if {"-h", "--help"} & set(arguments):
         overrides = [text for text in readable(arguments) if OVERRIDE.fullmatch(text)]
-        with in_our_words(command, overrides):
-            print(help_text(command, summary, overrides))
+        with in_our_words(command, arguments):
+            print(help_text(command, summary, overrides, config_dir(arguments)))
         return 0
     given = arguments
     if command == "train":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shlex
@@ -19,7 +20,8 @@ PATHS = frozenset(
 )
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A value that Hydra's grammar takes for text, whatever is in it."""
     # A backslash is only one that escapes where a quote follows, or the end.
     escaped = re.sub(r"(\\*)'", lambda found: 2 * found[1] + "\\'", text)
     return "'" + escaped + "\\" * (len(text) - len(text.rstrip("\\"))) + "'"
@@ -29,7 +31,7 @@ def override(key: str, value: Path | str) -> str:
     """``key=value``, in quotes where the path has characters that mean something to Hydra."""
     text = str(value)
     is_plain = "/" in text and re.fullmatch(r"[A-Za-z_./-][A-Za-z0-9_./-]*", text)  # and no number, true or null
-    return f"{key}={text if is_plain else _quoted(text)}"
+    return f"{key}={text if is_plain else quoted(text)}"
 
 
 def command_line(*arguments: str) -> str:
@@ -56,7 +58,7 @@ def _readable_list(key: str, text: str, is_path: bool) -> str:
         text = os.path.expanduser(text) if is_path else text
         found = _parsed(f"{key}={text}")
         kept = found is not None and (not is_path or text[:1] in ("'", '"') or found.value() == text)
-        return text if kept else _quoted(text)
+        return text if kept else quoted(text)
 
     return "[" + ",".join(part(piece.strip()) for piece in text[1:-1].split(",")) + "]"
 
@@ -74,12 +76,12 @@ def _readable(argument: str, multirun: bool) -> str:
         text = _readable_list(key, text, is_path)
         found = _parsed(f"{key}={text}")
     if found is None:
-        quoted = f"{key}={_quoted(text)}"
-        return quoted if _parsed(quoted) else argument
+        in_quotes = f"{key}={quoted(text)}"
+        return in_quotes if _parsed(in_quotes) else argument
     if is_path and text and text[0] not in "'\"[$" and text not in ("null", "???"):
         is_sweep = found.is_sweep_override()
         if (is_sweep and not multirun) or (not is_sweep and found.value() != text):
-            return f"{key}={_quoted(text)}"
+            return f"{key}={quoted(text)}"
     return f"{key}={text}"
 
 
@@ -93,3 +95,14 @@ def readable(arguments: list[str]) -> list[str]:
 def flags_first(arguments: list[str]) -> list[str]:
     """Hydra's flags before the overrides, which its parser wants in one row: ``mask=strokes -m seed=1,2``."""
     return sorted(arguments, key=lambda text: OVERRIDE.fullmatch(text) is not None)
+
+
+def config_dir(arguments: list[str]) -> Path | None:
+    """The folder that ``--config-dir`` names, where there is one."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--config-dir", "-cd", type=Path)
+    try:
+        found: Path | None = parser.parse_known_args(arguments)[0].config_dir
+    except argparse.ArgumentError:  # it stands last; Hydra says so
+        return None
+    return found if found is not None and found.is_dir() else None
