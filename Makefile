@@ -18,7 +18,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: docs help demo demo-training prepare train evaluate export-onnx export-detector placement export-placement serve doctor test coverage check-base check-wheel check-lowest runtimes test-slow bench bench-data
-.PHONY: bench-index bench-muon bench-train bench-infer bench-serve bench-page bench-likeness soak browser page page-samples screenshots mask-picture demo-picture full-size-picture lint clean
+.PHONY: bench-beside bench-index bench-muon bench-train bench-infer bench-serve bench-page bench-likeness soak browser page page-samples screenshots mask-picture demo-picture full-size-picture lint clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -161,6 +161,9 @@ bench-train: $(STAMP) ## speed of a training step, its parts and what is around 
 
 bench-muon: $(STAMP) ## our Muon against torch's own, in one run
 	$(BIN)/python benchmarks/muon.py $(ARGS)
+
+bench-beside: $(STAMP) ## training on the CPU alone and beside another program: how its threads wait
+	$(BIN)/python benchmarks/beside.py $(ARGS)
 
 bench-infer: $(STAMP) ## speed and memory of what is exported: runtimes, and whole repairs by part, in one run
 	$(BIN)/python benchmarks/infer.py $(ARGS)

@@ -213,7 +213,7 @@ class SplitRule:
         """
         arguments = dict(options)
         name = arguments.pop("name", None)
-        if name not in SPLITTINGS:
+        if not isinstance(name, str) or name not in SPLITTINGS:
             raise TwoFaceError(f"split '{name}' is not known; there are: {', '.join(SPLITTINGS)}")
         kind, roles_of = SPLITTINGS[name]
         build: Callable[..., Splitting | OwnPhotos] = kind

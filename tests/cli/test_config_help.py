@@ -6,12 +6,20 @@ from pathlib import Path
 import pytest
 from conftest import Run
 
+from twoface_pl.cli.arguments import Arguments
 from twoface_pl.cli.config_help import help_text
 from twoface_pl.cli.config_keys import ConfigKeys, comments_in, flat
 from twoface_pl.cli.main import HYDRA_COMMANDS
-from twoface_pl.cli.overrides import flags_first
+from twoface_pl.errors import TwoFaceError
 
-CHOICES = {"train": ["mask=strokes", "losses=classic2018"], "evaluate": ["mask=center64"], "prepare": ["split=kfold"]}
+CHOICES = {
+    "train": ["mask=strokes", "losses=classic2018"],
+    "evaluate": ["mask=center64"],
+    "prepare": ["split=kfold"],
+    "benchmark": ["protocol=celeba"],
+    "export": [],
+    "masks": ["mask=shipped"],
+}
 
 
 def test_comments_by_dotted_key() -> None:
@@ -27,7 +35,7 @@ def test_comments_by_dotted_key() -> None:
 @pytest.mark.parametrize("command", HYDRA_COMMANDS)
 @pytest.mark.parametrize("with_choices", [False, True])
 def test_help_says_what_each_key_is(command: str, with_choices: bool) -> None:
-    chosen = CHOICES.get(command, []) if with_choices else []
+    chosen = CHOICES[command] if with_choices else []
     keys = ConfigKeys(command, chosen)
     comments = keys.comments()
     assert [key for key in keys.values if not comments.get(key)] == []
@@ -51,7 +59,14 @@ def test_help_says_what_each_key_is(command: str, with_choices: bool) -> None:
         ("prepare data.root=x", "data.root: there is no such option; did you mean source.root or root? .*"),
         ("train data.root.x=3", "data.root.x: data.root is one value, and has no options; .*"),
         ("train mask=center ~mask.sise", "mask.sise: there is no such option; did you mean mask.size .*"),
-        ("prepare mask=center", "mask: there is no such option \\(it is a choice of other commands\\); .*"),
+        ("prepare mask=center", "mask: there is no such choice in this command; `twoface prepare --help` lists all"),
+        ("train mask=1", "mask=1: there is no such choice; choose one of center, .*"),
+        ("train mask={a:1}", "mask: give the name of a choice: center, .*"),
+        ("train +experiment=demo", "\\+experiment=demo: a choice is made without the \\+: experiment=demo"),
+        ("train 1=2", "'1=2' cannot be read as <key>=<value>; `twoface train --help` lists the keys"),
+        ("train hydra.run.dr=1", "hydra.run.dr: there is no such option; `twoface train --cfg hydra` .*"),
+        ("train +data.root.x=2", "data.root is one value, and has no options"),
+        ("train --help seed", "'seed' cannot be read as <key>=<value>; .*"),
         ("train seed 3", "'seed' cannot be read as <key>=<value>; `twoface train --help` lists the keys"),
         ("train seed=${foo}", "seed: Interpolation key 'foo' not found"),
         ("train hydra.run.dir=${foo}", "hydra.run.dir: Interpolation key 'foo' not found"),
@@ -73,9 +88,16 @@ def test_what_is_misspelt_is_answered_in_our_words(arguments: str, said: str, tw
     assert not list(tmp_path.iterdir())
 
 
-def test_flags_may_stand_anywhere() -> None:
-    assert flags_first(["mask=strokes", "-m", "seed=1,2"]) == ["-m", "mask=strokes", "seed=1,2"]
-    assert flags_first(["a=1", "--cfg", "job", "~b"]) == ["--cfg", "job", "~b", "a=1"]
+def test_options_may_stand_anywhere(tmp_path: Path) -> None:
+    (tmp_path / "a=b").mkdir()
+    read = Arguments.read("train", ["mask=strokes", "-m", "~experiment", f"--config-dir={tmp_path}/a=b", "seed=1,2"])
+    assert read.overrides == ["mask=strokes", "~experiment", "seed=1,2"]
+    assert read.flags == ["--multirun", "--config-dir", f"{tmp_path}/a=b"] or read.flags[-1] == "--multirun"
+    assert read.config_dir == tmp_path / "a=b"
+    assert Arguments.read("train", ["mask=strokes", "--info"]).flags == ["--info", "all"]
+    assert Arguments.read("train", ["-c", "job", "root=2019"]) == Arguments({"--cfg": "job"}, ["root='2019'"])
+    with pytest.raises(TwoFaceError, match="--config-dir nowhere: no such folder"):
+        Arguments.read("train", ["--config-dir", "nowhere"])
 
 
 def test_own_configs_are_in_it(tmp_path: Path, twoface: Run) -> None:
@@ -88,5 +110,22 @@ def test_own_configs_are_in_it(tmp_path: Path, twoface: Run) -> None:
     assert re.search(r"^  mask\.height=9 +how high$", shown.stdout, re.MULTILINE)
     done = twoface("train", "--config-dir", "José's", "mask=bar", "mask.heigt=3", cwd=tmp_path)
     assert "mask.heigt: there is no such option; did you mean mask.height" in done.stderr
-    gone = twoface("train", "--help", "--config-dir", cwd=tmp_path)
-    assert gone.returncode == 0
+    (folder / "mask" / "broken.yaml").write_text("a: [1\nb: 2")
+    done = twoface("train", "--config-dir", folder, "mask=broken", cwd=tmp_path)
+    assert done.stderr.startswith("twoface train: while parsing a flow sequence\nin ")
+    assert "broken.yaml" in done.stderr
+    (folder / "mask" / "latin.yaml").write_bytes(b"name: caf\xe9 # a name\n")
+    done = twoface("train", "--config-dir", folder, "mask=latin", cwd=tmp_path)
+    assert done.stderr.startswith("twoface train: a config is no text in UTF-8")
+    (folder / "mine").mkdir()
+    (folder / "mine" / "x.yaml").write_text("- 1\n- 2\n")
+    shown = twoface("train", "--config-dir", folder, "+mine=x", "--help", cwd=tmp_path)
+    assert re.search(r"^  mine=x +of x$", shown.stdout, re.MULTILINE), shown.stderr
+
+
+def test_a_sweep_of_own_configs(tmp_path: Path, twoface: Run) -> None:
+    (tmp_path / "mine" / "mask").mkdir(parents=True)
+    (tmp_path / "mine" / "mask" / "bar.yaml").write_text("name: bar # a bar\n")
+    done = twoface("train", "mask=bar,center", "data.root=gone", "-m", "--config-dir", "mine", cwd=tmp_path)
+    assert "mask policy 'bar' is not known" in done.stderr  # by the job: nobody has declared that policy
+    assert "no folder gone/train" in done.stderr

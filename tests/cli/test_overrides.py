@@ -39,8 +39,6 @@ def test_a_path_of_any_name_gets_through_as_it_is(name: str) -> None:
             "mask=strokes",
             "resume=null",
             "~trainer",
-            "--cfg",
-            "job",
         ),
         *("stop_when={validation/psnr_in_hole:24}", "mask.stroke_width=[4,8]", "root='a b'", 'root="José"'),
         *("split.test=0.3", "source.root=[first,second]", "root=${oc.env:HOME}/x", "x=range(1,3)", "trainer@other=cpu"),
@@ -54,8 +52,10 @@ def test_lists_sweeps_and_home() -> None:
     assert _read(readable(["source.root=[fotos José,b,Tom's]"])[0]) == ["fotos José", "b", "Tom's"]
     assert _read(readable(["source.root=[2019,2020]"])[0]) == ["2019", "2020"]
     assert _read(readable(["source.root=[~/a,b]"])[0]) == [str(Path("~/a").expanduser()), "b"]
-    assert readable(["root=a,b", "--multirun"]) == ["root=a,b", "--multirun"]
-    assert readable(["--multirun", "root=José,b"])[1] == "root='José,b'"
+    assert readable(["root=a,b"], multirun=True) == ["root=a,b"]
+    assert readable(["root=José,b"], multirun=True) == ["root='José,b'"]
+    assert readable(["photos=2019"]) == ["photos=2019"]  # so many
+    assert readable(["photos=2019"], command="benchmark") == ["photos='2019'"]
     assert readable(["root=~/x"]) == [f"root={Path('~/x').expanduser()}"]
 
 

@@ -23,6 +23,7 @@ from twoface_pl.export.export import export
 from twoface_pl.faces.image import write_image
 from twoface_pl.faces.sample import Tear, draw_sample
 from twoface_pl.masks import Drawing, MaskPolicy, build_mask_policy
+from twoface_pl.masks.combined import Curriculum, Mixture
 from twoface_pl.networks.build import build_generator
 from twoface_pl.networks.checkpoint import load_generator
 from twoface_pl.serving.fill import FillSession
@@ -218,8 +219,9 @@ def test_policies_that_draw_no_mask(drawn: object, says: str) -> None:
         def draw_for(self, at: Drawing) -> np.ndarray:
             return drawn  # type: ignore[return-value]
 
-    with pytest.raises(TwoFaceError, match=f"mask policy 'bad' drew {says}"):
-        Bad().draw(np.random.default_rng(0), 8)
+    for policy in (Bad(), Mixture((Bad(),), (1.0,)), Curriculum((Bad(),), ())):
+        with pytest.raises(TwoFaceError, match=f"mask policy 'bad' drew {says}"):
+            policy.draw(np.random.default_rng(0), 8)
 
 
 def test_a_protocol_of_ones_own(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from twoface_pl.cli.config_keys import ConfigKeys
+from twoface_pl.cli.overrides import is_sweep
 
 INDENT, COLUMN = 2, 36  # of a key, and of what is said of it
 MORE = """\
@@ -37,19 +38,19 @@ def _line(head: str, said: str, width: int) -> str:
 
 
 def help_text(
-    command: str, summary: str, chosen: list[str], beside: Path | None = None, width: int | None = None
+    command: str, summary: str, overrides: list[str], beside: Path | None = None, width: int | None = None
 ) -> str:
     """What the command takes: its groups of choices, and each key with its value and what it is.
 
     Args:
         command: of ``twoface``.
         summary: what it does.
-        chosen: overrides; keys and values are those with them.
+        overrides: keys and values are those with them; of a sweep, those without.
         beside: a folder of people's own configs.
         width: characters of a line; None: the terminal's.
     """
     width = width or shutil.get_terminal_size((120, 24)).columns
-    keys = ConfigKeys(command, chosen, beside)
+    keys = ConfigKeys(command, [text for text in overrides if not is_sweep(text)], beside)
     comments = keys.comments()
     # The command's own first: those of its groups are many.
     values = dict(sorted(keys.values.items(), key=lambda item: item[0].partition(".")[0] in keys.choices))
@@ -57,7 +58,7 @@ def help_text(
     if keys.choices:
         lines += ["", f"choices; `twoface {command} <group>=<choice> --help` shows the keys of another"]
         for group, name in keys.choices.items():
-            lines.append(_line(f"{group}={_written(name)}", f"of {', '.join(keys.known[group])}", width))
+            lines.append(_line(f"{group}={_written(name)}", f"of {', '.join(keys.known(group))}", width))
     lines += ["", "keys, with their values; ??? must be given"]
     lines += [_line(f"{key}={_written(value)}", comments.get(key, ""), width) for key, value in values.items()]
     return "\n".join([*lines, "", "more", MORE])

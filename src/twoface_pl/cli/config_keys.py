@@ -57,15 +57,10 @@ def _comments_of(folders: Sequence[Traversable], name: str | None) -> dict[str, 
     text = there[0].read_text("utf-8")
     plain: Any = OmegaConf.to_container(OmegaConf.create(text))
     found: dict[str, str] = {}
-    for entry in plain.get("defaults", []):
+    for entry in plain.get("defaults", []) if isinstance(plain, dict) else ():
         if isinstance(entry, str):  # a config of another group stands under its own key
             found |= _comments_of(folders, entry)
     return found | comments_in(text)
-
-
-def _own(beside: Path | None, group: str) -> list[str]:
-    """People's own configs of a group."""
-    return [] if beside is None else [file.stem for file in (beside / group).glob("*.yaml")]
 
 
 def _searched(beside: Path | None) -> list[str]:
@@ -84,7 +79,6 @@ class ConfigKeys:
     Attributes:
         values: by dotted key.
         choices: which config of each group; None where none is.
-        known: the configs that there are, by group.
 
     Raises:
         HydraException: what Hydra says of overrides that do not fit.
@@ -104,8 +98,13 @@ class ConfigKeys:
         self._chosen = {group: of_hydra[group] for group in reversed(ours)}  # in the order of the config's defaults
         self.choices = {group: name for group, name in self._chosen.items() if "@" not in group}
         self.values = flat(plain)
-        self._folders: list[Traversable] = [files("twoface_pl.conf"), *([beside] if beside is not None else [])]
-        self.known = {group: sorted({*names, *_own(beside, group)}) for group, names in groups().items()}
+        self._beside = [beside] if beside is not None else []
+        self._folders: list[Traversable] = [files("twoface_pl.conf"), *self._beside]
+
+    def known(self, group: str) -> list[str]:
+        """The configs that there are of a group."""
+        own = (file.stem for folder in self._beside for file in (folder / group).glob("*.yaml"))
+        return sorted({*groups().get(group, ()), *own})
 
     def comments(self) -> dict[str, str]:
         """What each key is, by dotted key."""

@@ -35,8 +35,8 @@ def run(config: dict[str, Any], folder: Path) -> None:
     has_no_folder = config["checkpoint"] == SHIPPED_NAME or is_address(config["checkpoint"])
     beside = Path() if has_no_folder else checkpoint.parent
     output = Path(config["output"]) if config["output"] else beside / "evaluation"
-    told = "inputs= only writes pictures, which watch=true has no use for"
-    require(not (config["watch"] and config["inputs"]), told)
+    for key in ("watch", "against"):
+        require(not (config["inputs"] and config[key]), f"inputs= only writes pictures; leave out {key}=")
     require(
         config["watch"] or config["inputs"] or config["force"] or not (output / FIGURES_FILE).exists(),
         f"{output / FIGURES_FILE} exists and is kept; set force=true to replace it, or another output=",
@@ -84,7 +84,7 @@ def _write_inputs(trained: TrainedGenerator, options: EvaluateOptions, folder: P
     require(options.references == 1, f"inputs={folder} writes one reference of each; leave out references=")
     count = write_inputs(evaluation_triples(trained, options), folder, options.photos)
     print(
-        f"{count} photos: {folder}\nfill each from its reference into <folder>/right/<person>/<photo>.png (and from "
-        "its wrong reference into <folder>/wrong/..., from the occluded one into <folder>/occluded/...), then: "
-        "twoface evaluate ... against=<folder>"
+        f"{count} photos: {folder}\nfill each from its reference into <filled>/right/<person>/<photo>.png (and from "
+        "its wrong reference, if there are such, into <filled>/wrong/...), then: the same command with "
+        "against=<filled> instead of inputs="
     )

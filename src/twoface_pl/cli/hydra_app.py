@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from traceback import extract_tb
@@ -16,16 +17,16 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from twoface_pl.cli.config_errors import said_of
+from twoface_pl.cli.arguments import Arguments
+from twoface_pl.cli.config_errors import CONFIG_ERRORS, said_of
 from twoface_pl.cli.config_help import help_text
 from twoface_pl.cli.ending import failure, reader_gone
 from twoface_pl.cli.launched import launched_rank, require_writable, run_here, shared_run
-from twoface_pl.cli.overrides import OVERRIDE, config_dir, flags_first, override, readable
+from twoface_pl.cli.overrides import override, readable
 from twoface_pl.cli.record import RECORD
 from twoface_pl.cli.shape import check_shape, choices, groups, refuse_empty_groups
 from twoface_pl.errors import Stopped, TwoFaceError, require
@@ -34,15 +35,13 @@ RUN_FOLDER = "TWOFACE_RUN_FOLDER"  # rank 0's folder, for the processes that Lig
 FULL_ERROR = "HYDRA_FULL_ERROR"  # Hydra's own: errors leave it as they are
 
 
-def _run_sweep_job(command: str) -> None:
+def _run_sweep_job(command: str, given: Arguments) -> None:
     """One job of a sweep, in a process of its own: training with several processes needs a fresh one."""
     folder = Path(HydraConfig.get().runtime.output_dir)
     overrides = [*HydraConfig.get().overrides.task, override("hydra.run.dir", folder)]
-    environment = {name: value for name, value in os.environ.items() if name != FULL_ERROR}
+    words = [sys.executable, "-m", "twoface_pl", command, *given.config_flags, *overrides]
     # Apart from the terminal's group, so that a stop reaches it once, from here, and it can save.
-    job = subprocess.Popen(
-        [sys.executable, "-m", "twoface_pl", command, *overrides], env=environment, start_new_session=True
-    )
+    job = subprocess.Popen(words, start_new_session=True)
     try:
         status = job.wait()
     except (KeyboardInterrupt, Stopped) as stop:
@@ -100,29 +99,36 @@ def _raised_by_hydra(error: Exception) -> bool:
 
 
 @contextmanager
-def in_our_words(command: str, given: list[str]) -> Iterator[None]:
-    """What Hydra refuses becomes our error; with its own HYDRA_FULL_ERROR=1 it is shown as it is.
+def _full_errors(value: str | None) -> Iterator[str | None]:
+    """Hydra's variable as given, and what it was before."""
+    before = os.environ.pop(FULL_ERROR, None)
+    if value is not None:
+        os.environ[FULL_ERROR] = value
+    try:
+        yield before
+    finally:
+        os.environ.pop(FULL_ERROR, None)
+        if before is not None:
+            os.environ[FULL_ERROR] = before
+
+
+@contextmanager
+def in_our_words(command: str, given: Arguments) -> Iterator[str | None]:
+    """What Hydra refuses becomes our error; with HYDRA_FULL_ERROR=1 from outside, which is given, it stays as it is.
 
     Raises:
         TwoFaceError: says what to write.
     """
-    asked = os.environ.get(FULL_ERROR)
-    os.environ[FULL_ERROR] = "1"  # without it Hydra would print the error and leave
-    try:
-        yield
-    except (HydraException, OmegaConfBaseException, ValueError) as error:
-        is_hydras = isinstance(error, HydraException | OmegaConfBaseException) or _raised_by_hydra(error)
-        if asked == "1" or not is_hydras:
-            raise
-        raise TwoFaceError(said_of(error, command, given)) from None
-    finally:
-        if asked is None:
-            del os.environ[FULL_ERROR]
-        else:
-            os.environ[FULL_ERROR] = asked
+    with _full_errors("1") as asked:  # without it Hydra would print the error and leave
+        try:
+            yield asked
+        except (*CONFIG_ERRORS, ValueError) as error:
+            if asked == "1" or not (isinstance(error, CONFIG_ERRORS) or _raised_by_hydra(error)):
+                raise
+            raise TwoFaceError(said_of(error, command, given)) from None
 
 
-def _run_job(command: str, config: DictConfig, given: list[str]) -> None:
+def _run_job(command: str, config: DictConfig, given: Arguments) -> None:
     """One run of the command; what ends it is said, and what it made without having begun is removed."""
     folder = _run_folder()
     try:
@@ -156,28 +162,29 @@ def run_hydra(command: str, summary: str, arguments: list[str]) -> int:
         arguments: overrides, and Hydra's own options.
     """
     original = list(sys.argv)
+    given = Arguments.read(command, arguments)
+    refuse_empty_groups(given.overrides)
+    if "--help" in given.options:
+        with in_our_words(command, given):
+            print(help_text(command, summary, given.overrides, given.config_dir))
+        return 0
+    if command == "train":
+        placed = run_here(shared_run(given.overrides))
+        given = replace(given, overrides=readable(placed, "--multirun" in given.options, command))
+        require_writable([*given.flags, *given.overrides])
 
     @hydra.main(version_base="1.3", config_path="pkg://twoface_pl.conf", config_name=command)
     def app(config: DictConfig) -> None:
-        if HydraConfig.get().mode is RunMode.MULTIRUN:
-            _run_sweep_job(command)
-            return
         sys.argv = original  # Lightning starts ranks 1... with it
-        _run_job(command, config, given)
+        with _full_errors(asked):
+            if HydraConfig.get().mode is RunMode.MULTIRUN:
+                _run_sweep_job(command, given)
+            else:
+                _run_job(command, config, given)
 
-    refuse_empty_groups(arguments)
-    if {"-h", "--help"} & set(arguments):
-        overrides = [text for text in readable(arguments) if OVERRIDE.fullmatch(text)]
-        with in_our_words(command, arguments):
-            print(help_text(command, summary, overrides, config_dir(arguments)))
-        return 0
-    given = arguments
-    if command == "train":
-        given = run_here(shared_run(arguments))
-        require_writable(given)
-    sys.argv = [f"twoface {command}", *flags_first(readable(given))]
+    sys.argv = [f"twoface {command}", *given.flags, *given.overrides]
     try:
-        with in_our_words(command, given):
+        with in_our_words(command, given) as asked:
             app()
     finally:
         sys.argv = original

@@ -12,6 +12,10 @@ from twoface_pl import __version__
 from twoface_pl.cli.ending import as_options, failure, forget_output, reader_gone, unwind
 from twoface_pl.errors import Stopped, TwoFaceError
 
+# Torch's threads sleep where they wait for each other, instead of turning in circles: beside any other program that is
+# several times as fast, alone as fast (benchmarks/beside.py). To be set before torch is imported.
+THREADS_SLEEP = "OMP_WAIT_POLICY", "PASSIVE"
+
 HYDRA_COMMANDS = {
     "prepare": "photos of people to a prepared data set",
     "train": "prepared data to checkpoints",
@@ -101,6 +105,7 @@ def _run(command: str, arguments: list[str]) -> int:
 def main() -> int:
     """Run the command that ``sys.argv`` names; returns the exit status."""
     _print_anything()
+    os.environ.setdefault(*THREADS_SLEEP)
     arguments = sys.argv[1:]
     try:
         status = _main(arguments)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import shlex
@@ -15,9 +14,10 @@ PATHS = frozenset(
     (
         *("root", "work", "output", "folder", "dir", "image"),
         *("checkpoint", "against", "init", "resume", "figures"),
-        *("weights", "vgg_weights", "lpips", "inception"),
+        *("weights", "vgg_weights", "vgg", "lpips", "inception", "sface", "inputs"),
     )
 )
+PATHS_OF = {"benchmark": frozenset(("photos",))}  # elsewhere that is a number
 
 
 def quoted(text: str) -> str:
@@ -63,12 +63,12 @@ def _readable_list(key: str, text: str, is_path: bool) -> str:
     return "[" + ",".join(part(piece.strip()) for piece in text[1:-1].split(",")) + "]"
 
 
-def _readable(argument: str, multirun: bool) -> str:
+def _readable(argument: str, multirun: bool, paths: frozenset[str]) -> str:
     match = OVERRIDE.fullmatch(argument)
     if match is None:
         return argument
     key, text = match["key"], match["value"]
-    is_path = re.split(r"[./@]", key)[-1] in PATHS
+    is_path = re.split(r"[./@]", key)[-1] in paths
     if is_path and text.startswith("~"):
         text = os.path.expanduser(text)
     found = _parsed(f"{key}={text}")
@@ -85,24 +85,26 @@ def _readable(argument: str, multirun: bool) -> str:
     return f"{key}={text}"
 
 
-def readable(arguments: list[str]) -> list[str]:
-    """A command's arguments, with values in quotes that Hydra's grammar cannot read as they are, or would read wrongly:
-    ``source.root=fotos José (1)``, ``root=2019``, without ``--multirun`` ``root=a,b``."""
-    multirun = bool({"-m", "--multirun"} & set(arguments))
-    return [_readable(argument, multirun) for argument in arguments]
+def is_sweep(text: str) -> bool:
+    """Whether an override has several values, one for each run."""
+    found = _parsed(text)
+    return found is not None and bool(found.is_sweep_override())
 
 
-def flags_first(arguments: list[str]) -> list[str]:
-    """Hydra's flags before the overrides, which its parser wants in one row: ``mask=strokes -m seed=1,2``."""
-    return sorted(arguments, key=lambda text: OVERRIDE.fullmatch(text) is not None)
+def plain_value(text: str) -> Any:
+    """An override's value, as Hydra reads it; None where it cannot."""
+    found = _parsed(text)
+    return found.value() if found is not None else None
 
 
-def config_dir(arguments: list[str]) -> Path | None:
-    """The folder that ``--config-dir`` names, where there is one."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--config-dir", "-cd", type=Path)
-    try:
-        found: Path | None = parser.parse_known_args(arguments)[0].config_dir
-    except argparse.ArgumentError:  # it stands last; Hydra says so
-        return None
-    return found if found is not None and found.is_dir() else None
+def readable(overrides: list[str], multirun: bool = False, command: str = "") -> list[str]:
+    """Overrides with values in quotes that Hydra's grammar cannot read as they are, or would read wrongly:
+    ``source.root=fotos José (1)``, ``root=2019``, without ``--multirun`` ``root=a,b``.
+
+    Args:
+        overrides: as people wrote them.
+        multirun: values may be several.
+        command: whose they are.
+    """
+    paths = PATHS | PATHS_OF.get(command, frozenset())
+    return [_readable(override, multirun, paths) for override in overrides]

@@ -41,6 +41,8 @@ def check_shape(found: dict[str, Any], base: dict[str, Any], prefix: str = "") -
                 raise TwoFaceError(f"{prefix}{key}={now} is no set of options; it holds {', '.join(map(str, before))}")
             if key not in OPEN or prefix:
                 check_shape(found[key], before, f"{prefix}{key}.")
+        elif isinstance(found[key], dict) and before is not None and not isinstance(before, dict):
+            raise TwoFaceError(f"{prefix}{key} is one value, and has no options")
 
 
 def groups() -> dict[str, list[str]]:

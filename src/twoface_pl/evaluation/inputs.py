@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from twoface_pl.data.samplers import EvaluationKeys
 from twoface_pl.data.triples import Triples
+from twoface_pl.errors import require
 from twoface_pl.evaluation.compared import ComparedPictures
 from twoface_pl.evaluation.occlusion import Occluder
 from twoface_pl.faces.image import write_image
@@ -19,15 +20,20 @@ def write_inputs(triples: Triples, folder: Path, count: int) -> int:
 
     Args:
         triples: of an evaluation.
-        folder: gets ``photo``, ``mask`` (white is the hole), ``reference``, ``wrong_reference`` and
-            ``occluded_reference``, each as ``<person>/<photo>.png``, named after the photo; no
-            wrong ones where there is nobody else.
+        folder: gets ``photo``, ``mask`` (white is the hole), ``reference``, ``wrong_reference`` (where there is somebody
+            else) and, of a list of trials, ``occluded_reference``, each as ``<person>/<photo>.png``, named after the
+            photo.
         count: of the photos; 0: all.
 
     Returns:
         how many photos there are.
+
+    Raises:
+        TwoFaceError: the folder holds something, which would be taken for these photos' later.
     """
-    occlude = Occluder(triples.source, triples.split)
+    is_free = not folder.exists() or not any(folder.iterdir())
+    require(is_free, f"{folder} holds something already; give another inputs=")
+    occlude = Occluder(triples.source, triples.split) if triples.options.trials is not None else None
     keys = list(EvaluationKeys(min(count or len(triples), len(triples))))
     for key in tqdm(keys, desc=f"writing {folder.name}", unit="photo", mininterval=1):
         target = triples.targets[key[1]]
@@ -39,8 +45,9 @@ def write_inputs(triples: Triples, folder: Path, count: int) -> int:
             "photo": np.where(mask[..., None], np.uint8(128), photo),
             "mask": np.repeat(mask[..., None] * np.uint8(255), 3, axis=2),
             "reference": reference,
-            "occluded_reference": occlude(f"{person}/{files[0]}", reference),
         }
+        if occlude is not None:
+            pictures["occluded_reference"] = occlude(f"{person}/{files[0]}", reference)
         if "wrong_references" in triple:
             pictures["wrong_reference"] = triple["wrong_references"][0].numpy()
         for name, pixels in pictures.items():

@@ -224,8 +224,8 @@ def train(module: InpaintingModule, data: TripleDataModule, options: TrainOption
     figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if module.batches_skipped == module.batches_done:
         raise TwoFaceError(
-            f"all {module.batches_done} batches were left out, being not finite: nothing was learnt; look at them in "
-            f"{options.folder / NOT_FINITE}"
+            f"no batch was whole: of all {module.batches_done} a loss or gradient was left out, being not finite; look "
+            f"at them in {options.folder / NOT_FINITE}"
         )
     if module.batches_skipped:
         log.warning("%d batches were left out, being not finite; see not_finite/", module.batches_skipped)
