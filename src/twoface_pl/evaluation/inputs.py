@@ -20,9 +20,9 @@ def write_inputs(triples: Triples, folder: Path, count: int) -> int:
 
     Args:
         triples: of an evaluation.
-        folder: gets ``photo``, ``mask`` (white is the hole), ``reference``, ``wrong_reference`` (where there is somebody
-            else) and, of a list of trials, ``occluded_reference``, each as ``<person>/<photo>.png``, named after the
-            photo.
+        folder: gets ``photo``, ``mask`` (white is the hole), ``reference``, ``wrong_reference`` (where there is
+            somebody else) and, of a list of trials, ``occluded_reference``, each as ``<person>/<photo>.png``, named
+            after the photo.
         count: of the photos; 0: all.
 
     Returns:
