@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,11 @@ def main() -> None:
         reference = triples.evaluation_references(target)[0]
         wrong_reference = f"{wrong}/{files[rng.integers(len(files))]}"
         trials.append(Trial(target, f"{person}/{reference}", f"{person}/{gallery}", wrong_reference, _seed(target)))
+    own = {f"{path.parent.name}/{path.stem}": f"{path.parent.name}/{path.name}" for path in photos.glob("*/*")}
+    kept = ("target", "reference", "gallery", "wrong_reference")  # by their own names, not those of preparing
+    trials = [
+        replace(trial, **{role: own[getattr(trial, role).rpartition(".")[0]] for role in kept}) for trial in trials
+    ]
     text = trials_text(trials)
     write_text(given.output, text)
     digest = hashlib.sha256(text.encode()).hexdigest()

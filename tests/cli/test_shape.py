@@ -12,18 +12,33 @@ from twoface_pl.data.datamodule import DataOptions, TripleDataModule
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.masks import build_mask_policy
 
-BASE = {"seed": 0, "ema": None, "data": {"root": "a", "workers": 2}, "mask": {"name": "center", "size": 32}}
+BASE = {
+    "seed": 0,
+    "ema": None,
+    "force": False,
+    "placement": True,
+    "stop_when": None,
+    "data": {"root": "a", "workers": 2},
+    "mask": {"name": "center", "size": 32},
+}
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"sed": 1}, "sed: there is no such option; there are seed, ema, data, mask"),
+        ({"sed": 1}, "sed: there is no such option; there are seed, ema, force, placement, stop_when, data, mask"),
         ({"data": {"root": "a", "workers": 2, "foo": 1}}, "data.foo: there is no such option; data has root, workers"),
         ({"data": {"root": "a"}}, r"data\.workers is missing; it cannot be taken away"),
         ({"data": None}, "data=null is no set of options; it holds root, workers"),
         ({"data": "here"}, "data=here is no set of options"),
         ({"mask": 7}, "mask=7 is no set of options; it holds name, size"),
+        ({"data": {"root": {"x": 2}, "workers": 2}}, r"data\.root is one value, and has no options"),
+        ({"data": {"root": "a", "workers": "two"}}, r"data\.workers=two is not a number"),
+        ({"data": {"root": "a", "workers": True}}, r"data\.workers=true is not a number"),
+        ({"seed": None}, "seed=null is not a number"),
+        ({"force": "no"}, "force=no is neither true nor false"),
+        ({"force": 0}, "force=0 is neither true nor false"),
+        ({"stop_when": 24}, r"stop_when=24 is no set of options, \{name:value\}"),
     ],
 )
 def test_a_config_of_another_shape_is_refused(changes: dict, said: str) -> None:

@@ -209,7 +209,7 @@ def test_the_benchmark(desk: Path, twoface: Run) -> None:
         ])  # fmt: skip
         (desk / f"{name}.list").write_text(text)
         digest = hashlib.sha256(text.encode()).hexdigest()
-        lists[name] = [f"protocol.trials={desk / name}.list", f"protocol.sha256={digest}"]
+        lists[name] = [f"protocol.trials={desk / name}.list", f"protocol.sha256={digest}", f"protocol.name=own-{name}"]
 
     def changes(_: str, given: list[str]) -> list[str]:
         if "against=theirs" in given:  # what another system would have written

@@ -20,9 +20,14 @@ def _trials(protocol: dict[str, Any]) -> Trials:
         value = protocol[key]
         require(isinstance(value, str), f"protocol.{key}={value}: give the list's {key.replace('trials', 'file')}")
     own = Path(protocol["trials"])
+    published = files("twoface_pl.conf") / "protocol"
     if own.is_absolute() or own.is_file():  # a list of one's own
+        is_taken = (published / f"{protocol['name']}.yaml").is_file()
+        require(not is_taken, f"protocol.name={protocol['name']} is a published list's; give yours a name of its own")
         return read_trials(own, protocol["sha256"])
-    with as_file(files("twoface_pl.conf") / "protocol" / protocol["trials"]) as path:
+    listed = published / protocol["trials"]
+    require(listed.is_file(), f"protocol.trials={own}: no such file")
+    with as_file(listed) as path:
         return read_trials(path, protocol["sha256"])
 
 

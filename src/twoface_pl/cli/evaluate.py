@@ -32,6 +32,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
         require_here(key, config[key])
     if config["watch"]:
         require_here("checkpoint", config["checkpoint"])
+    trained = None if config["watch"] else load_trained(config["checkpoint"])
     has_no_folder = config["checkpoint"] == SHIPPED_NAME or is_address(config["checkpoint"])
     beside = Path() if has_no_folder else checkpoint.parent
     output = Path(config["output"]) if config["output"] else beside / "evaluation"
@@ -58,7 +59,8 @@ def run(config: dict[str, Any], folder: Path) -> None:
         inception=Path(config["inception"]) if config["inception"] else None,
     )
     if config["inputs"]:
-        _write_inputs(load_trained(config["checkpoint"]), options, Path(config["inputs"]))
+        assert trained is not None
+        _write_inputs(trained, options, Path(config["inputs"]))
         return
     identity = identity_from_config(config["identity"])
     against = compared_with(config["against"])
@@ -69,11 +71,11 @@ def run(config: dict[str, Any], folder: Path) -> None:
         figures, page = write_report(evaluation, into)
         print(f"figures: {figures}\npage: {page}", flush=True)
 
-    if not config["watch"]:
-        report(load_trained(config["checkpoint"]), output)
+    if trained is not None:
+        report(trained, output)
         return
-    for trained in new_checkpoints(checkpoint, 60 * config["patience"]):
-        report(trained, output / f"{trained.batches:07d}")
+    for newest in new_checkpoints(checkpoint, 60 * config["patience"]):
+        report(newest, output / f"{newest.batches:07d}")
 
 
 def _write_inputs(trained: TrainedGenerator, options: EvaluateOptions, folder: Path) -> None:

@@ -11,6 +11,7 @@ from twoface_pl.errors import TwoFaceError, require
 if TYPE_CHECKING:
     import numpy as np
 
+WRITTEN = (".png", ".jpg", ".jpeg", ".webp")
 HOLE_COLOUR = (255, 255, 255)
 
 
@@ -61,9 +62,11 @@ def run(config: dict[str, Any], folder: Path) -> None:
     output = Path(config["output"])
     if output.exists() and not config["force"]:
         raise TwoFaceError(f"{output} exists and is kept; set force=true to replace it, or another output=")
+    require(output.suffix.lower() in WRITTEN, f"output={output}: pictures are written as {', '.join(WRITTEN)}")
     require(config["samples"] > 0, f"samples={config['samples']} is not above 0")
     require(config["seed"] >= 0, f"seed={config['seed']} is below 0")
     given = config.get("mask")
+    require(not given or "name" in given, "the mask's config has no name: that of its policy")
     options = {given["name"]: given} if given else compose_group("mask")
     photo, landmarks = _background(config["image"], config["image_size"])
     columns = {}

@@ -30,7 +30,8 @@ def quoted(text: str) -> str:
 def override(key: str, value: Path | str) -> str:
     """``key=value``, in quotes where the path has characters that mean something to Hydra."""
     text = str(value)
-    is_plain = "/" in text and re.fullmatch(r"[A-Za-z_./-][A-Za-z0-9_./-]*", text)  # and no number, true or null
+    is_name = re.fullmatch(r"[A-Za-z_./-][A-Za-z0-9_./-]*", text) and re.search("[A-Za-z_]", text)
+    is_plain = is_name and text.lower() not in ("true", "false", "null", "nan", "inf", "-nan", "-inf")  # nor a number
     return f"{key}={text if is_plain else quoted(text)}"
 
 

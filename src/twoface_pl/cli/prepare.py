@@ -21,6 +21,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.errors import require
     from twoface_pl.faces.frame import FrameKind
     from twoface_pl.faces.synthetic import write_synthetic_photos
+    from twoface_pl.networks.options import require_whole
 
     source = config["source"]
     roots = source["root"] if isinstance(source["root"], list) else [source["root"]]
@@ -39,6 +40,8 @@ def run(config: dict[str, Any], folder: Path) -> None:
         **{key: config[key] for key in PLAIN_KEYS},
     )
     if source["name"] == "synthetic":
+        for key, least in (("people", 2), ("photos", 1), ("seed", 0)):
+            require_whole(f"source.{key}", source[key], least)
         check_root(options)  # before the drawing, not after it
         write_synthetic_photos(
             options.sources[0], source["people"], source["photos"], options.image_size, source["seed"]

@@ -6,11 +6,12 @@ from importlib.resources import files
 from typing import Any
 
 from twoface_pl.cli.overrides import OVERRIDE
-from twoface_pl.errors import TwoFaceError
+from twoface_pl.errors import TwoFaceError, require
 
 # What builds them knows which options there are, also those that no config has.
 OPEN = frozenset(("mask", "trainer", "precision", "generator", "discriminator", "optimizer"))
 MAY_BE_NOTHING = frozenset(("stop_when",))  # which an experiment may have set
+MAY_BE_WORDS = frozenset(("placement",))  # true, or one of its names
 NOTHING = ("", "null", "~")
 
 
@@ -41,8 +42,22 @@ def check_shape(found: dict[str, Any], base: dict[str, Any], prefix: str = "") -
                 raise TwoFaceError(f"{prefix}{key}={now} is no set of options; it holds {', '.join(map(str, before))}")
             if key not in OPEN or prefix:
                 check_shape(found[key], before, f"{prefix}{key}.")
-        elif isinstance(found[key], dict) and before is not None and not isinstance(before, dict):
-            raise TwoFaceError(f"{prefix}{key} is one value, and has no options")
+        else:
+            _check_kind(f"{prefix}{key}", found[key], before)
+
+
+def _check_kind(key: str, value: Any, before: Any) -> None:
+    """Refuse a value of another kind than the config's: Hydra reads ``no`` and ``off`` as words."""
+    shown = "null" if value is None else str(value).lower() if isinstance(value, bool) else value
+    if key in MAY_BE_NOTHING:
+        require(value is None or isinstance(value, dict), f"{key}={shown} is no set of options, {{name:value}}")
+    elif isinstance(value, dict) and before is not None and not isinstance(before, dict):
+        raise TwoFaceError(f"{key} is one value, and has no options")
+    elif isinstance(before, bool):
+        require(isinstance(value, bool) or key in MAY_BE_WORDS, f"{key}={shown} is neither true nor false")
+    elif isinstance(before, int | float):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        require(is_number, f"{key}={shown} is not a number")
 
 
 def groups() -> dict[str, list[str]]:

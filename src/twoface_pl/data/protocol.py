@@ -108,7 +108,10 @@ def read_trials(path: Path, sha256: str | None = None) -> Trials:
     require(len(content) <= MOST_BYTES, f"{path}: larger than a list of trials may be")
     digest = hashlib.sha256(content).hexdigest()
     if sha256 is not None and digest != sha256:
-        raise TwoFaceError(f"{path} is not the protocol's list: its checksum is {digest[:12]}, not {sha256[:12]}")
+        raise TwoFaceError(
+            f"{path} is not the protocol's list: its checksum is {digest}, not {sha256[:12]}...; one of your own needs "
+            "protocol.sha256= and protocol.name="
+        )
     rows = csv.DictReader(text.splitlines(), delimiter=SEPARATOR, quoting=csv.QUOTE_NONE)
     require(tuple(rows.fieldnames or ()) == COLUMNS, f"{path}: its columns are not {', '.join(COLUMNS)}")
     found: dict[str, Trial] = {}

@@ -14,7 +14,7 @@ from twoface_pl.evaluation.evaluate import evaluate
 from twoface_pl.evaluation.evaluator import EvaluateOptions
 from twoface_pl.evaluation.made_from import MADE_FROM, done_before, made_from
 from twoface_pl.evaluation.names import AGAINST, OCCLUDED, RIGHT, WRONG
-from twoface_pl.evaluation.report import write_report
+from twoface_pl.evaluation.report import skipped_of, write_report
 from twoface_pl.evaluation.verification import FALSE_ACCEPTS
 from twoface_pl.faces.files import write_text
 from twoface_pl.faces.frame import FrameKind
@@ -101,7 +101,7 @@ def markdown(protocol: dict[str, Any], by_hole: dict[str, dict[str, Any]]) -> st
                 "",
                 f"Ours is above the compared system, both from the right reference, by {_above(figures, AGAINST)}.",
             ]
-    skipped = {name: reason for figures in by_hole.values() for name, reason in figures["skipped"].items()}
+    skipped = {name: reason for figures in by_hole.values() for name, reason in skipped_of(figures).items()}
     lines += ["", *(f"Not measured: {name} ({reason})." for name, reason in skipped.items())]
     return "\n".join(lines) + "\n"
 

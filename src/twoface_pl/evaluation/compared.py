@@ -21,6 +21,7 @@ from twoface_pl.masks import MaskPolicy
 from twoface_pl.networks.checkpoint import TrainedGenerator
 from twoface_pl.networks.tensors import to_uint8
 
+SEEN = 0.3  # share of the hole's pixels; of fills a few are the photo's by chance
 FOLDERS = {RIGHT: "right", WRONG: "wrong", OCCLUDED: "occluded"}
 
 
@@ -195,4 +196,16 @@ class ComparedPictures:
         photos, holes = batch["photo"].numpy(), batch["mask"].numpy()[..., None]
         for name, folder in self._folders.items():
             made = np.stack([self._read(folder / self.name_of(target), photos.shape[1]) for target in targets])
+            self._require_unseen(made, photos, holes, folder)
             yield name, np.where(holes, made, photos)
+
+    @staticmethod
+    def _require_unseen(made: np.ndarray, photos: np.ndarray, holes: np.ndarray, folder: Path) -> None:
+        """Refuse pictures that show in the hole what only the whole photo shows."""
+        same = (made == photos).all(axis=3, keepdims=True) & holes
+        share = same.sum() / holes.sum()
+        if share > SEEN:
+            raise TwoFaceError(
+                f"against: in {folder} {share:.0%} of the hole is the photo itself, to the last digit: these pictures "
+                "were made for other holes; inputs= with the same mask, seed and subset gives those of now"
+            )

@@ -102,7 +102,9 @@ class Evaluator:
             "FID, KID", "inception", options.inception, lambda file: InceptionFeatures(file, device)
         )
         self.features: dict[str, list[np.ndarray]] = {}
-        self.realness = self._of_file("real or fake", "vgg", options.vgg, lambda file: RealnessFeatures(file, device))
+        self.realness = self._of_file(
+            "told from photos", "vgg", options.vgg, lambda file: RealnessFeatures(file, device)
+        )
         self.colours = self._unless_skipped("CIEDE2000, colour by skin tone", Colours)
         self.looks: dict[str, list[np.ndarray]] = {}
         self.tones: list[float] = []
@@ -197,7 +199,7 @@ class Evaluator:
         try:
             return {name: round(told_apart(of_fills, truth, people), 4) for name, of_fills in looks.items()}
         except TwoFaceError as error:
-            self.skipped["real or fake"] = str(error)
+            self.skipped["told from photos"] = str(error)
             return None
 
     def by_skin_tone(self, figures: Figures, people: np.ndarray) -> dict[str, Any]:

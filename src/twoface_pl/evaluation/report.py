@@ -173,13 +173,17 @@ def _tables(figures: dict[str, Any]) -> list[tuple[str, Rows]]:
     return tables
 
 
-def skipped_lines(figures: dict[str, Any]) -> list[str]:
+def skipped_of(figures: dict[str, Any]) -> dict[str, str]:
     """What was not measured, and why."""
-    skipped = dict(figures["skipped"])
+    skipped: dict[str, str] = dict(figures["skipped"])
     for name, verification in figures["verification"].items():
         if "skipped" in verification:
             skipped[f"verification by {name}"] = verification["skipped"]
-    return [f"skipped: {name}: {reason}" for name, reason in skipped.items()]
+    return skipped
+
+
+def skipped_lines(figures: dict[str, Any]) -> list[str]:
+    return [f"skipped: {name}: {reason}" for name, reason in skipped_of(figures).items()]
 
 
 def _aligned(rows: Rows) -> list[str]:
