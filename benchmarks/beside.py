@@ -3,7 +3,8 @@
 make bench-beside
 
 OpenMP's threads turn in circles where they wait, which is the fastest way as long as each has a core of its own. Where
-another program has one, they turn while those that work wait for a core. OMP_WAIT_POLICY=PASSIVE lets them sleep.
+another program has one, they turn while those that work wait for a core. The command has them turn three thousand times
+and then sleep; OMP_WAIT_POLICY=PASSIVE lets them sleep at once.
 """
 
 from __future__ import annotations
@@ -14,7 +15,13 @@ import subprocess
 import sys
 import time
 
-WAITS = {"as OpenMP does": {}, "PASSIVE": {"OMP_WAIT_POLICY": "PASSIVE"}}
+from twoface_pl.cli.main import TURNS
+
+WAITS = {
+    "as OpenMP does": {},
+    "as the command does": {TURNS[0]: TURNS[1]},
+    "PASSIVE": {"OMP_WAIT_POLICY": "PASSIVE"},
+}
 BUSY = "while True: pass"
 
 
@@ -42,8 +49,8 @@ def _steps(seconds: float) -> float:
 
 def _measured(wait: dict[str, str], seconds: float) -> float:
     command = [sys.executable, __file__, "--seconds", str(seconds), "--one"]
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"} | wait
-    return float(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
+    others = {name: value for name, value in os.environ.items() if name not in (TURNS[0], "OMP_WAIT_POLICY")}
+    return float(subprocess.run(command, env=others | wait, check=True, capture_output=True, text=True).stdout)
 
 
 def main() -> None:
@@ -56,18 +63,18 @@ def main() -> None:
         print(_steps(given.seconds))
         return
     for others in (0, 1):
-        ratios = []
+        rounds: list[list[float]] = []
         busy = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(others)]
         try:
-            for _ in range(given.rounds):  # in turns: the machine's speed varies
-                usual, passive = (_measured(wait, given.seconds) for wait in WAITS.values())
-                ratios.append(passive / usual)
-                print(f"beside {others}: {usual:.2f} and {passive:.2f} steps a second, {passive / usual:.2f} times")
+            # In turns: the machine's speed varies.
+            rounds += [[_measured(wait, given.seconds) for wait in WAITS.values()] for _ in range(given.rounds)]
         finally:
             for process in busy:
                 process.kill()
-        middle = sorted(ratios)[len(ratios) // 2]
-        print(f"beside {others} busy programs: PASSIVE is {middle:.2f} times as fast (median)")
+        for name, rates in zip(WAITS, zip(*rounds, strict=True), strict=True):
+            ratios = sorted(rate / usual[0] for rate, usual in zip(rates, rounds, strict=True))
+            shown = ", ".join(f"{rate:.2f}" for rate in rates)
+            print(f"beside {others}, {name}: {shown} steps a second; {ratios[len(ratios) // 2]:.2f} times (median)")
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ from twoface_pl import __version__
 from twoface_pl.cli.ending import as_options, failure, forget_output, reader_gone, unwind
 from twoface_pl.errors import Stopped, TwoFaceError
 
-# Torch's threads sleep where they wait for each other, instead of turning in circles: beside any other program that is
-# several times as fast, alone as fast (benchmarks/beside.py). To be set before torch is imported.
-THREADS_SLEEP = "OMP_WAIT_POLICY", "PASSIVE"
+# How often torch's threads (libgomp's) turn in circles where they wait for each other, before they sleep; by default
+# 300,000 times. So few cost nothing alone, and beside another program a quarter more is done (make bench-beside). It is
+# read when torch is imported.
+TURNS = "GOMP_SPINCOUNT", "3000"
 
 HYDRA_COMMANDS = {
     "prepare": "photos of people to a prepared data set",
@@ -105,7 +106,7 @@ def _run(command: str, arguments: list[str]) -> int:
 def main() -> int:
     """Run the command that ``sys.argv`` names; returns the exit status."""
     _print_anything()
-    os.environ.setdefault(*THREADS_SLEEP)
+    os.environ.setdefault(*TURNS)
     arguments = sys.argv[1:]
     try:
         status = _main(arguments)
