@@ -93,6 +93,9 @@ def test_a_killed_training_ends_bit_for_bit_as_one_that_never_was(
     while killed < kills:
         process = start("killed")
         process.join(rng.uniform(0.3, 2.1) * whole / kills)
+        is_last = killed == kills - 1
+        while is_last and not any(reached) and process.exitcode is None and newest(tmp_path / "killed") is None:
+            process.join(0.05)  # the machine got slower: this one at least is to leave something
         if process.exitcode is None:
             process.kill()
             killed += 1
