@@ -228,5 +228,6 @@ def test_the_same_command_starts_goes_on_and_is_done(twoface: Run, prepared: Pat
     few = twoface(*refused, "max_batches=4", "data.batch_size=1000", cwd=tmp_path)
     assert "fewer than batch_size=1000" in few.stderr
     assert not (tmp_path / "refused").exists()
-    bad = twoface(*command, "max_batches=many", cwd=tmp_path)
-    assert "max_batches=many is not a whole number from 1" in bad.stderr
+    for value, said in (("many", "is not a number"), ("2.5", "is not a whole number from 1")):
+        bad = twoface(*command, f"max_batches={value}", cwd=tmp_path)
+        assert f"max_batches={value} {said}" in bad.stderr
