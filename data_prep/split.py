@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from twoface_pl.data.source import SPLITS
 from twoface_pl.data_prep.sources import safe_name
-from twoface_pl.errors import TwoFaceError, call_with_options, require
+from twoface_pl.errors import TwoFaceError, call_with_options, name_and_options, require
 
 Roles = dict[str, list[str]]
 
@@ -211,8 +211,7 @@ class SplitRule:
         Raises:
             TwoFaceError: no such rule, options it does not have, a list that cannot be read.
         """
-        arguments = dict(options)
-        name = arguments.pop("name", None)
+        name, arguments = name_and_options("split", options)
         if not isinstance(name, str) or name not in SPLITTINGS:
             raise TwoFaceError(f"split '{name}' is not known; there are: {', '.join(SPLITTINGS)}")
         kind, roles_of = SPLITTINGS[name]

@@ -31,6 +31,18 @@ def require(condition: bool, message: str) -> None:
         raise TwoFaceError(message)
 
 
+def name_and_options(what: str, options: object) -> tuple[Any, dict[str, Any]]:
+    """What a config chooses by ``name``, and its other options.
+
+    Raises:
+        TwoFaceError: it is no set of options.
+    """
+    if not isinstance(options, Mapping):
+        raise TwoFaceError(f"{what}={options!s:.80} is no set of options")
+    arguments = dict(options)
+    return arguments.pop("name", None), arguments
+
+
 def call_with_options(what: str, call: Callable[..., T], options: Mapping[str, Any], *given: Any) -> T:
     """Call a class or function of ours with what a config says.
 

@@ -10,6 +10,7 @@ from twoface_pl.cli.arguments import Arguments
 from twoface_pl.cli.config_help import help_text
 from twoface_pl.cli.config_keys import ConfigKeys, comments_in, flat
 from twoface_pl.cli.main import HYDRA_COMMANDS
+from twoface_pl.cli.shape import check_shape
 from twoface_pl.errors import TwoFaceError
 
 CHOICES = {
@@ -47,6 +48,14 @@ def test_help_says_what_each_key_is(command: str, with_choices: bool) -> None:
         assert " ".join(comments[key].split()) in words, key
     for choice in chosen:
         assert re.search(rf"^  {choice} +of ", shown, re.MULTILINE), choice
+
+
+@pytest.mark.parametrize("command", HYDRA_COMMANDS)
+def test_what_may_be_null_by_its_comment_may_be(command: str) -> None:
+    keys = ConfigKeys(command, [])
+    for key, comment in keys.comments().items():
+        if "null" in comment and key in keys.values and "." not in key:
+            check_shape({key: None}, {key: keys.values[key]})
 
 
 @pytest.mark.parametrize(

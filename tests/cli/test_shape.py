@@ -35,7 +35,6 @@ BASE = {
         ({"data": {"root": {"x": 2}, "workers": 2}}, r"data\.root is one value, and has no options"),
         ({"data": {"root": "a", "workers": "two"}}, r"data\.workers=two is not a number"),
         ({"data": {"root": "a", "workers": True}}, r"data\.workers=true is not a number"),
-        ({"seed": None}, "seed=null is not a number"),
         ({"force": "no"}, "force=no is neither true nor false"),
         ({"force": 0}, "force=0 is neither true nor false"),
         ({"stop_when": 24}, r"stop_when=24 is no set of options, \{name:value\}"),

@@ -57,7 +57,7 @@ def _check_kind(key: str, value: Any, before: Any) -> None:
         require(isinstance(value, bool) or key in MAY_BE_WORDS, f"{key}={shown} is neither true nor false")
     elif isinstance(before, int | float):
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        require(is_number, f"{key}={shown} is not a number")
+        require(is_number or value is None, f"{key}={shown} is not a number")  # null: who reads it knows
 
 
 def groups() -> dict[str, list[str]]:

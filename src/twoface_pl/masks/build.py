@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from twoface_pl.errors import TwoFaceError, call_with_options, require
+from twoface_pl.errors import TwoFaceError, call_with_options, name_and_options
 from twoface_pl.masks.combined import Curriculum, Mixture
 from twoface_pl.masks.face_parts import FaceParts
 from twoface_pl.masks.files import MaskFiles
@@ -29,9 +29,7 @@ def build_mask_policy(options: dict[str, Any]) -> MaskPolicy:
     >>> build_mask_policy({"name": "center", "size": 32})
     CenterSquare(size=32)
     """
-    require(isinstance(options, Mapping), f"mask={options!s:.80} is no set of options")
-    arguments = dict(options)
-    name = arguments.pop("name", None)
+    name, arguments = name_and_options("mask", options)
     own = [*SIMPLE, *COMBINED]
     plugin = load_plugin("masks", name, own) if isinstance(name, str) else None
     if plugin is None and name not in own:

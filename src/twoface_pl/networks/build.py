@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from twoface_pl.errors import call_with_options, require
+from twoface_pl.errors import call_with_options, name_and_options, require
 from twoface_pl.networks.generator import Generator
 from twoface_pl.networks.ours import AttentionGenerator
 from twoface_pl.networks.seed import SeedGenerator
@@ -23,9 +23,7 @@ def build_generator(options: dict[str, Any]) -> Generator:
     Raises:
         TwoFaceError: no such generator or option, or weights that cannot be had.
     """
-    require(isinstance(options, dict), f"generator={options!s:.80} is no set of options")
-    arguments = dict(options)
-    name = arguments.pop("name", None)
+    name, arguments = name_and_options("generator", options)
     kind = (load_plugin(PLURAL, name, OWN) or OWN.get(name)) if isinstance(name, str) else None
     if kind is None:
         raise unknown(PLURAL, name, OWN)

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from twoface_pl.errors import TwoFaceError, call_with_options, require
+from twoface_pl.errors import TwoFaceError, call_with_options, name_and_options, require
 from twoface_pl.networks.crops import crop, hole_boxes
 from twoface_pl.networks.options import require_number, require_whole
 from twoface_pl.networks.seed import IMAGE_SIZE, SeedGlobalDiscriminator, SeedLocalDiscriminator, require_hole
@@ -124,9 +124,7 @@ def build_discriminators(options: dict[str, Any]) -> Discriminators:
     Raises:
         TwoFaceError: no such kind or option, or weights that cannot be had.
     """
-    require(isinstance(options, dict), f"discriminator={options!s:.80} is no set of options")
-    arguments = dict(options)
-    name = arguments.pop("name", None)
+    name, arguments = name_and_options("discriminator", options)
     build = KINDS.get(name) if isinstance(name, str) else None
     if build is None:
         raise TwoFaceError(f"discriminator '{name}' is not known; there are: {', '.join(KINDS)}")
