@@ -61,6 +61,15 @@ EXPORTED = {"model", "tight_model"}  # fixtures that take long, made by one proc
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
+def pytest_configure() -> None:
+    """Give each of the processes that share the tests its own cores, and with them all that it starts: the threads of
+    one wait in circles, and would take the other's time."""
+    if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
+        number, count = int(os.environ["PYTEST_XDIST_WORKER"][2:]), int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+        own = sorted(os.sched_getaffinity(0))[number::count]
+        os.sched_setaffinity(0, own or os.sched_getaffinity(0))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of the exported model come first: they begin in one process, and the other, in the middle, has others."""
     items.sort(key=lambda item: not EXPORTED & set(getattr(item, "fixturenames", ())))
