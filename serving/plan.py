@@ -10,7 +10,7 @@ from pathlib import Path
 from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.faces.jpeg import can_rewrite
 from twoface_pl.faces.listing import list_photos, some_of
-from twoface_pl.faces.writing import JPEG_SUFFIXES, LOSSLESS_SUFFIXES
+from twoface_pl.faces.writing import JPEG_SUFFIXES, KINDS, LOSSLESS_SUFFIXES
 from twoface_pl.serving.files import STANDARD, same_file
 
 
@@ -77,11 +77,22 @@ class _Partners:
         raise TwoFaceError(f"{self.given}: no {self.what} named like {photo.name}")
 
 
+def check_output_folder(output: Path, of: str) -> None:
+    """Refuse an output for several photos that is no folder, or would hardly be meant as one.
+
+    Raises:
+        TwoFaceError: a file, standard output, or a name that is a picture's.
+    """
+    if output == STANDARD or (output.exists() and not output.is_dir()):
+        raise TwoFaceError(f"output {output} is a file; for a {of} of photos give a folder")
+    if output.suffix.lower() in KINDS and not output.exists():
+        raise TwoFaceError(f"output {output} is a picture's name; for a {of} of photos give a folder")
+
+
 def _check_folders(image: Path, output: Path, others: Sequence[Path]) -> None:
     if STANDARD in others:
         raise TwoFaceError("- (standard input) is one picture; for a folder of photos give files or folders")
-    if output == STANDARD or (output.exists() and not output.is_dir()):
-        raise TwoFaceError(f"output {output} is a file; for a folder of photos give a folder")
+    check_output_folder(output, "folder")
     for given in (image, *others):
         if output.exists() and same_file(given, output):
             raise TwoFaceError(f"{output} holds the photos, masks or references; give another folder for the output")

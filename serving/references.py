@@ -27,7 +27,10 @@ def _read(path: Path, job: Job, seen: np.ndarray) -> np.ndarray | None:
 
 
 def _say_alone(job: Job) -> None:
-    log.warning("%s is filled from itself alone; give other photos of the person as `reference`", job.photo)
+    log.warning(
+        "no reference is left: %s is filled from the rest of itself; give other photos of the person as `reference`",
+        job.photo,
+    )
 
 
 def read_references(job: Job, seen: np.ndarray) -> list[np.ndarray]:

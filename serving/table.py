@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twoface_pl.errors import TwoFaceError, require
-from twoface_pl.serving.plan import Job, Plan, as_png, result_suffix
+from twoface_pl.serving.plan import Job, Plan, as_png, check_output_folder, result_suffix
 
 SUFFIX = ".csv"
 COLUMNS = {"image", "mask", "references"}
@@ -67,7 +67,7 @@ def plan_table(path: Path, output: Path, force: bool = False, suffixes: Callable
     Raises:
         TwoFaceError: no such table, or a row that is not complete; says which line.
     """
-    require(not output.exists() or output.is_dir(), f"output {output} is a file; for a table of photos give a folder")
+    check_output_folder(output, "table")
     rows = _read(path)
     names = [row.image.with_suffix(suffixes(row.image)).name for row in rows]
     counts = Counter(name.casefold() for name in names)

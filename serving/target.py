@@ -11,7 +11,7 @@ from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.face import HandBox
 from twoface_pl.faces.finder import Sought
 from twoface_pl.faces.frame import Frame
-from twoface_pl.faces.hole import as_levels, spread
+from twoface_pl.faces.hole import as_levels, check_hole, spread
 from twoface_pl.faces.image import OPAQUE, Photo, soften
 from twoface_pl.faces.paste import hole_in_frame
 from twoface_pl.serving.placing import place_photo
@@ -48,6 +48,7 @@ def _check_mask(mask: np.ndarray, height: int, width: int) -> np.ndarray:
         raise TwoFaceError(
             f"the mask is {mask.shape[1]}x{mask.shape[0]}, the photo {width}x{height}; they must be of one size"
         )
+    check_hole(mask)
     share = np.count_nonzero(mask) / mask.size
     if share > MOSTLY_HOLE:
         log.warning("the mask is %.0f %% hole; white (1) is the hole: is it inverted?", 100 * share)
@@ -65,7 +66,7 @@ def given_hole(photo: Photo, mask: np.ndarray | None) -> tuple[Photo, np.ndarray
     """The hole that is given with a photo, uint8 with 255 in it, and the photo whose transparency stays.
 
     Raises:
-        TwoFaceError: a mask of another size.
+        TwoFaceError: a mask of another size, or without a hole.
     """
     if photo.alpha is not None and mask is None and (clear := OPAQUE - soften(photo.alpha)).any():
         log.warning("the transparent part of the photo is taken as the hole; give a mask if it is not")

@@ -275,7 +275,9 @@ class People:
         if not all(others):
             log.warning("a reference is left out: it is the photo itself")
         if not any(others):
-            log.warning("the photo is filled from itself alone; give other photos of the person as reference")
+            log.warning(
+                "no reference is left: the photo is filled from the rest of itself; give other photos of the person"
+            )
         frames = None
         if "reference_frames" in form.texts:
             given = [parse_frame(part) for part in form.texts["reference_frames"].split(";")]

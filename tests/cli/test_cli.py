@@ -9,6 +9,8 @@ import pytest
 from conftest import SIZE, Run
 
 from twoface_pl import __version__
+from twoface_pl.cli.trained import load_trained
+from twoface_pl.errors import TwoFaceError
 
 HEAVY = ("torch", "numpy", "cv2", "hydra", "pytorch_lightning", "onnxruntime", "fastapi", "PIL")
 SMOKE = ["experiment=smoke", "logger=csv", "progress=false"]
@@ -23,7 +25,37 @@ def test_help_and_version(twoface: Run) -> None:
     assert twoface().returncode == 2
     unknown = twoface("trian")
     assert unknown.returncode == 2
-    assert "no command 'trian'" in unknown.stderr
+    assert "no command 'trian'; did you mean train" in unknown.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["inpaint", "--imge", "a.png"], "there is no option --imge; did you mean --image?"),
+        (["inpaint", "--image", "a.png", "--refrence=b.png"], "no option --refrence; did you mean --reference?"),
+        (["inpaint", "--image", "a.png", "--zzz"], "there is no option --zzz\n"),
+        (["serve", "--prot", "80"], "there is no option --prot; did you mean --port?"),
+    ],
+)
+def test_a_misspelt_option_is_answered_with_the_one_that_was_meant(
+    arguments: list[str], says: str, twoface: Run
+) -> None:
+    refused = twoface(*arguments)
+    assert refused.returncode == 2
+    assert says in refused.stderr
+
+
+def test_what_is_no_checkpoint_but_was_meant_as_one(checkpoint: Path, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for given, says in (
+        (checkpoint.parent, f"a folder, not a checkpoint; give the file in it: {checkpoint}"),
+        (model.parents[1], f"a folder, not a checkpoint; give the file in it: {model}"),
+        (tmp_path / "empty", "a folder, not a checkpoint; train one"),
+        ("shiped", "no checkpoint shiped; did you mean shipped"),
+        (tmp_path / "gone.ckpt", "no checkpoint .*gone.ckpt; train one"),
+    ):
+        with pytest.raises(TwoFaceError, match=says):
+            load_trained(given)
 
 
 def test_help_imports_nothing_heavy() -> None:

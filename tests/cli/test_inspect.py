@@ -33,6 +33,13 @@ def test_all_that_a_consumer_needs_is_said(twoface: Run, tmp_path: Path) -> None
     assert "model.onnx" not in shown
 
 
+def test_what_is_not_there_is_said_of_this_command(twoface: Run, tmp_path: Path) -> None:
+    refused = twoface("inspect", "nope", cwd=tmp_path)
+    assert refused.returncode == 1
+    assert "no model at nope" in refused.stderr
+    assert "give inspect a folder that holds model.onnx" in refused.stderr
+
+
 def test_a_folder_and_the_detector(twoface: Run, tmp_path: Path) -> None:
     for version in ("1", "2"):
         (tmp_path / "models" / version).mkdir(parents=True)

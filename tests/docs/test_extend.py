@@ -79,8 +79,8 @@ def test_each_part_is_found_by_its_name(mine: Path) -> None:
 
 def test_a_training_with_parts_of_ones_own_is_exported(mine: Path, prepared: Path) -> None:
     command = [
-        sys.executable, "-m", "twoface_pl", "train", "--config-dir", "my_conf", "generator=blend", "mask=bar",
-        "losses=with_colour", "identity=none", "losses.identity.weight=0", "losses.perceptual.weight=0", "augment=none",
+        sys.executable, "-m", "twoface_pl", "train", "--config-dir", "my_conf", "experiment=mine",
+        "identity=none", "losses.identity.weight=0", "losses.perceptual.weight=0", "augment=none",
         f"data.root={prepared}", f"image_size={SIZE}", "data.workers=0", "data.batch_size=4", "max_batches=2",
         "validate_every=2", "log_every=1", "logger=csv", "trainer=cpu", "hydra.run.dir=run",
     ]  # fmt: skip

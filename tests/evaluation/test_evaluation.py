@@ -196,13 +196,22 @@ def test_lpips_fid_and_kid_where_their_weights_are_given(
     assert set(figures["distribution"]) >= {"right reference", "wrong reference", "no reference", "pasted reference"}
     assert figures["distribution"]["right reference"]["fid"] > 0
     assert "1000 KID" in table(figures)
-    # Weights of another network, and none: skipped by name.
-    for wrong in (alexnet_file, tmp_path / "none.pth"):
-        options = evaluate_options(prepared, photos=4, lpips=inception_file, inception=wrong)
-        skipped = evaluate(load_generator(checkpoint), options, None).figures["skipped"]
-        assert "does not hold AlexNet's weights" in skipped["LPIPS"]
-        assert "torch-fidelity's" in skipped["FID, KID"]
-        assert str(wrong) in skipped["FID, KID"]
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ("lpips", "lpips=.* is not there; it is torchvision's"),
+        ("inception", "inception=.* is not there; it is torch-fidelity's"),
+        ("vgg", "vgg=.* is not there"),
+    ],
+)
+def test_a_file_that_is_asked_for_and_cannot_be_used_is_refused_before_anything_is_measured(
+    option: str, says: str, checkpoint: Path, prepared: Path, tmp_path: Path
+) -> None:
+    options = evaluate_options(prepared, photos=4, **{option: tmp_path / "none.pth"})
+    with pytest.raises(TwoFaceError, match=says):
+        evaluate(load_generator(checkpoint), options, None)
 
 
 def test_fid_and_kid_are_least_for_the_photos_themselves() -> None:

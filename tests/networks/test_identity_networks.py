@@ -77,7 +77,9 @@ def test_offline_one_sentence_says_what_to_put_where(tmp_path: Path, monkeypatch
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(facenet, "download_url_to_file", refuse)
-    with pytest.raises(TwoFaceError, match=r"FaceNet .*could not be downloaded.*identity\.weights=/path"):
+    with pytest.raises(
+        TwoFaceError, match=r"FaceNet .*could not be downloaded.*identity\.weights=/path.*without it: identity=none"
+    ):
         load_identity({"name": "facenet", "weights": None})
 
 

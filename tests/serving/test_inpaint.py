@@ -194,6 +194,8 @@ def test_a_folder_is_planned_by_names(tmp_path: Path) -> None:
     assert [job.photo.name for job in plan.jobs] == ["a.jpg", "a.png", "c.jpg"]
     (failure,) = plan.failures
     assert "no reference named like b.jpg" in failure
+    with pytest.raises(TwoFaceError, match=r"out\.jpg is a picture's name; for a folder of photos give a folder"):
+        plan_jobs(tmp_path / "photos", [tmp_path / "references"], tmp_path / "out.jpg")
     (tmp_path / "none").mkdir()
     with pytest.raises(TwoFaceError, match="no photos in this folder"):
         plan_jobs(tmp_path / "none", [tmp_path / "references"], tmp_path / "out")

@@ -66,7 +66,10 @@ def test_a_photo_that_is_its_only_reference_gives_nothing_of_its_damage(
     session: RepairSession, here: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     green = _fill(session, "photo.png")
-    assert "is filled from itself alone; give other photos of the person" in caplog.text
+    assert (
+        "no reference is left: photo.png is filled from the rest of itself; give other photos of the person"
+        in caplog.text
+    )
     red = synthetic_photo(1, 0, SIZE)
     red[HOLE] = (250, 0, 0)
     write_image(here / "photo.png", red)

@@ -56,6 +56,8 @@ def test_of_several_faces_the_one_under_the_mask(session: RepairSession, monkeyp
         TwoFaceError, match=r"2 faces in the photo, and none is clearly meant: .*give one of these as `box`"
     ):
         inpaint(session, photo, REFERENCE)
+    with pytest.raises(TwoFaceError, match="the mask has no hole"):  # and no question of faces
+        inpaint(session, photo, REFERENCE, np.zeros(photo.shape[:2], bool))
     frames = []
     repair = session.repair
     monkeypatch.setattr(session, "repair", lambda *given: frames.append(given[2]) or repair(*given))

@@ -34,6 +34,8 @@ def test_rows_are_planned(tmp_path: Path) -> None:
     (tmp_path / "out" / "h.png").touch()
     assert plan_table(path, tmp_path / "out").kept == [tmp_path / "out" / "h.png"]
     assert len(plan_table(path, tmp_path / "out", force=True).jobs) == 4
+    with pytest.raises(TwoFaceError, match=r"out\.jpg is a picture's name; for a table of photos give a folder"):
+        plan_table(path, tmp_path / "out.jpg")
     without = _table(tmp_path, "a.jpg,b.jpg", head="image,references")
     assert plan_table(without, tmp_path / "new").jobs[0].mask is None
 

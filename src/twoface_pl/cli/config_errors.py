@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 
 import yaml
@@ -11,6 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from twoface_pl.cli.arguments import Arguments
 from twoface_pl.cli.config_keys import ConfigKeys
+from twoface_pl.cli.near import nearest
 from twoface_pl.cli.overrides import OVERRIDE, is_sweep, plain_value
 from twoface_pl.cli.shape import choices, groups
 
@@ -34,8 +34,8 @@ def _keys(command: str, given: Arguments, without: str) -> ConfigKeys:
 def _did_you_mean(word: str, known: list[str]) -> str:
     last = word.rpartition(".")[2]
     same_end = [key for key in known if key.rpartition(".")[2] == last]
-    found = same_end or difflib.get_close_matches(word, known, n=3)
-    return f"did you mean {' or '.join(found[:3])}? " if found else ""
+    found = " or ".join(same_end[:3]) or nearest(word, known)
+    return f"did you mean {found}? " if found else ""
 
 
 def _no_such_key(command: str, key: str, given: Arguments) -> str:
@@ -57,8 +57,8 @@ def _no_such_choice(error: MissingConfigException, given: Arguments) -> str:
     group, _, name = str(error.missing_cfg_file).rstrip("/").rpartition("/")
     written = [text for text in given.overrides if text.lstrip("+").startswith(f"{group}=") and name in text]
     options = sorted(error.options or [])
-    near = [] if name in options else difflib.get_close_matches(name, options, n=1)
-    meant = f"; did you mean {near[0]}?" if near else ""
+    near = "" if name in options else nearest(name, options, most=1)
+    meant = f"; did you mean {near}?" if near else ""
     said = written[0] if written else f"{group}={name}"
     return f"{said}: there is no such choice; choose one of {', '.join(options)}{meant}"
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from twoface_pl.errors import TwoFaceError
+from twoface_pl.errors import TwoFaceError, in_words_of
 from twoface_pl.model_file import FILES, FORMATS, SHIPPED_NAME, model_path, read_whole
 
 SAYS = {  # in the order of printing
@@ -52,7 +52,7 @@ def _files(path: Path) -> list[Path]:
             return [folder / name for name in FILES.values() if (folder / name).is_file()]
         except TwoFaceError as error:
             problems.append(error)
-    raise problems[0]
+    raise TwoFaceError(in_words_of(str(problems[0]), lambda _: "inspect"))
 
 
 def _parsed(text: str) -> Any:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import sys
 from importlib import import_module
+from itertools import takewhile
 
 from twoface_pl import __version__
 from twoface_pl.cli.ending import as_options, failure, forget_output, reader_gone, unwind
+from twoface_pl.cli.near import nearest
 from twoface_pl.errors import Stopped, TwoFaceError
 
 # How often torch's threads (libgomp's) turn in circles where they wait for each other, before they sleep; by default
@@ -58,6 +61,16 @@ def _usage() -> str:
     )
 
 
+def _check_options(parser: argparse.ArgumentParser, arguments: list[str]) -> None:
+    """Refuse an option that is none before argparse finds that the one which was meant is missing."""
+    known = [*re.findall(r"--([a-z-]+)", parser.format_usage()), "help"]
+    for text in takewhile(lambda text: text != "--", arguments):
+        dashes, name = text[:2], text[2:].partition("=")[0]
+        if dashes == "--" and not any(option.startswith(name) for option in known):
+            meant = nearest(name, known, most=1)
+            parser.error(f"there is no option --{name}" + (f"; did you mean --{meant}?" if meant else ""))
+
+
 def _dispatch(command: str, arguments: list[str]) -> int:
     if command in HYDRA_COMMANDS:
         from twoface_pl.cli.hydra_app import run_hydra
@@ -66,6 +79,7 @@ def _dispatch(command: str, arguments: list[str]) -> int:
     module = import_module(f"twoface_pl.cli.{command.replace('-', '_')}")
     parser = argparse.ArgumentParser(prog=f"twoface {command}", description=PLAIN_COMMANDS[command])
     module.add_arguments(parser)
+    _check_options(parser, arguments)
     return int(module.run(parser.parse_args(arguments)))
 
 
@@ -129,7 +143,9 @@ def _main(arguments: list[str]) -> int:
         return 0
     command = arguments[0]
     if command not in HYDRA_COMMANDS | PLAIN_COMMANDS:
-        print(f"twoface: no command '{command}'\n\n{_usage()}", file=sys.stderr)
+        meant = nearest(command, HYDRA_COMMANDS | PLAIN_COMMANDS)
+        near = f"; did you mean {meant}?" if meant else ""
+        print(f"twoface: no command '{command}'{near}\n\n{_usage()}", file=sys.stderr)
         return 2
     for name in ("SIGTERM", "SIGHUP", "SIGUSR1"):  # Windows has one of them; the last is SLURM's
         number = getattr(signal, name, None)

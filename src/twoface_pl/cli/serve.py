@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import re
 import signal
+import socket
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from twoface_pl.cli.inpaint_options import add_model
 from twoface_pl.errors import TwoFaceError, require
 
 BATCH = 8  # more at once are no faster on a CPU, and leave it idle while their clients ask anew
 LEAST_TOKEN = 16
+REFUSALS = {  # of listening
+    errno.EADDRINUSE: "--port {port}: another program listens there; end it, or give another port",
+    errno.EACCES: "--port {port}: this user may not listen there; give a port from 1024 on",
+    errno.EADDRNOTAVAIL: "--host {host}: this machine has no such address; 0.0.0.0 stands for all that it has",
+}
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # an address to listen on, and one to ask
 
 
@@ -113,6 +121,36 @@ def _read_token(path: Path) -> str:
     return token
 
 
+def _refusal(family: int, kind: int, protocol: int, address: Any) -> int:
+    """The number of the error that listening there ends with; 0 of none."""
+    try:
+        with socket.socket(family, kind, protocol) as probe:
+            if os.name == "posix":  # as asyncio does: what a server that has ended leaves for a while is no matter
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            probe.bind(address)
+    except OSError as error:
+        return error.errno or 0
+    return 0
+
+
+def _check_place(host: str, port: int) -> None:
+    """Say what keeps a server from listening there before a model is opened for it.
+
+    Raises:
+        TwoFaceError: no such host, a port that is taken or not permitted.
+    """
+    try:
+        places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except socket.gaierror:
+        raise TwoFaceError(f"--host {host}: there is no such name or address") from None
+    found = [_refusal(family, kind, protocol, address) for family, kind, protocol, _, address in places]
+    for number, says in REFUSALS.items():
+        if number in found and (number != errno.EADDRNOTAVAIL or all(found)):  # a name may have several addresses
+            raise TwoFaceError(says.format(host=host, port=port))
+
+
 def _end_on_hangup() -> None:
     """A terminal that closes ends the server as SIGTERM does, unless it was told to stay (nohup)."""
     number = getattr(signal, "SIGHUP", None)  # Windows has none
@@ -139,6 +177,7 @@ def run(arguments: argparse.Namespace) -> int:
     asked = AppOptions(
         names, arguments.allow_origin, token, arguments.queue, most_bytes, most_pixels, arguments.batch, seconds
     )
+    _check_place(arguments.host, arguments.port)
     core = CoreProcess(options)
     try:
         served = core.start()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twoface_pl.errors import TwoFaceError
+from twoface_pl.cli.near import nearest
+from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.model_file import SHIPPED_NAME, model_path
 
 if TYPE_CHECKING:
@@ -22,6 +24,27 @@ def model_here(text: object) -> Path:
     return local(text) if is_address(text) else model_path(text)
 
 
+def _inside(folder: Path) -> Path | None:
+    """What a folder holds of a trained generator: a run's checkpoint, or an exported file."""
+    from twoface_pl.serving.versions import find_model
+
+    checkpoints = (folder / "best.ckpt", *sorted(folder.glob("*.ckpt"), reverse=True))
+    found = next((path for path in checkpoints if path.is_file()), None)
+    try:
+        return found or find_model(folder)
+    except TwoFaceError:
+        return None
+
+
+def _check_meant(path: Path) -> None:
+    """Say what was meant by a folder that holds a trained generator, or by a misspelt ``shipped``."""
+    if os.path.isdir(path):  # unlike Path's, false for a name that is too long
+        inside = _inside(path)
+        require(inside is None, f"{path}: a folder, not a checkpoint; give the file in it: {inside}")
+    elif not os.path.lexists(path) and nearest(str(path), [SHIPPED_NAME]):
+        raise TwoFaceError(f"no checkpoint {path}; did you mean {SHIPPED_NAME}, the package's model?")
+
+
 def load_trained(text: object) -> TrainedGenerator:
     """Of a checkpoint, of an exported ``.onnx`` file, or ``shipped``: the one that comes with the package.
 
@@ -29,6 +52,7 @@ def load_trained(text: object) -> TrainedGenerator:
         TwoFaceError: missing, broken, or of another program.
     """
     path = model_here(text)
+    _check_meant(path)
     if path.suffix.lower() == ".onnx":
         from twoface_pl.export.read import load_exported
 

@@ -5,9 +5,20 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from twoface_pl.errors import require
+
 SPREAD = 64  # pixels of a hole's longer side beyond which its surroundings are spread on a smaller picture
 MOST_IN_BYTES = 15  # times that a picture may be shrunk for a pixel to be half a level of 255 or more
 RADIUS = 3  # pixels, of Telea's method
+
+
+def check_hole(mask: np.ndarray) -> None:
+    """Refuse a mask (H, W) without a hole.
+
+    Raises:
+        TwoFaceError: nothing in it is other than 0.
+    """
+    require(bool(mask.any()), "the mask has no hole: paint white what is to be filled")
 
 
 def bounding_box(mask: np.ndarray) -> tuple[slice, slice]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.frame import Frame
-from twoface_pl.faces.hole import bounding_box, outermost, spread
+from twoface_pl.faces.hole import bounding_box, check_hole, outermost, spread
 
 INSIDE = 0.5  # of a hole, what the frame must hold of it
 THIN = 0.03  # of the frame's side: what is that close to its edge in the mean, as scratches are, needs no reference
@@ -38,8 +38,7 @@ def check_reach(frame: Frame, hole: np.ndarray) -> float:
     Raises:
         TwoFaceError: it is empty, mostly elsewhere, or nothing of the frame is left.
     """
-    if not hole.any():
-        raise TwoFaceError("the mask has no hole: paint white what is to be filled")
+    check_hole(hole)
     if _lies_within(frame, hole):
         return 0.0
     box = bounding_box(hole)

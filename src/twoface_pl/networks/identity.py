@@ -14,6 +14,7 @@ from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.networks.weights import load_state, offline_error
 
 PRETRAINED = ("casia-webface", "vggface2")
+WITHOUT = "identity=none, and of a training's losses losses.identity.weight=0"
 
 
 class IdentityNetwork(nn.Module, ABC):
@@ -81,7 +82,7 @@ def _load_facenet(weights: str | None, sha256: str | None, pretrained: str) -> F
         try:
             network = InceptionResnetV1(pretrained=pretrained)
         except OSError as error:
-            raise offline_error(f"FaceNet ({pretrained})", "identity.weights", error) from None
+            raise offline_error(f"FaceNet ({pretrained})", "identity.weights", WITHOUT, error) from None
         except Exception as error:  # a download that was cut off fails in any way
             raise TwoFaceError(f"FaceNet's downloaded file is damaged ({error}); `twoface doctor` says where") from None
         return FaceNet(network, "facenet")

@@ -79,7 +79,9 @@ class FrozenVGG16(nn.Module):
             try:
                 state = VGG16_Weights.IMAGENET1K_V1.get_state_dict(check_hash=True)
             except OSError as error:
-                raise offline_error("VGG16 (torchvision, ImageNet)", "TWOFACE_VGG16", error) from None
+                raise offline_error(
+                    "VGG16 (torchvision, ImageNet)", "TWOFACE_VGG16", "losses.perceptual.weight=0", error
+                ) from None
             except Exception as error:  # a download that was cut off fails in any way
                 raise TwoFaceError(
                     f"VGG16's downloaded file is damaged ({error}); `twoface doctor` says where it is"

@@ -106,9 +106,9 @@ def load_state(path: Path, what: str, sha256: str | None = None) -> dict[str, Te
     return state
 
 
-def offline_error(what: str, key: str, error: Exception) -> TwoFaceError:
+def offline_error(what: str, key: str, without: str, error: Exception) -> TwoFaceError:
     """The sentence for a download that failed."""
     return TwoFaceError(
         f"{what} weights could not be downloaded ({type(error).__name__}); "
-        f"put the file on this machine and give its path: {key}=/path/to/file.pt"
+        f"put the file on this machine and give its path: {key}=/path/to/file.pt; or go without it: {without}"
     )

@@ -230,7 +230,8 @@ def test_ports_that_cannot_be_had(client: httpx.Client, twoface: Run, model: Pat
         assert "is not a port" in refused.stderr
     taken = twoface("serve", "--model", model, "--port", client.base_url.port)
     assert taken.returncode != 0
-    assert "address already in use" in taken.stderr
+    assert f"--port {client.base_url.port}: another program listens there" in taken.stderr
+    assert "no such name" in twoface("serve", "--model", model, "--host", "nowhere.invalid").stderr
 
 
 def test_not_json_too_large_and_other_paths(client: httpx.Client) -> None:
