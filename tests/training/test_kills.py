@@ -189,11 +189,11 @@ def test_what_is_left_to_do(prepared: Path, tmp_path: Path) -> None:
     found = newest(tmp_path)
     assert found is not None
     assert found.batches == 2
-    assert found.is_done(6, figures)
-    assert not found.is_done(6, {"validation/psnr_in_hole": 2.0})
-    assert not found.is_done(6, {})
-    assert found.is_done(2, {})
-    assert not replace(found, validation_due=True).is_done(2, {})
+    assert found.is_done(6, None, figures)
+    assert not found.is_done(6, None, {"validation/psnr_in_hole": 2.0})
+    assert not found.is_done(6, None, {})
+    assert found.is_done(2, None, {})
+    assert not replace(found, validation_due=True).is_done(2, None, {})
 
 
 SMALL = [

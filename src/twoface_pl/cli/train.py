@@ -57,7 +57,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
     resume = local(config["resume"]) if config["resume"] and config["resume"] != AUTO else None
     if config["resume"] == AUTO:
         found = _newest(folder)
-        if found is not None and found.is_done(config["max_batches"], config["stop_when"] or {}):
+        if found is not None and found.is_done(config["max_batches"], config["max_minutes"], config["stop_when"] or {}):
             print(f"the training is done, with {found.batches} batches; its last checkpoint is {found.path}")
             return
         resume = found.path if found is not None else None
@@ -106,6 +106,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
         compiled=config["compile"],
         not_finite=config["not_finite"],
         collapse_after=config["collapse_after"],
+        max_minutes=config["max_minutes"],
     )
     if begun_from is not None:
         start_from(module, begun_from)
@@ -117,6 +118,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
         validate_every=config["validate_every"],
         logger=config["logger"]["name"],
         trainer={**config["trainer"], **config["precision"]},
+        save_minutes=config["save_minutes"],
         stop_when=config["stop_when"] or {},
         resume=resume,
         progress=config["progress"],

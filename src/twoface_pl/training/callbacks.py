@@ -36,15 +36,15 @@ class OneStart(Callback):
         )
 
 
-class BatchLimit(Callback):
-    """Stops after so many batches, counted over resumes."""
+class Limit(Callback):
+    """Stops after so many batches, or when the module's time is up, both counted over resumes."""
 
     def __init__(self, max_batches: int) -> None:
         self.max_batches = max_batches
 
     def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
         assert isinstance(module, InpaintingModule)
-        if module.batches_done >= self.max_batches:
+        if module.batches_done >= self.max_batches or (module.time_used >= 1 and module.at_step):
             trainer.should_stop = True
 
 
@@ -111,8 +111,8 @@ class PictureGrid(Callback):
         log_picture(trainer.logger, picture, module.batches_done)
 
 
-class BatchProgress(ProgressBar):
-    """One bar for the whole training, in batches, with the time left."""
+class Progress(ProgressBar):
+    """One bar for the whole training, with the time left: in batches, or in seconds where its end goes by the clock."""
 
     def __init__(self, max_batches: int) -> None:
         super().__init__()
@@ -124,14 +124,21 @@ class BatchProgress(ProgressBar):
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         assert isinstance(module, InpaintingModule)
-        if trainer.is_global_zero and self.max_batches:
-            self.bar = tqdm(
-                total=self.max_batches, initial=module.batches_done, unit="batch", mininterval=1, desc="training"
-            )
+        if not trainer.is_global_zero or not self.max_batches:
+            return
+        total, unit = self.max_batches, "batch"
+        if module.max_minutes is not None:
+            total, unit = round(60 * module.max_minutes), "s"
+        self.bar = tqdm(total=total, initial=self._done(module), unit=unit, mininterval=1, desc="training")
 
-    def on_train_batch_end(self, *_: Any) -> None:
+    @staticmethod
+    def _done(module: InpaintingModule) -> int:
+        return module.batches_done if module.max_minutes is None else round(module.clock)
+
+    def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
+        assert isinstance(module, InpaintingModule)
         if self.bar is not None:
-            self.bar.update()
+            self.bar.update(min(self._done(module), self.bar.total) - self.bar.n)
 
     def on_train_end(self, *_: Any) -> None:
         if self.bar is not None:

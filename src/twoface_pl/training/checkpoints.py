@@ -83,13 +83,15 @@ class Saved:
 
     path: Path
     batches: int
+    seconds: float  # that it took
     validation_due: bool
     reached: dict[str, float] | None  # the figures that ended the training, where some did
 
-    def is_done(self, max_batches: int, stop_when: dict[str, float]) -> bool:
+    def is_done(self, max_batches: int, max_minutes: float | None, stop_when: dict[str, float]) -> bool:
         """Whether a training up to there has nothing left to do."""
-        all_batches = self.batches >= max_batches and not self.validation_due
-        return all_batches or (bool(stop_when) and self.reached == stop_when)
+        time_is_up = max_minutes is not None and self.seconds >= 60 * max_minutes
+        at_end = (self.batches >= max_batches or time_is_up) and not self.validation_due
+        return at_end or (bool(stop_when) and self.reached == stop_when)
 
 
 def newest(folder: Path) -> Saved | None:
@@ -109,7 +111,7 @@ def newest(folder: Path) -> Saved | None:
             log.warning("%s; looking for another", error)
             continue
         due, reached = bool(content.get("validation_due")), content.get("reached")
-        found.append(Saved(path, content["batches_done"], due, reached))
+        found.append(Saved(path, content["batches_done"], content.get("seconds", 0.0), due, reached))
         if path.name == LAST:
             break
     if torn and not found:

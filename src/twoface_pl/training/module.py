@@ -30,6 +30,7 @@ from twoface_pl.training.processes import mean_of_processes
 
 log = logging.getLogger(__name__)
 
+LEAST_MINUTES = 0.01
 BEGUN = ", begun from "  # in a run's name, before the run that its first weights are of
 NETWORKS = ("generator", "discriminator")  # in the order of their optimizers
 
@@ -56,6 +57,8 @@ class InpaintingModule(L.LightningModule):
         compiled: run the networks through ``torch.compile``.
         not_finite: what to do with a loss or gradient that is not finite: ``stop``, or ``skip`` it and count.
         collapse_after: batches in a row without anything to learn from a discriminator, after which the training ends.
+        max_minutes: over resumes, validations included, at whose end the rates are zero; None: no limit. Such a
+            training does not come out alike twice, as its rates go by the clock.
 
     Raises:
         TwoFaceError: options that are not known, a loss without the network it needs.
@@ -76,11 +79,14 @@ class InpaintingModule(L.LightningModule):
         compiled: bool = False,
         not_finite: str = STOP,
         collapse_after: int | None = None,
+        max_minutes: float | None = None,
     ) -> None:
         super().__init__()
         self.optimizer_options = OptimizerOptions.build(optimizer)
         require_number("references.none", without_reference, 0, 1)
         require_whole("log_every", log_every, 1)
+        if max_minutes is not None:
+            require_number("max_minutes", max_minutes, LEAST_MINUTES)
         self.save_hyperparameters(ignore=["identity_network"])
         self.automatic_optimization = False
         self.without_reference = without_reference
@@ -88,6 +94,9 @@ class InpaintingModule(L.LightningModule):
         self.batches_done = 0
         self.seconds_before = 0.0  # of training, before this process took over
         self.started = time.monotonic()
+        self.max_minutes = max_minutes
+        self.clock = 0.0  # seconds that it has taken, as all processes have agreed before this batch
+        self.share = 0.0  # of the training that is done, at this step's first batch
         self.batches_saved: int | None = None  # in the last checkpoint that was written here
         self.validation_due = False  # of these batches, where a signal came in between
         self.reached: dict[str, float] | None = None  # the figures to stop at, once they were
@@ -132,7 +141,7 @@ class InpaintingModule(L.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.batches_done = checkpoint["batches_done"]
         self.broken_photos = torch.tensor(checkpoint.get("broken_photos", 0))
-        self.seconds_before = checkpoint.get("seconds", 0.0)
+        self.seconds_before = self.clock = checkpoint.get("seconds", 0.0)
         self.validation_due = checkpoint.get("validation_due", False)
         self.skipped_before = checkpoint.get("batches_skipped", 0)
 
@@ -145,6 +154,11 @@ class InpaintingModule(L.LightningModule):
     def seconds(self) -> float:
         """How long the training has taken, over resumes, validations included."""
         return self.seconds_before + time.monotonic() - self.started
+
+    @property
+    def time_used(self) -> float:
+        """The share of ``max_minutes`` that has passed, by the common clock; 0 where there is no limit."""
+        return 0.0 if self.max_minutes is None else self.clock / (60 * self.max_minutes)
 
     def _used_references(self, references: Tensor, random: torch.Generator) -> Tensor:
         """As many of the references as this batch is to see: any number, now and then none."""
@@ -163,9 +177,10 @@ class InpaintingModule(L.LightningModule):
         references = self._used_references(references, random)
         mask = batch["mask"][:, None].to(photo.dtype)
         self._set_rates()
+        share = self.share
         filled = self.generator(photo * (1 - mask), mask, references)
         logged: dict[str, Tensor] = {}
-        opponents = self.discriminators if self.objective.begun("adversarial", self.batches_done) else None
+        opponents = self.discriminators if self.objective.begun("adversarial", self.batches_done, share) else None
         if opponents is not None:
             parts = self.objective.discriminator_parts(opponents, real, filled.detach(), mask, self.batches_done)
             weights = self.objective.losses["adversarial"]
@@ -173,7 +188,8 @@ class InpaintingModule(L.LightningModule):
             logged |= self._learn(1, parts)
         optimizer = self._optimizers()[0]
         self.toggle_optimizer(optimizer)  # no gradients for the discriminators
-        parts = self.objective.generator_parts(opponents, filled, photo, references, mask, random, self.batches_done)
+        given = filled, photo, references, mask, random, self.batches_done, share
+        parts = self.objective.generator_parts(opponents, *given)
         logged |= self._learn(0, parts)
         self.untoggle_optimizer(optimizer)
         self.batches_done += 1
@@ -205,7 +221,9 @@ class InpaintingModule(L.LightningModule):
     def _set_rates(self) -> None:
         """This batch's learning rates, from the options and the batches done: a resume brings none of its own."""
         options = self.optimizer_options
-        factor = options.factor(self.batches_done)
+        if self.at_step:
+            self.share = options.share(self.batches_done, self.time_used)
+        factor = options.factor(self.batches_done, self.time_used)
         for optimizer, rate in zip(self._optimizers(), (options.generator_lr, options.discriminator_lr), strict=False):
             for group in optimizer.param_groups:
                 group["lr"] = factor * rate

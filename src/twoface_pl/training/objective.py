@@ -21,7 +21,7 @@ from twoface_pl.networks.discriminators import Discriminators
 from twoface_pl.networks.identity import IdentityNetwork
 from twoface_pl.networks.options import require_number, require_whole
 from twoface_pl.networks.vgg import FrozenVGG16
-from twoface_pl.training.own_losses import build_own_loss, value_of
+from twoface_pl.training.own_losses import build_own_loss, require_start, value_of
 
 Parts = dict[str, tuple[float, Tensor]]  # weight and value by name
 KEYS = {
@@ -38,7 +38,7 @@ NUMBERS: dict[str, tuple[float, ...]] = {
     **dict.fromkeys(("rim_weight", "truth", "reference"), (0,)),
     **dict.fromkeys(("margin", "close_ups", "share"), (0, 1)),
 }
-WHOLE: dict[str, tuple[int, ...]] = {"start": (0,), "r1_every": (1,), "rim_width": (0, 64), "size": (16, 1024)}
+WHOLE: dict[str, tuple[int, ...]] = {"r1_every": (1,), "rim_width": (0, 64), "size": (16, 1024)}
 KINDS = {
     "reconstruction": reconstruction_losses.KINDS,
     "adversarial": adversarial_losses.KINDS,
@@ -65,6 +65,8 @@ def check_losses(losses: dict[str, dict[str, Any]]) -> None:
                 require_number(f"losses.{name}.{key}", value, *NUMBERS[key])
             elif key in WHOLE:
                 require_whole(f"losses.{name}.{key}", value, *WHOLE[key])
+            elif key == "start":
+                require_start(f"losses.{name}.start", value)
     identity = losses["identity"]
     require(
         identity["weight"] == 0 or identity["truth"] + identity["reference"] > 0,
@@ -111,9 +113,10 @@ class Objective:
         weights = self.losses["adversarial"]
         return weights["global_weight"] > 0 or weights["local_weight"] > 0
 
-    def begun(self, loss: str, batch: int) -> bool:
-        """Whether a loss counts yet in batch number ``batch``."""
-        return bool(batch >= self.losses[loss].get("start", 0))
+    def begun(self, loss: str, batch: int, share: float) -> bool:
+        """Whether a loss counts yet: in batch number ``batch``, with ``share`` of the training done."""
+        start = self.losses[loss].get("start", 0)
+        return bool((share if isinstance(start, float) else batch) >= start)
 
     def to(self, device: torch.device) -> None:
         for network in (self.identity_network, self.vgg, *self.own.values()):
@@ -147,6 +150,7 @@ class Objective:
         mask: Tensor,
         random: torch.Generator,
         batch: int,
+        share: float,
     ) -> Parts:
         """Losses of a fill that count yet.
 
@@ -156,12 +160,12 @@ class Objective:
             references: (N, R, 3, H, W).
             mask: (N, 1, H, W).
             random: draws the views that the identity network gets, on the CPU.
-            batch: its number.
+            batch, share: its number, and how much of the training is done before it.
         """
         options = self.losses["reconstruction"]
         loss = reconstruction_loss(filled, photo, mask, options["kind"], options["rim_weight"], options["rim_width"])
         parts: Parts = {"reconstruction": (options["weight"], loss)}
-        if self.vgg is not None and self.begun("perceptual", batch):
+        if self.vgg is not None and self.begun("perceptual", batch, share):
             perceptual = self.losses["perceptual"]
             boxes = hole_boxes(mask, perceptual["margin"])
             boxes = close_ups(boxes, perceptual["size"], perceptual["close_ups"], random)
@@ -175,10 +179,10 @@ class Objective:
                     adversarial[f"{name}_weight"],
                     generator_loss(of_fake, adversarial["kind"]),
                 )
-        if self.identity_network is not None and self.begun("identity", batch):
+        if self.identity_network is not None and self.begun("identity", batch, share):
             parts |= self._identity(filled, photo, references, random, self.identity_network)
         for name, loss_of in self.own.items():
-            if self.losses[name]["weight"] > 0 and self.begun(name, batch):
+            if self.losses[name]["weight"] > 0 and self.begun(name, batch, share):
                 parts[name] = (self.losses[name]["weight"], value_of(name, loss_of, filled, photo, references, mask))
         return parts
 

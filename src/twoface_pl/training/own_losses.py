@@ -31,6 +31,18 @@ class OwnLoss(Protocol):
         """
 
 
+def require_start(name: str, value: object) -> None:
+    """Refuse what is neither a batch's number nor a share of the training, from which on a loss counts.
+
+    Raises:
+        TwoFaceError: names the option.
+    """
+    if isinstance(value, float):
+        require(0 <= value < 1, f"{name}={value} is no share of the training, below 1; of batches give a whole number")
+    else:
+        require_whole(name, value, 0)
+
+
 def build_own_loss(name: str, options: dict[str, Any], known: tuple[str, ...]) -> OwnLoss:
     """A loss that an installed package declares as ``twoface_pl.losses``.
 
@@ -48,7 +60,7 @@ def build_own_loss(name: str, options: dict[str, Any], known: tuple[str, ...]) -
         raise unknown("losses", name, known)
     require("weight" in options, f"losses.{name}.weight is missing")
     require_number(f"losses.{name}.weight", options["weight"], 0)
-    require_whole(f"losses.{name}.start", options.get("start", 0), 0)
+    require_start(f"losses.{name}.start", options.get("start", 0))
     own = {key: value for key, value in options.items() if key not in OURS}
     loss: Any = call_plugin(f"losses.{name}", cast(Any, make), **own)
     require(callable(loss), f"losses.{name}: {make} makes nothing that can be called")

@@ -120,7 +120,7 @@ class StopOnSignal(Callback):
             trainer.validating = True
             validation.run()
             trainer.training = True
-            if module.batches_done >= self.most:
+            if module.batches_done >= self.most or module.time_used >= 1:
                 trainer.should_stop = True
 
     def on_train_batch_start(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:

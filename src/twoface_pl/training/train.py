@@ -22,14 +22,15 @@ from twoface_pl.data.datamodule import TripleDataModule
 from twoface_pl.errors import Stopped, TwoFaceError, require
 from twoface_pl.networks.options import require_number, require_whole
 from twoface_pl.training.callbacks import (
-    BatchLimit,
-    BatchProgress,
+    Limit,
     OneStart,
     PictureGrid,
+    Progress,
     StopWhenReached,
     ValidationLog,
 )
 from twoface_pl.training.checkpoints import BEST, LAST, CheckpointFiles, owned
+from twoface_pl.training.clock import CommonClock, SaveByTime
 from twoface_pl.training.figures import FIGURES
 from twoface_pl.training.finite import NotFiniteError
 from twoface_pl.training.loggers import LOGGERS, build_logger
@@ -54,6 +55,7 @@ class TrainOptions:
     validate_every: int  # batches; a checkpoint is written at each validation
     logger: str  # one of LOGGERS
     trainer: dict[str, Any]  # keyword arguments of Lightning's Trainer
+    save_minutes: float | None = None  # between checkpoints beside those of validations; None: there are none
     stop_when: dict[str, float] = field(default_factory=dict)
     resume: Path | None = None
     progress: bool = True
@@ -62,6 +64,8 @@ class TrainOptions:
     def __post_init__(self) -> None:
         for name in ("max_batches", "validate_every"):
             require_whole(name, getattr(self, name), 1)
+        if self.save_minutes is not None:
+            require_number("save_minutes", self.save_minutes, 0)
         require(self.logger in LOGGERS, f"logger.name={self.logger} is not one of {', '.join(LOGGERS)}")
         for figure, value in self.stop_when.items():
             require(figure in FIGURES, f"stop_when: no figure '{figure}'; there are: {', '.join(FIGURES)}")
@@ -84,7 +88,7 @@ class TrainResult:
     broken_photos: int  # samples that could not be read; others took their places
 
 
-def _callbacks(options: TrainOptions, signals: Signals) -> list[Callback]:
+def _callbacks(options: TrainOptions, signals: Signals, by_the_clock: bool) -> list[Callback]:
     kept: dict[str, Any] = {
         "dirpath": options.folder,
         "auto_insert_metric_name": False,  # a "/" in a metric's name would make folders
@@ -97,7 +101,8 @@ def _callbacks(options: TrainOptions, signals: Signals) -> list[Callback]:
         best,
         last,
         OneStart(),
-        BatchLimit(options.max_batches),
+        *([CommonClock()] if by_the_clock else []),
+        Limit(options.max_batches),
         SpeedLog(),
         ValidationLog(),
         KeptBatches(options.folder / NOT_FINITE),
@@ -105,7 +110,9 @@ def _callbacks(options: TrainOptions, signals: Signals) -> list[Callback]:
         StopOnSignal(signals, options.folder / LAST, options.validation_interval, options.max_batches),
     ]
     if options.progress:
-        callbacks.append(BatchProgress(options.max_batches))
+        callbacks.append(Progress(options.max_batches))
+    if options.save_minutes is not None:
+        callbacks.append(SaveByTime(options.folder / LAST, options.save_minutes, options.validation_interval))
     if options.stop_when:
         callbacks.append(StopWhenReached(options.stop_when))
     return callbacks
@@ -120,14 +127,15 @@ def _check_accumulation(module: InpaintingModule, options: TrainOptions) -> None
     for name, loss in module.hparams["losses"].items():
         start = loss.get("start", 0)
         told = f"losses.{name}.start={start} is no multiple of optimizer.accumulate={accumulate}"
-        require(start % accumulate == 0, told)
+        require(isinstance(start, float) or start % accumulate == 0, told)
     # Half precision's scale may change with the discriminators' step, in the midst of the generator's gradients.
     is_mixed = accumulate > 1 and module.discriminators is not None and options.trainer.get("precision") == "16-mixed"
     told = "optimizer.accumulate goes with precision=bf16 or fp32; with fp16 only where there are no discriminators"
     require(not is_mixed, told)
 
 
-def _build_trainer(options: TrainOptions, signals: Signals) -> L.Trainer:
+def _build_trainer(options: TrainOptions, signals: Signals, max_minutes: float | None) -> L.Trainer:
+    by_the_clock = max_minutes is not None or options.save_minutes is not None
     files = CheckpointFiles(options.resume, options.saved)
     try:
         trainer = L.Trainer(
@@ -140,7 +148,7 @@ def _build_trainer(options: TrainOptions, signals: Signals) -> L.Trainer:
             enable_model_summary=False,
             enable_progress_bar=options.progress,
             logger=build_logger(options.logger, options.folder) or False,
-            callbacks=_callbacks(options, signals),
+            callbacks=_callbacks(options, signals, by_the_clock),
             default_root_dir=options.folder,
             **{**options.trainer, "plugins": [files, *options.trainer.get("plugins", ())]},
         )
@@ -193,7 +201,7 @@ def _fit(
 
 
 def train(module: InpaintingModule, data: TripleDataModule, options: TrainOptions) -> TrainResult:
-    """Train until ``max_batches`` or ``stop_when``, validating and saving on the way.
+    """Train until ``max_batches``, the module's ``max_minutes`` or ``stop_when``, validating and saving on the way.
 
     Stopping, for either reason, ends with a validation and a checkpoint. SIGINT, SIGTERM and SIGUSR1 end it with a
     checkpoint alone; in the main thread only, and the handlers that were there come back.
@@ -214,7 +222,7 @@ def train(module: InpaintingModule, data: TripleDataModule, options: TrainOption
     # The sampler goes on at the batch that is due, which Lightning cannot know.
     warnings.filterwarnings("ignore", "You're resuming from a checkpoint that ended before the epoch ended")
     with Signals() as signals:
-        trainer = _build_trainer(options, signals)
+        trainer = _build_trainer(options, signals, module.max_minutes)
         log.info(
             "training on %s, %d process(es), %s, into %s",
             trainer.strategy.root_device, trainer.world_size, trainer.precision, options.folder,
