@@ -1,0 +1,117 @@
+"""Files in pieces, for a way that takes small ones only: cut, carried, checked, joined. Python alone is enough."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+MIB = 2**20
+MANIFEST = "manifest.json"
+
+
+class Trouble(Exception):
+    """Something the person at the keyboard can mend."""
+
+
+def checksum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def cut(files: Iterable[Path], folder: Path, piece: int, most: int | None = None, **facts: Any) -> list[Path]:
+    """Cut files into pieces.
+
+    Args:
+        files: of names that differ.
+        folder: gets ``1/``, ``2/``, ..., each with a manifest of all.
+        piece: the most bytes of a piece.
+        most: of a folder; None: all go into one.
+        facts: kept in the manifest.
+
+    Returns:
+        the folders.
+    """
+    folders: list[list[tuple[str, bytes]]] = [[]]
+    entries = []
+    for file in files:
+        content = file.read_bytes()
+        pieces = []
+        for number, start in enumerate(range(0, max(1, len(content)), piece)):
+            part, name = content[start : start + piece], f"{file.name}.{number:03d}"
+            if most is not None and sum(len(each) for _, each in folders[-1]) + len(part) > most:
+                folders.append([])
+            folders[-1].append((name, part))
+            pieces.append({"name": name, "sha256": checksum(part)})
+        entries.append({"name": file.name, "bytes": len(content), "sha256": checksum(content), "pieces": pieces})
+    manifest = json.dumps({"files": entries, **facts}, indent=1)
+    made = [folder / str(number) for number in range(1, len(folders) + 1)]
+    for place, parts in zip(made, folders, strict=True):
+        place.mkdir(parents=True)
+        (place / MANIFEST).write_text(manifest)
+        for name, part in parts:
+            (place / name).write_bytes(part)
+    return made
+
+
+def manifest_of(folder: Path) -> dict[str, Any]:
+    """What ``cut`` said of the files.
+
+    Raises:
+        Trouble: nothing was brought there.
+    """
+    try:
+        return dict(json.loads((folder / MANIFEST).read_text()))
+    except OSError:
+        raise Trouble(f"{folder}: nothing was brought there; run `bring` for each packed folder first") from None
+    except ValueError:
+        raise Trouble(f"{folder / MANIFEST} is torn; bring the packed folders again") from None
+
+
+def bring(folder: Path, store: Path) -> list[str]:
+    """Keep a folder's pieces in a store; returns the names of those that are still missing.
+
+    Raises:
+        Trouble: a piece that is torn, or of another packing than what is there.
+    """
+    manifest = manifest_of(folder)
+    kept = store / "pieces"
+    if (kept / MANIFEST).exists() and manifest_of(kept) != manifest:
+        raise Trouble(f"{store} holds pieces of another packing; give another --store, or remove it")
+    kept.mkdir(parents=True, exist_ok=True)
+    pieces = [piece for file in manifest["files"] for piece in file["pieces"]]
+    for piece in pieces:
+        if (folder / piece["name"]).exists():
+            content = (folder / piece["name"]).read_bytes()
+            if checksum(content) != piece["sha256"]:
+                raise Trouble(f"{folder / piece['name']} is torn: pack and bring it again")
+            (kept / piece["name"]).write_bytes(content)
+    shutil.copyfile(folder / MANIFEST, kept / MANIFEST)
+    return [piece["name"] for piece in pieces if not (kept / piece["name"]).exists()]
+
+
+def join(pieces: Path, folder: Path) -> list[Path]:
+    """Whole files again, from a folder of all pieces; what is whole already stays.
+
+    Raises:
+        Trouble: a piece is missing, or a file does not come out as it was.
+    """
+    made = []
+    for file in manifest_of(pieces)["files"]:
+        path = folder / file["name"]
+        made.append(path)
+        if path.exists() and path.stat().st_size == file["bytes"]:
+            continue
+        missing = [piece["name"] for piece in file["pieces"] if not (pieces / piece["name"]).exists()]
+        if missing:
+            raise Trouble(f"{file['name']}: {len(missing)} of {len(file['pieces'])} pieces are missing: {missing[0]}")
+        content = b"".join((pieces / piece["name"]).read_bytes() for piece in file["pieces"])
+        if checksum(content) != file["sha256"]:
+            raise Trouble(f"{file['name']} is torn: a piece of it is not what was packed; pack and bring it again")
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f"{path.name}.partial")
+        partial.write_bytes(content)
+        partial.replace(path)
+    return made

@@ -1,0 +1,323 @@
+"""A training on a machine with a GPU that is lent for half an hour, without a network, ten minutes a command.
+
+    python3 benchmarks/gpu_run.py bring packed/1 --store /tmp/run     # each packed folder, in a call of its own
+    python3 benchmarks/gpu_run.py check --store /tmp/run              # all there? unpacked, installed, a GPU: seconds
+    python3 benchmarks/gpu_run.py measure --store /tmp/run            # images a second at three sizes of batch
+    python3 benchmarks/gpu_run.py train --store /tmp/run --minutes 9 --total 18     # again until the total is reached
+    python3 benchmarks/gpu_run.py finish --store /tmp/run --output "$OUT"           # exported, judged, cut into pieces
+    python benchmarks/gpu_run.py join results --output back           # at home: whole files again
+
+What follows `--` are overrides of `twoface train`. Each command ends by itself, and may be given again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+from gpu_pieces import MIB, Trouble, bring, cut, join, manifest_of
+
+BACK = 15 * MIB  # of a piece on the way back
+LEAST_DISK = 3e9  # bytes free: unpacked twice, and checkpoints
+SAVE_SECONDS = 60  # that a training which is told to stop may take for the step at hand and its checkpoint
+LEAST_BATCH = 8
+FORGETS = "not enough memory"  # what `twoface train` says
+HOLES = ("center", "center64", "strokes")
+WEIGHTS = {"TWOFACE_FACENET": "facenet.pt", "TWOFACE_VGG16": "vgg16.pt", "TWOFACE_SFACE": "sface.onnx"}
+PROBE = """
+import json, torch, warnings
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    there = torch.cuda.is_available()
+print(json.dumps({
+    "torch": torch.__version__, "cuda": there, "says": " ".join(str(each.message) for each in said),
+    "device": torch.cuda.get_device_name() if there else "", "free": torch.cuda.mem_get_info()[0] if there else 0,
+}))
+"""
+KEPT = """
+import sys, torch
+state = torch.load(sys.argv[1], map_location="cpu", weights_only=True)["state_dict"]
+found = "average.module." if any(name.startswith("average.module.") for name in state) else "generator."
+torch.save({name.removeprefix(found): value for name, value in state.items() if name.startswith(found)}, sys.argv[2])
+"""
+
+
+class Store:
+    """What is on the machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.pieces, self.brought, self.site = (folder / name for name in ("pieces", "brought", "site"))
+        self.run = folder / "run"
+
+    def environment(self) -> dict[str, str]:
+        there = {key: str(self.brought / name) for key, name in WEIGHTS.items() if (self.brought / name).exists()}
+        added = {"PYTHONPATH": str(self.site), "TWOFACE_CACHE": str(self.folder / "cache"), "PYTHONUNBUFFERED": "1"}
+        return {**os.environ, **there, **added}
+
+    def command(self, *arguments: object) -> list[str]:
+        return [sys.executable, "-m", "twoface_pl", *map(str, arguments)]
+
+    def call(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        """A `twoface` command, to its end."""
+        given = self.command(*arguments)
+        return subprocess.run(
+            given, cwd=self.folder, env=self.environment(), capture_output=True, text=True, check=False
+        )
+
+    def require_ready(self) -> None:
+        if not (self.folder / "ready").exists():
+            raise Trouble(f"{self.folder}: run `check` first, it unpacks and installs what was brought")
+
+
+def _tail(text: str, lines: int = 15) -> str:
+    return "\n".join(text.replace("\r", "\n").strip().splitlines()[-lines:])
+
+
+def _install(store: Store) -> None:
+    """The wheels, into a folder of the store: nothing of the machine is changed."""
+    wheels = [str(path) for path in store.brought.glob("*.whl")]
+    shutil.rmtree(store.site, ignore_errors=True)
+    common = ["--quiet", "--no-index", "--no-deps", "--no-compile", "--disable-pip-version-check"]
+    command = [sys.executable, "-m", "pip", "install", *common, "--target", str(store.site), *wheels]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Trouble(f"the wheels cannot be installed: {_tail(done.stderr, 3)}")
+
+
+def _probe(store: Store, on_cpu: bool) -> str:
+    """What the machine computes on, in words.
+
+    Raises:
+        Trouble: no torch, no GPU, or one that torch cannot use.
+    """
+    given = [sys.executable, "-c", PROBE]
+    done = subprocess.run(given, env=store.environment(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Trouble(f"torch cannot be imported: {_tail(done.stderr, 1)}")
+    found = json.loads(done.stdout.splitlines()[-1])
+    if found["cuda"]:
+        return f"{found['device']}, {found['free'] / 1e9:.0f} GB free, torch {found['torch']}"
+    if on_cpu:
+        return f"the CPU, torch {found['torch']}"
+    reason = f" ({found['says'].strip()[:300]})" if found["says"].strip() else ""
+    raise Trouble(
+        f"torch {found['torch']} finds no GPU{reason}; `nvidia-smi` says whether there is one, --cpu does without"
+    )
+
+
+def check(store: Store, on_cpu: bool) -> None:
+    """Unpack and install what was brought, and look whether it runs."""
+    manifest = manifest_of(store.pieces)
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if manifest["python"] != here:
+        raise Trouble(f"packed for Python {manifest['python']}, this one is {here}; pack with --python {here}")
+    free = shutil.disk_usage(store.folder).free
+    if free < LEAST_DISK:
+        raise Trouble(f"{store.folder} has {free / 1e9:.1f} GB free, {LEAST_DISK / 1e9:.0f} are needed")
+    files = join(store.pieces, store.brought)
+    if not (store.folder / "ready").exists():
+        _install(store)
+    device = _probe(store, on_cpu)
+    said = store.call("--version")
+    if said.returncode:
+        raise Trouble(f"what was installed does not start: {_tail(said.stderr, 2)}")
+    (store.folder / "ready").touch()
+    print(f"{len(files)} files whole, {said.stdout.strip()}, on {device}")
+
+
+def _training(store: Store, run: Path, minutes: float, batch: int, overrides: list[str]) -> list[str]:
+    own = [
+        "experiment=large", f"data.root={store.brought / 'data.zip'}", f"hydra.run.dir={run}", "resume=auto",
+        f"max_minutes={minutes}", f"data.batch_size={batch}", "progress=false", "logger=csv",
+    ]  # fmt: skip
+    return store.command("train", *own, *overrides)
+
+
+def _rows(run: Path) -> list[dict[str, str]]:
+    files = sorted(run.glob("csv/*/metrics.csv"))
+    return [row for file in files for row in csv.DictReader(file.open()) if row.get("speed/images_a_second")]
+
+
+def measure(store: Store, batches: list[int], seconds: float, overrides: list[str]) -> None:
+    """Images a second of whole steps, by size of batch."""
+    store.require_ready()
+    print("batch  images/s  waiting for data  GPU memory")
+    for batch in batches:
+        run = store.folder / f"measured-{batch}"
+        shutil.rmtree(run, ignore_errors=True)
+        few = ["log_every=5", "validate_every=1000000", "data.validation_photos=8"]
+        command = _training(store, run, seconds / 60, batch, [*few, *overrides])
+        done = subprocess.run(
+            command, cwd=store.folder, env=store.environment(), capture_output=True, text=True, check=False
+        )
+        rows = _rows(run)[1:]  # the first is warming up
+        if done.returncode or not rows:
+            why = "no batch was logged in that time" if not done.returncode else _tail(done.stderr, 1)
+            print(f"{batch:5}  {why}")
+            continue
+        rate, waiting = (
+            statistics.median(float(row[f"speed/{name}"]) for row in rows) for name in ("images_a_second", "waiting")
+        )
+        memory = rows[-1].get("memory/gpu_gb") or "nan"
+        print(f"{batch:5}  {rate:8.0f}  {100 * waiting:15.1f}%  {float(memory):7.1f} GB", flush=True)
+
+
+def _state(store: Store) -> dict[str, int]:
+    path = store.folder / "state.json"
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
+def train(store: Store, minutes: float, total: float, batch: int, overrides: list[str]) -> None:
+    """Train, or go on, for at most so many minutes; a batch that has no room is halved."""
+    store.require_ready()
+    end = time.monotonic() + 60 * minutes
+    batch = _state(store).get("batch", batch)
+    while True:
+        log = store.folder / "train.log"
+        with log.open("ab") as stream:
+            process = subprocess.Popen(
+                _training(store, store.run, total, batch, overrides), cwd=store.folder,
+                env=store.environment(), stdout=stream, stderr=stream, start_new_session=True,
+            )  # fmt: skip
+            try:
+                process.wait(max(1.0, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGTERM)
+                try:
+                    process.wait(SAVE_SECONDS)
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
+        said = _tail(log.read_text(errors="replace"), 4)
+        if process.returncode == 1 and FORGETS in said and batch // 2 >= LEAST_BATCH:
+            batch //= 2
+            (store.folder / "state.json").write_text(json.dumps({"batch": batch}))
+            print(f"the GPU has no room for batches of {2 * batch}: going on with {batch}", flush=True)
+            continue
+        print(said)
+        if process.returncode not in (0, 128 + signal.SIGTERM, -signal.SIGKILL):
+            raise Trouble(f"the training ended with {process.returncode}; see {log}; what was saved is in {store.run}")
+        rows = _rows(store.run)
+        if rows:
+            print(f"{float(rows[-1]['speed/images_a_second']):.0f} images/s in batches of {batch}")
+        return
+
+
+def _judge(store: Store, checkpoint: Path, device: str, photos: int, overrides: list[str]) -> list[Path]:
+    """Evaluations on the validation split, a hole each."""
+    made = []
+    for hole in HOLES:
+        output = store.folder / "judged" / hole
+        judge = ["recogniser=sface"] if (store.brought / "sface.onnx").exists() else []
+        done = store.call(
+            "evaluate", f"checkpoint={checkpoint}", f"root={store.brought / 'data.zip'}", "subset=validation",
+            f"mask={hole}", f"photos={photos}", f"device={device}", "force=true",
+            f"output={output}", *judge, *overrides,
+        )  # fmt: skip
+        print(f"{hole}: {_tail(done.stdout if not done.returncode else done.stderr, 12)}", flush=True)
+        made += [path for path in (output / "evaluation.json", output / "evaluation.png") if path.exists()]
+    return made
+
+
+def finish(store: Store, output: Path, device: str, photos: int, overrides: list[str]) -> None:
+    """Export, judge, and cut what must come back into pieces; what fails is said, and the rest comes back."""
+    store.require_ready()
+    checkpoint = next((path for path in (store.run / "best.ckpt", store.run / "last.ckpt") if path.exists()), None)
+    if checkpoint is None:
+        raise Trouble(f"{store.run} has no checkpoint: train first")
+    back = store.folder / "back"
+    shutil.rmtree(back, ignore_errors=True)
+    back.mkdir()
+    given = [sys.executable, "-c", KEPT, str(checkpoint), str(back / "generator.pt")]
+    subprocess.run(given, env=store.environment(), check=True)
+    models = store.folder / "models"
+    shutil.rmtree(models, ignore_errors=True)
+    done = store.call("export", f"checkpoint={checkpoint}", "half=true", f"output={models}")
+    print(_tail(done.stdout if not done.returncode else done.stderr, 4), flush=True)
+    for path in models.glob("1/model.onnx"):
+        shutil.copyfile(path, back / path.name)
+    judged = _judge(store, checkpoint, device, photos, overrides)
+    with zipfile.ZipFile(back / "rest.zip", "w", zipfile.ZIP_DEFLATED) as rest:
+        pictures = sorted(store.run.glob("pictures/*.png"))[-3:]
+        logs = [*store.run.glob("csv/*/metrics.csv"), store.folder / "train.log", *store.run.glob(".hydra/*.yaml")]
+        for path in (*judged, *pictures, *logs):
+            if path.exists():
+                rest.write(path, str(path.relative_to(store.folder)))
+    output.mkdir(parents=True, exist_ok=True)
+    (folder,) = cut(sorted(back.iterdir()), store.folder / f"out-{time.monotonic_ns()}", BACK)
+    for path in folder.iterdir():
+        shutil.copyfile(path, output / path.name)
+    print(f"{output}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="what", required=True)
+
+    def command(name: str, stored: bool = True) -> argparse.ArgumentParser:
+        one = commands.add_parser(name)
+        if stored:
+            one.add_argument("--store", type=Path, required=True, help="a folder that stays while the machine does")
+        return one
+
+    command("bring").add_argument("folder", type=Path)
+    command("check").add_argument("--cpu", action="store_true", help="do without a GPU, to try it out")
+    measuring = command("measure")
+    measuring.add_argument("--batches", type=int, nargs="+", default=[64, 256, 1024])
+    measuring.add_argument("--seconds", type=float, default=8, help="of training, each (%(default)s)")
+    training = command("train")
+    training.add_argument("--minutes", type=float, default=9, help="of this call (%(default)s)")
+    training.add_argument("--total", type=float, default=18, help="over all calls (%(default)s)")
+    training.add_argument("--batch", type=int, default=256, help="photos a step (%(default)s)")
+    finishing = command("finish")
+    finishing.add_argument("--output", type=Path, required=True)
+    finishing.add_argument("--device", default="cuda", help="that judges (%(default)s)")
+    finishing.add_argument("--photos", type=int, default=200, help="that are judged (%(default)s)")
+    joining = command("join", stored=False)
+    joining.add_argument("folder", type=Path)
+    joining.add_argument("--output", type=Path, required=True)
+    return parser
+
+
+def _do(options: argparse.Namespace, overrides: list[str]) -> None:
+    if options.what == "join":
+        print(", ".join(str(path) for path in join(options.folder, options.output)))
+        return
+    store = Store(options.store.resolve())
+    if options.what == "bring":
+        missing = bring(options.folder, store.folder)
+        print(f"{len(missing)} pieces are still missing, first {missing[0]}" if missing else "all pieces are there")
+    elif options.what == "check":
+        check(store, options.cpu)
+    elif options.what == "measure":
+        measure(store, options.batches, options.seconds, overrides)
+    elif options.what == "train":
+        train(store, options.minutes, options.total, options.batch, overrides)
+    else:
+        finish(store, options.output, options.device, options.photos, overrides)
+
+
+def main() -> int:
+    given = sys.argv[1:]
+    own, overrides = (given[: given.index("--")], given[given.index("--") + 1 :]) if "--" in given else (given, [])
+    try:
+        _do(_parser().parse_args(own), overrides)
+    except Trouble as trouble:
+        print(f"gpu_run: {trouble}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
