@@ -4,24 +4,28 @@
 
 The plain loader is what one writes first: torchvision's ImageFolder, PIL, torchvision's transforms. It makes
 the same triples (photo, reference, real photo, mask) from the same files, with the same augmentations at
-the same chances, as uint8 tensors of the same shapes. Without --root both read drawn faces.
+the same chances, as uint8 tensors of the same shapes. Without --root both read drawn faces. At the end, of a set
+that is given: what a GPU is fed with by `experiment=large`.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import os
 import random
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
 import torch
+from hydra import compose, initialize_config_module
+from omegaconf import OmegaConf
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision.datasets import ImageFolder
@@ -45,6 +49,7 @@ PHOTO = AugmentOptions(flip=0.5, affine=0.3, colour=0.3)  # conf/augment/default
 REFERENCE = AugmentOptions(flip=0.5, affine=0.5, colour=0.5, blur=0.1, jpeg=0.2)
 NO_AUGMENTATION = AugmentOptions()
 BATCH = 16
+FED = 256  # photos a step of experiment=large
 
 
 def _plain_transform(at: AugmentOptions) -> Callable[[Image.Image], torch.Tensor]:
@@ -160,6 +165,30 @@ def _where_time_goes(root: Path, size: int) -> None:
         print(f"  mask {mask['name']:19}{cost:8.0f}")
 
 
+def _feed(root: Path, size: int, batches: int) -> None:
+    """What `experiment=large` has its GPU fed with: big batches, all holes, much augmentation, a process a core."""
+    with initialize_config_module("twoface_pl.conf", version_base="1.3"):
+        composed = compose("train", ["experiment=large"])
+        augment, mask = (cast(dict[str, Any], OmegaConf.to_container(composed[part])) for part in ("augment", "mask"))
+    photo, reference = (AugmentOptions.build(augment[part]) for part in ("photo", "reference"))
+    options = TripleOptions(size, 0, training=True, skip_broken=True, augment_photo=photo, augment_reference=reference)
+    triples = Triples(open_source(root), "train", build_mask_policy(mask), options)
+    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for count in (0, workers):
+        sampler = TrainingBatches(len(triples), FED, seed=0)
+        loader = iter(DataLoader(triples, batch_sampler=sampler, num_workers=count))
+        for _ in range(1 + 2 * count):  # what is loaded ahead
+            next(loader)
+        start = time.perf_counter()
+        for _ in range(batches):
+            next(loader)
+        rate = 3 * FED * batches / (time.perf_counter() - start)
+        where = f"{count} processes" if count else "the main process"
+        print(
+            f"batches of {FED} as experiment=large has them, by {where}: {rate:.0f}, {rate / max(1, count):.0f} a core"
+        )
+
+
 def _drawn(folder: Path) -> Path:
     write_synthetic_photos(folder / "photos", people=60, photos=6, size=128)
     split = SplitRule.build({"name": "few_photos", "validation": 0.1, "test": 0.1, "seed": 0})
@@ -195,6 +224,8 @@ def main() -> None:
             shown = ", ".join(f"{name} {rate:.0f}" for name, rate in rates.items())
             print(f"{title}: {shown}; ours against plain {rates['ours'] / rates['plain']:.2f}x")
         _where_time_goes(root, size)
+        if options.root is not None:
+            _feed(zipped if zipped.is_file() else root, size, options.batches)
 
 
 if __name__ == "__main__":
