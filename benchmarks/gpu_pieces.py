@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 MIB = 2**20
 MANIFEST = "manifest.json"
+COPIES = "copies.json"  # of a zip without copies: the name that has a name's content
 
 
 class Trouble(Exception):
@@ -115,3 +117,33 @@ def join(pieces: Path, folder: Path) -> list[Path]:
         partial.write_bytes(content)
         partial.replace(path)
     return made
+
+
+def without_copies(source: Path, target: Path, left_out: tuple[str, ...] = ()) -> None:
+    """A zip with each content once, whatever its names: a prepared photo has up to three.
+
+    Args:
+        source: the zip.
+        target: to be written.
+        left_out: what names begin with that are not taken along.
+    """
+    first: dict[str, str] = {}  # by content
+    copies: dict[str, str] = {}
+    with zipfile.ZipFile(source) as read, zipfile.ZipFile(target, "w") as written:
+        for name in read.namelist():
+            if name.startswith(left_out):
+                continue
+            content = read.read(name)
+            copies[name] = first.setdefault(checksum(content), name)
+            if copies[name] == name:
+                written.writestr(name, content)
+        written.writestr(COPIES, json.dumps(copies))
+
+
+def with_copies(source: Path, target: Path) -> None:
+    """The zip again that :func:`without_copies` was given, without what it left out; whole or not at all."""
+    partial = target.with_name(f"{target.name}.partial")
+    with zipfile.ZipFile(source) as read, zipfile.ZipFile(partial, "w") as written:
+        for name, first in json.loads(read.read(COPIES)).items():
+            written.writestr(name, read.read(first))
+    partial.replace(target)

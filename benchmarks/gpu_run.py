@@ -25,7 +25,7 @@ import time
 import zipfile
 from pathlib import Path
 
-from gpu_pieces import MIB, Trouble, bring, cut, join, manifest_of
+from gpu_pieces import MIB, Trouble, bring, cut, join, manifest_of, with_copies
 
 BACK = 15 * MIB  # of a piece on the way back
 LEAST_DISK = 3e9  # bytes free: unpacked twice, and checkpoints
@@ -59,6 +59,7 @@ class Store:
         self.folder = folder
         self.pieces, self.brought, self.site = (folder / name for name in ("pieces", "brought", "site"))
         self.run = folder / "run"
+        self.data = folder / "data.zip"
 
     def environment(self) -> dict[str, str]:
         there = {key: str(self.brought / name) for key, name in WEIGHTS.items() if (self.brought / name).exists()}
@@ -126,6 +127,8 @@ def check(store: Store, on_cpu: bool) -> None:
     if free < LEAST_DISK:
         raise Trouble(f"{store.folder} has {free / 1e9:.1f} GB free, {LEAST_DISK / 1e9:.0f} are needed")
     files = join(store.pieces, store.brought)
+    if not store.data.exists():
+        with_copies(store.brought / "photos.zip", store.data)
     if not (store.folder / "ready").exists():
         _install(store)
     device = _probe(store, on_cpu)
@@ -138,7 +141,7 @@ def check(store: Store, on_cpu: bool) -> None:
 
 def _training(store: Store, run: Path, minutes: float, batch: int, overrides: list[str]) -> list[str]:
     own = [
-        "experiment=large", f"data.root={store.brought / 'data.zip'}", f"hydra.run.dir={run}", "resume=auto",
+        "experiment=large", f"data.root={store.data}", f"hydra.run.dir={run}", "resume=auto",
         f"max_minutes={minutes}", f"data.batch_size={batch}", "progress=false", "logger=csv",
     ]  # fmt: skip
     return store.command("train", *own, *overrides)
@@ -221,7 +224,7 @@ def _judge(store: Store, checkpoint: Path, device: str, photos: int, overrides: 
         output = store.folder / "judged" / hole
         judge = ["recogniser=sface"] if (store.brought / "sface.onnx").exists() else []
         done = store.call(
-            "evaluate", f"checkpoint={checkpoint}", f"root={store.brought / 'data.zip'}", "subset=validation",
+            "evaluate", f"checkpoint={checkpoint}", f"root={store.data}", "subset=validation",
             f"mask={hole}", f"photos={photos}", f"device={device}", "force=true",
             f"output={output}", *judge, *overrides,
         )  # fmt: skip

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -67,12 +68,13 @@ def test_pieces_that_are_missing_or_torn_are_said(zipped: Path, there: Path, tmp
     assert "nothing was brought there; run `bring`" in _run(there, "check", "--store", "S", "--cpu").stderr
     assert "pieces are still missing, first" in _run(there, "bring", first, "--store", "S").stdout
     assert "pieces are missing: twoface_pl-" in _run(there, "check", "--store", "S", "--cpu").stderr
-    torn = second / "data.zip.000"
+    torn = second / "photos.zip.000"
     whole = torn.read_bytes()
     torn.write_bytes(whole[:-1] + b"x")
-    assert "data.zip.000 is torn: pack and bring it again" in _run(there, "bring", second, "--store", "S").stderr
+    assert "photos.zip.000 is torn: pack and bring it again" in _run(there, "bring", second, "--store", "S").stderr
     torn.write_bytes(whole)
     assert _run(there, "bring", second, "--store", "S").stdout == "all pieces are there\n"
+    assert torn.stat().st_size < 0.6 * zipped.stat().st_size  # a photo has three names
     assert "run `check` first" in _run(there, "train", "--store", "S").stderr
     manifest = there / "S" / "pieces" / "manifest.json"
     about = json.loads(manifest.read_text())
@@ -147,6 +149,9 @@ def test_from_a_packed_folder_to_what_comes_back(zipped: Path, there: Path, tmp_
         shutil.rmtree(there / "carried")
     checked = _run(there, "check", "--store", "S", "--cpu")
     assert "files whole, twoface" in checked.stdout, checked.stderr
+    with zipfile.ZipFile(zipped) as before, zipfile.ZipFile(there / "S" / "data.zip") as after:
+        assert after.namelist() == [name for name in before.namelist() if not name.startswith("test/")]
+        assert all(after.read(name) == before.read(name) for name in after.namelist())
     if not torch.cuda.is_available():
         assert "finds no GPU" in _run(there, "check", "--store", "S").stderr
     measured = _run(there, "measure", "--store", "S", "--batches", 4, 8, "--seconds", 2, "--", *TINY)
