@@ -18,6 +18,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -172,21 +173,24 @@ def _feed(root: Path, size: int, batches: int) -> None:
         augment, mask = (cast(dict[str, Any], OmegaConf.to_container(composed[part])) for part in ("augment", "mask"))
     photo, reference = (AugmentOptions.build(augment[part]) for part in ("photo", "reference"))
     options = TripleOptions(size, 0, training=True, skip_broken=True, augment_photo=photo, augment_reference=reference)
-    triples = Triples(open_source(root), "train", build_mask_policy(mask), options)
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    for count in (0, workers):
-        sampler = TrainingBatches(len(triples), FED, seed=0)
-        loader = iter(DataLoader(triples, batch_sampler=sampler, num_workers=count))
-        for _ in range(1 + 2 * count):  # what is loaded ahead
-            next(loader)
-        start = time.perf_counter()
-        for _ in range(batches):
-            next(loader)
-        rate = 3 * FED * batches / (time.perf_counter() - start)
-        where = f"{count} processes" if count else "the main process"
-        print(
-            f"batches of {FED} as experiment=large has them, by {where}: {rate:.0f}, {rate / max(1, count):.0f} a core"
-        )
+    print(f"experiment=large, in batches of {FED}, photos a second and core:")
+    for title, how in (("decoded each time", options), ("decoded once", replace(options, decoded=True))):
+        triples = Triples(open_source(root), "train", build_mask_policy(mask), how)
+        rates = {count: _fed(triples, count, batches) for count in (0, workers)}
+        print(f"  {title}: {rates[0]:.0f} by the main process, {rates[workers] / workers:.0f} by {workers} others")
+
+
+def _fed(triples: Triples, workers: int, batches: int) -> float:
+    """Photos a second out of so many loading processes."""
+    sampler = TrainingBatches(len(triples), FED, seed=0)
+    loader = iter(DataLoader(triples, batch_sampler=sampler, num_workers=workers))
+    for _ in range(1 + 2 * workers):  # what is loaded ahead
+        next(loader)
+    start = time.perf_counter()
+    for _ in range(batches):
+        next(loader)
+    return 3 * FED * batches / (time.perf_counter() - start)
 
 
 def _drawn(folder: Path) -> Path:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import HOLE, SIZE, tiny_data, tiny_module, tiny_options
 
+from twoface_pl.data.decoded import Decoded
 from twoface_pl.data.source import FolderSource
 from twoface_pl.data.triples import TripleOptions, Triples
 from twoface_pl.errors import TwoFaceError
@@ -54,6 +56,26 @@ def test_training_goes_on_past_broken_photos_and_counts_them(
 
 def _options(**changes) -> TripleOptions:
     return TripleOptions(**{"image_size": SIZE, "seed": 0, "training": True, "skip_broken": True, **changes})
+
+
+def test_photos_decoded_once_give_the_same_samples(damaged: Path, prepared: Path) -> None:
+    each, once = (
+        Triples(FolderSource(damaged), "train", CenterSquare(HOLE), _options(decoded=decoded, references=2))
+        for decoded in (False, True)
+    )
+    before = once._decoded._pixels.copy()
+    broken = 0
+    for position in range(len(each)):
+        first, second = each[1, position], once[1, position]
+        assert first.keys() == second.keys()
+        assert all(torch.equal(torch.as_tensor(first[key]), torch.as_tensor(second[key])) for key in first)
+        broken += second["broken"]
+    assert broken
+    assert np.array_equal(once._decoded._pixels, before)
+    whole = Decoded(FolderSource(prepared), "train", SIZE)
+    assert len(whole) == len({path.read_bytes() for path in (prepared / "train").rglob("*.jpg")})
+    assert whole.find("train/masked/nobody/0.jpg") is None
+    assert len(Decoded(FolderSource(prepared), "train", SIZE + 1)) == 0  # of another size: said when they are asked for
 
 
 def test_which_photo_takes_the_place_is_always_the_same(damaged: Path) -> None:

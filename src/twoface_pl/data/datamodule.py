@@ -38,6 +38,7 @@ class DataOptions:
     itself: float = 0.0  # share of samples, at first, whose reference is the photo itself, changed
     itself_epochs: int = 1  # that share falls to zero over so many
     zip_in_memory: bool = True  # a zip is held in memory; else mapped
+    decoded: bool = False  # photos that are trained on are decoded once
     augment_photo: AugmentOptions = field(default_factory=AugmentOptions)  # in training only
     augment_reference: AugmentOptions = field(default_factory=AugmentOptions)
 
@@ -71,6 +72,7 @@ class TripleDataModule(L.LightningDataModule):
         training = TripleOptions(
             **drawn,
             training=True,
+            decoded=options.decoded,
             references=options.references,
             itself=options.itself,
             itself_epochs=options.itself_epochs,

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 
 from twoface_pl.data.augment import Augmentation
 from twoface_pl.data.augment_options import AugmentOptions
+from twoface_pl.data.decoded import Decoded
 from twoface_pl.data.index import read_frame, read_index, split_name
 from twoface_pl.data.landmarks import read_landmarks
 from twoface_pl.data.names import Names
@@ -59,6 +60,7 @@ class TripleOptions:
     references: int = 1  # photos of the person in each sample; who has fewer has some of them twice
     itself: float = 0.0  # share of training samples, at first, whose reference is the photo itself, changed
     itself_epochs: int = 1  # that share falls to zero over so many
+    decoded: bool = False  # photos are decoded once, when the samples are made
     skip_broken: bool = False  # take another sample for a photo that cannot be read, and count it
     augment_photo: AugmentOptions = field(default_factory=AugmentOptions)  # photo and truth alike; real photos too
     augment_reference: AugmentOptions = field(default_factory=AugmentOptions)
@@ -95,6 +97,7 @@ class Triples(Dataset[Triple]):
             )
         self.people = sorted(Names.of(self.index.references).among(self.targets.before("/")))
         self.landmarks = self._landmarks() if policy.needs_landmarks else None
+        self._decoded = Decoded(source, split, options.image_size) if options.decoded else None
         self._augment_photo = Augmentation(options.augment_photo)
         self._augment_reference = Augmentation(options.augment_reference)
         self._said: set[str] = set()
@@ -147,6 +150,9 @@ class Triples(Dataset[Triple]):
             BrokenPhotoError: it cannot be read.
         """
         name = f"{self.split}/{role}/{identity}/{file}"
+        known = self._decoded.find(name) if self._decoded is not None else None
+        if known is not None:
+            return known
         try:
             return decode_image(self.source.read(name), self.source.shown(name))
         except TwoFaceError as error:
