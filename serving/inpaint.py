@@ -36,13 +36,13 @@ def place_references(
     session.check_references(len(references))
     if frames is not None:
         require(len(frames) == len(references), f"{len(frames)} frames by hand for {len(references)} references")
-        return list(frames)
     if box is not None and len(references) > 1:
         raise TwoFaceError("`reference_box` is for one reference; several must show one clear face each")
     names = ["reference"] if len(references) == 1 else [f"reference {n}" for n in range(1, len(references) + 1)]
+    given: Sequence[Frame | None] = frames if frames is not None else [None] * len(references)
     return [
-        place(session, Sought(pixels, name, "reference_box", box))
-        for name, pixels in zip(names, references, strict=True)
+        place(session, Sought(pixels, name, "reference_box", box, frame=frame))
+        for name, pixels, frame in zip(names, references, given, strict=True)
     ]
 
 

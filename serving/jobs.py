@@ -149,7 +149,7 @@ def run_job(session: RepairSession, job: Job, options: JobOptions) -> Done:
     original = given if isinstance(given, bytes) else given.read_bytes()
     seen = photo.seen()
     mask = read_mask(job, seen, options.mask)
-    check_keeps(job.output, photo, mask)
+    check_keeps(suffix_of(job.output), photo, mask, f"output {job.output}")
     output = job.output if options.reencode else keeping(job, photo, options.force)
     _check_credentials(job, output, original, photo, options.signer)
     target = find_target(session, photo, mask, options.box)

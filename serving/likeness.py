@@ -107,8 +107,13 @@ def write_table(folder: Path, verdicts: dict[str, Verdict]) -> Path:
     """Write verdicts, by photos' names, into a folder's table; what it says of other photos stays."""
     path, rows = folder / TABLE, dict[str, Sequence[str]]()
     if path.is_file():
-        with path.open(newline="", encoding="utf-8") as stream:
-            rows = {row[0]: row for row in list(csv.reader(stream))[1:] if len(row) == len(COLUMNS)}
+        content = path.read_bytes()
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError:  # a spreadsheet's
+            text = content.decode("cp1252", "replace")
+        delimiter = ";" if ";" in text.partition("\n")[0] else ","
+        rows = {row[0]: row for row in list(csv.reader(io.StringIO(text), delimiter=delimiter))[1:] if len(row) == 4}
     for name, verdict in verdicts.items():
         rows[name] = name, f"{verdict.likeness:.3f}", verdict.words, verdict.remark
     table = io.StringIO()

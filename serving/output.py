@@ -40,8 +40,18 @@ def check_output(output: Path, force: bool) -> None:
     require(not output.exists() or output.is_file(), f"{output} is no file that can be replaced; give another output")
 
 
-def check_keeps(output: Path, photo: Photo, mask: np.ndarray | None) -> None:
-    """Refuse a format that cannot keep what belongs to the photo's pixels, and say what else it cannot."""
+def check_keeps(suffix: str, photo: Photo, mask: np.ndarray | None, shown: str) -> None:
+    """Refuse a format that cannot keep what belongs to the photo's pixels, and say what else it cannot.
+
+    Args:
+        suffix: of the format.
+        photo: to be filled.
+        mask: that was given with it, or None.
+        shown: how the output is called.
+
+    Raises:
+        TwoFaceError: it would lose the profile or transparency.
+    """
     lost = [
         what
         for what, is_there in (
@@ -50,14 +60,12 @@ def check_keeps(output: Path, photo: Photo, mask: np.ndarray | None) -> None:
         )
         if is_there
     ]
-    if suffix_of(output) == ".bmp":
+    if suffix == ".bmp":
         if lost:
-            raise TwoFaceError(
-                f"output {output}: a BMP cannot keep the photo's {' and '.join(lost)}; use .png or .tiff"
-            )
-        log.warning("%s: a BMP holds neither EXIF nor XMP: nothing in it says that a model completed the photo", output)
-    if photo.deep is not None and KINDS[suffix_of(output)] not in DEEP_KINDS:
-        log.warning("%s: of the photo's 16 bits a channel this format holds 8; .png and .tiff hold them all", output)
+            raise TwoFaceError(f"{shown}: a BMP cannot keep the photo's {' and '.join(lost)}; use .png or .tiff")
+        log.warning("%s: a BMP holds neither EXIF nor XMP: nothing in it says that a model completed the photo", shown)
+    if photo.deep is not None and KINDS[suffix] not in DEEP_KINDS:
+        log.warning("%s: of the photo's 16 bits a channel this format holds 8; .png and .tiff hold them all", shown)
 
 
 def keeping(job: Job, photo: Photo, force: bool) -> Path:

@@ -15,7 +15,23 @@ from twoface_pl.serving.repair import RepairSession
 log = logging.getLogger(__name__)
 
 LARGE_FACE = 1.5  # times what it is filled at: from there on the fill is visibly softer than the photo
+MOST_SIDES = 4.0  # of a picture's longer side, that a frame by hand may have: a face may fill the picture
 TURNED = 45.0  # degrees that a face may lean without being spoken of
+
+
+def _check_frame(frame: Frame, sought: Sought) -> None:
+    """Refuse a frame by hand that lies beside its picture, or is so large that next to nothing of it is the picture.
+
+    Raises:
+        TwoFaceError: says which.
+    """
+    height, width = sought.pixels.shape[:2]
+    shown = f"the frame of {frame.side:.0f} px that is given for the {sought.name}, {width}x{height},"
+    if frame.side > MOST_SIDES * max(height, width):
+        raise TwoFaceError(f"{shown} is far larger; give the middle and side of a square about its face")
+    x, y = frame.middle
+    if not (-frame.side / 2 < x < width + frame.side / 2 and -frame.side / 2 < y < height + frame.side / 2):
+        raise TwoFaceError(f"{shown} lies beside it; give the middle and side of a square about its face")
 
 
 def place(session: RepairSession, sought: Sought) -> Frame:
@@ -25,6 +41,7 @@ def place(session: RepairSession, sought: Sought) -> Frame:
         TwoFaceError: as :meth:`FaceFinder.find`.
     """
     if sought.frame is not None:
+        _check_frame(sought.frame, sought)
         return sought.frame
     if not session.frame.aligned:
         if sought.box is None:

@@ -98,18 +98,34 @@ def _check_folders(image: Path, output: Path, others: Sequence[Path]) -> None:
             raise TwoFaceError(f"{output} holds the photos, masks or references; give another folder for the output")
 
 
+def unused(name: Path, taken: set[str]) -> Path:
+    """A name, with a number where it is taken already, in whatever case; it is taken then.
+
+    >>> unused(Path("a.png"), {"A.png".casefold()}).name
+    'a-2.png'
+    """
+    found, number = name, 1
+    while str(found).casefold() in taken:
+        number += 1
+        found = name.with_stem(f"{name.stem}-{number}")
+    taken.add(str(found).casefold())
+    return found
+
+
 def as_png(names: Collection[Path]) -> list[Path]:
     """By names of results, none of them twice, names of PNGs that may stand for them; a PNG stands for itself.
 
-    >>> [path.name for path in as_png([Path("a.jpg"), Path("a.png")])]
-    ['a-jpg.png', 'a.png']
+    >>> [path.name for path in as_png([Path("a.jpg"), Path("a.png"), Path("b.jpg"), Path("b.webp")])]
+    ['a-jpg.png', 'a.png', 'b.png', 'b-webp.png']
     """
     taken = {str(name).casefold() for name in names}
     pngs = []
     for name in names:
         png = name.with_suffix(".png")
-        if png != name and str(png).casefold() in taken:
-            png = name.with_name(f"{name.name.replace('.', '-')}.png")
+        if png != name:
+            if str(png).casefold() in taken:
+                png = name.with_name(f"{name.name.replace('.', '-')}.png")
+            png = unused(png, taken)
         pngs.append(png)
     return pngs
 
@@ -123,11 +139,7 @@ def _output_names(photos: list[Path], suffixes: Callable[[Path], str]) -> dict[P
     taken: set[str] = set()
     for photo in sorted(photos, key=lambda photo: counts[results[photo]]):  # whose name is theirs alone, first
         stem = photo.stem if counts[results[photo]] == 1 else photo.name.replace(".", "-")
-        name, number = results[photo].with_stem(stem), 1
-        while str(name).casefold() in taken:
-            number += 1
-            name = results[photo].with_stem(f"{stem}-{number}")
-        taken.add(str(name).casefold())
+        name = unused(results[photo].with_stem(stem), taken)
         names[photo] = name
     return {photo: names[photo] for photo in photos}
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twoface_pl.errors import TwoFaceError, require
-from twoface_pl.serving.plan import Job, Plan, as_png, check_output_folder, result_suffix
+from twoface_pl.serving.plan import Job, Plan, as_png, check_output_folder, result_suffix, unused
 
 SUFFIX = ".csv"
 COLUMNS = {"image", "mask", "references"}
@@ -71,8 +71,11 @@ def plan_table(path: Path, output: Path, force: bool = False, suffixes: Callable
     rows = _read(path)
     names = [row.image.with_suffix(suffixes(row.image)).name for row in rows]
     counts = Counter(name.casefold() for name in names)
+    taken = {str(output / name).casefold() for name in names if counts[name.casefold()] == 1}
     targets = [
-        output / (name if counts[name.casefold()] == 1 else f"{Path(name).stem}-line{row.line}{Path(name).suffix}")
+        output / name
+        if counts[name.casefold()] == 1
+        else unused(output / f"{Path(name).stem}-line{row.line}{Path(name).suffix}", taken)
         for row, name in zip(rows, names, strict=True)
     ]
     plan = Plan()

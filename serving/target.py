@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from twoface_pl.errors import TwoFaceError
+from twoface_pl.faces.deep import DEEPER
 from twoface_pl.faces.face import HandBox
 from twoface_pl.faces.finder import Sought
 from twoface_pl.faces.frame import Frame
@@ -59,7 +60,11 @@ def opaque_in(photo: Photo, mask: np.ndarray | None) -> Photo:
     """A photo that is not transparent where it is filled: in a mask, uint8 (H, W)."""
     if photo.alpha is None or mask is None or mask.shape != photo.alpha.shape:
         return photo
-    return replace(photo, alpha=np.where(mask > 0, OPAQUE, photo.alpha).astype(photo.alpha.dtype))
+    deep = photo.deep
+    if deep is not None and deep.shape[2] == 4:  # which has its transparency in 16 bits too
+        deep = deep.copy()
+        deep[mask > 0, 3] = OPAQUE * DEEPER
+    return replace(photo, alpha=np.where(mask > 0, OPAQUE, photo.alpha).astype(photo.alpha.dtype), deep=deep)
 
 
 def given_hole(photo: Photo, mask: np.ndarray | None) -> tuple[Photo, np.ndarray | None]:

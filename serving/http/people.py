@@ -26,8 +26,10 @@ from twoface_pl.serving.http.task import JSON, Refusal, Reply, Task
 from twoface_pl.serving.inpaint import fill, place_references
 from twoface_pl.serving.likeness import Likeness, Verdict, find_recogniser
 from twoface_pl.serving.mask_input import MaskOptions, adjusted, is_mostly_grey
+from twoface_pl.serving.output import check_keeps
 from twoface_pl.serving.parsing import parse_box, parse_colour, parse_pixels, parse_truth
 from twoface_pl.serving.placing import parse_frame
+from twoface_pl.serving.references import is_same
 from twoface_pl.serving.repair import RepairSession
 from twoface_pl.serving.target import find_target, opaque_in
 
@@ -186,6 +188,7 @@ class People:
         seen = photo.seen()
         suffix = self._suffix(texts, photo)
         mask = self._mask(form, seen)
+        check_keeps(suffix, photo, mask, f"format {suffix.removeprefix('.')}")
         box = parse_box(texts["box"]) if "box" in texts else None
         reference_box = parse_box(texts["reference_box"]) if "reference_box" in texts else None
         check = "check" in texts and parse_truth(texts["check"])
@@ -271,7 +274,7 @@ class People:
     def _references(form: Form, seen: np.ndarray) -> tuple[list[np.ndarray], list[Frame] | None]:
         """Those that are not the photo itself, whose damage would come back from it; and their frames by hand."""
         pictures = [decode_image(content, "reference") for content in form.files["reference"]]
-        others = [not np.array_equal(pixels, seen) for pixels in pictures]
+        others = [not is_same(pixels, seen) for pixels in pictures]
         if not all(others):
             log.warning("a reference is left out: it is the photo itself")
         if not any(others):

@@ -13,11 +13,13 @@ from PIL import Image
 from profiles import rgb_profile
 
 from twoface_pl.faces.deep import DEEPER, encode_deep, to_bytes
-from twoface_pl.faces.image import read_photo, write_image
+from twoface_pl.faces.image import decode_image, read_photo, write_image
 from twoface_pl.faces.origin import as_stored
 from twoface_pl.faces.synthetic import synthetic_photo
 from twoface_pl.faces.writing import write_photo
 from twoface_pl.faces.xmp import SOURCE_TYPE
+from twoface_pl.serving.references import is_same
+from twoface_pl.serving.target import opaque_in
 
 HEIGHT, WIDTH = 61, 90
 HOLE = np.zeros((HEIGHT, WIDTH), np.uint8)
@@ -115,6 +117,25 @@ def test_a_turned_one_is_made_upright_once(orientation: int, tmp_path: Path) -> 
     again = read_photo(tmp_path / "out.png", keep=True)
     assert again.deep is not None
     assert np.array_equal(again.deep, levels)
+
+
+def test_what_is_transparent_may_be_filled_opaque(tmp_path: Path) -> None:
+    levels = _levels(4)
+    levels[..., 3] = np.where(HOLE > 0, 0, 65535)
+    photo = read_photo(_saved(tmp_path / "in.png", levels), keep=True)
+    filled = opaque_in(photo, HOLE).with_fill(np.full((20, 34, 3), 200, np.uint8), HOLE)
+    write_photo(tmp_path / "out.png", filled)
+    after = _read(tmp_path / "out.png")
+    assert (after[..., 3] == 65535).all()
+    assert (after[HOLE == 255, :3] == 200 * DEEPER).all()
+
+
+def test_a_photo_is_the_same_however_its_bits_are_counted(tmp_path: Path) -> None:
+    path = _saved(tmp_path / "in.png", _levels(3))
+    one, other = read_photo(path, keep=True).seen(), decode_image(path.read_bytes())
+    assert is_same(one, other)
+    assert not is_same(one, other // 2)
+    assert not is_same(one, other[1:])
 
 
 def test_a_level_that_is_clear_is_read_in_8_bits(tmp_path: Path) -> None:

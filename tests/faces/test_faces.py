@@ -151,6 +151,14 @@ def test_missing_picture() -> None:
         decode_image(Path("nowhere.png"))
 
 
+def test_a_file_that_is_replaced_keeps_who_may_read_it(tmp_path: Path) -> None:
+    for name, mode in (("own.txt", 0o600), ("all.txt", 0o644)):
+        (tmp_path / name).touch()
+        (tmp_path / name).chmod(mode)
+        write_text(tmp_path / name, "new")
+        assert (tmp_path / name).stat().st_mode & 0o777 == mode
+
+
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "kept.png"
     write_image(path, PHOTO)

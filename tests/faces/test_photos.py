@@ -13,7 +13,7 @@ from PIL import Image, ImageCms
 from profiles import PROPHOTO, grey_profile, rgb_profile
 
 from twoface_pl.errors import TwoFaceError
-from twoface_pl.faces.colour import is_plain
+from twoface_pl.faces.colour import _profile_mode, is_plain, profile_mode
 from twoface_pl.faces.formats import MAX_SCANS
 from twoface_pl.faces.image import Photo, decode_image, decode_mask, read_photo, to_grey
 from twoface_pl.faces.synthetic import synthetic_photo
@@ -242,6 +242,36 @@ def test_a_jpeg_of_hundreds_of_scans_is_refused(tmp_path: Path) -> None:
     for source in (tmp_path / "slow.jpg", _many_scans(300)):
         with pytest.raises(TwoFaceError, match=f"a JPEG of 300 scans, more than {MAX_SCANS}"):
             decode_image(source)
+
+
+def test_what_lies_behind_a_jpeg_is_not_counted() -> None:
+    film = np.random.default_rng(0).integers(0, 256, 8_000_000, np.uint8).tobytes()  # as phones' moving photos have it
+    assert film.count(b"\xff\xda") > MAX_SCANS
+    for options in ({}, {"progressive": True}):
+        photo = saved(TRUE, "JPEG", **options)
+        assert np.array_equal(decode_image(photo + film), decode_image(photo))
+
+
+def test_what_follows_a_jpegs_header_counts_too(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x112] = 6
+    content = saved(TRUE, "JPEG", exif=exif)
+    start = content.index(b"\xff\xe1")
+    length = 2 + int.from_bytes(content[start + 2 : start + 4], "big")
+    moved, rest = content[start : start + length], content[:start] + content[start + length :]
+    place = rest.index(b"\xff\xda")
+    late = rest[:place] + moved + rest[place:]
+    (tmp_path / "late.jpg").write_bytes(late)
+    assert np.array_equal(decode_image(late), decode_image(tmp_path / "late.jpg"))
+    assert decode_image(late).shape == (*TRUE.shape[1::-1], 3)
+
+
+def test_a_profile_of_many_megabytes_is_none(caplog: pytest.LogCaptureFixture) -> None:
+    before = _profile_mode.cache_info().currsize
+    large = rgb_profile() + bytes(5_000_000)
+    assert is_plain(large)
+    assert profile_mode(large) is None
+    assert _profile_mode.cache_info().currsize == before
 
 
 def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from twoface_pl.faces.image import Photo, read_photo, write_image
 from twoface_pl.faces.origin import read_origin
 from twoface_pl.faces.synthetic import synthetic_photo
 from twoface_pl.faces.writing import check_keeps_pixels, write_photo
-from twoface_pl.faces.xmp import SOURCE_TYPE, marked
+from twoface_pl.faces.xmp import RDF, SOURCE_TYPE, marked
 
 TITLE = "a day at the sea"
 XMP = (
@@ -179,6 +180,13 @@ def test_damaged_metadata_never_stop_a_result(tmp_path: Path) -> None:
         renewed(bytes(broken[: rng.integers(1, len(broken))]), picture)
     assert SOURCE_TYPE.encode() in marked(b"<x:xmpmeta", "Two-Face", "1")
     assert renewed(b"no block", picture) == b""
+    spaces = "".join(f' xmlns:own{number}="urn:{number}"' for number in range(150))
+    known = dict(ElementTree._namespace_map)
+    packet = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"{spaces}><rdf:RDF xmlns:rdf="{RDF}"/></x:xmpmeta>'
+    assert b"xmpmeta" in marked(packet.encode(), "Two-Face", "1")
+    assert ElementTree._namespace_map == known  # of what a photo says nothing is kept
+    for size in (packet.replace(spaces, spaces + spaces.replace("own", "more")), packet + " " * 5_000_000):
+        assert b"urn:1" not in marked(size.encode() + b"x" * 3, "Two-Face", "1")
     _saved(tmp_path / "in.jpg", exif=b"Exif\0\0rubbish")
     write_photo(tmp_path / "out.jpg", _filled(read_photo(tmp_path / "in.jpg", keep=True)))
 
@@ -233,6 +241,17 @@ def test_what_is_no_orientation_or_resolution_is_none(turned: int, dpi: tuple[fl
         origin = read_origin(opened, tmp_path / "in.jpg")
     assert origin.orientation == (turned if turned == 6 else 1)
     assert origin.dpi is None
+
+
+def test_a_jpeg_in_rgb_is_known_by_its_components_names(tmp_path: Path) -> None:
+    Image.fromarray(_pixels()).save(tmp_path / "in.jpg", keep_rgb=True, quality=95)
+    content = (tmp_path / "in.jpg").read_bytes()
+    adobe = content.index(b"\xff\xee")
+    length = 2 + int.from_bytes(content[adobe + 2 : adobe + 4], "big")
+    (tmp_path / "in.jpg").write_bytes(content[:adobe] + content[adobe + length :])
+    photo = read_photo(tmp_path / "in.jpg", keep=True)
+    with pytest.raises(TwoFaceError, match="a JPEG in CMYK, RGB or 12 bits"):
+        write_photo(tmp_path / "out.jpg", _filled(photo))
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "L"])

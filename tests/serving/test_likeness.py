@@ -120,6 +120,13 @@ def test_a_table_keeps_what_it_said_of_other_photos(tmp_path: Path) -> None:
     assert rows[0] == ["photo", "likeness", "verdict", "remark"]
     assert [row[:2] for row in rows[1:]] == [["a.png", "0.100"], ["b.png", "0.350"]]
     assert rows[1][3] == "two, or one"
+    as_spreadsheet = "photo;likeness;verdict;remark\r\nJos\xe9.jpg;0.200;another person;\r\n"
+    path.write_bytes(as_spreadsheet.encode("cp1252"))
+    write_table(tmp_path, {"b.png": Verdict(0.35)})
+    assert [row[:2] for row in csv.reader(path.open(encoding="utf-8"))][1:] == [
+        ["José.jpg", "0.200"],
+        ["b.png", "0.350"],
+    ]
 
 
 def _album(folder: Path) -> Path:

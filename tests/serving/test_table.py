@@ -36,6 +36,9 @@ def test_rows_are_planned(tmp_path: Path) -> None:
     assert len(plan_table(path, tmp_path / "out", force=True).jobs) == 4
     with pytest.raises(TwoFaceError, match=r"out\.jpg is a picture's name; for a table of photos give a folder"):
         plan_table(path, tmp_path / "out.jpg")
+    numbered = _table(tmp_path, "x/p.jpg,,b.jpg", "y/p.jpg,,b.jpg", "z/p-line2.jpg,,b.jpg")
+    names = [job.output.name for job in plan_table(numbered, tmp_path / "new").jobs]
+    assert names == ["p-line2-2.jpg", "p-line3.jpg", "p-line2.jpg"]
     without = _table(tmp_path, "a.jpg,b.jpg", head="image,references")
     assert plan_table(without, tmp_path / "new").jobs[0].mask is None
 

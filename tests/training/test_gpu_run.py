@@ -168,7 +168,9 @@ def test_from_a_packed_folder_to_what_comes_back(zipped: Path, there: Path, tmp_
                     "identity=none")  # fmt: skip
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout.count("right above wrong reference") == 2
-    assert "center64: twoface evaluate: mask 'center' of 64" in finished.stdout  # said, and the rest comes back
+    assert (
+        "center64: twoface evaluate: mask 'center': a hole of 64 px does not fit" in finished.stdout
+    )  # said, and the rest comes back
     assert max(path.stat().st_size for path in (there / "out").iterdir()) <= 15 * 2**20
     joined = _run(there, "join", "out", "--output", "back")
     assert joined.returncode == 0, joined.stderr

@@ -12,15 +12,20 @@ from PIL import Image, ImageCms
 log = logging.getLogger(__name__)
 
 MODES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # Pillow's, by a profile's colour space
+LARGEST = 4_000_000  # bytes of a profile; those of presses have some three million
 SAME_COLOURS = 1  # levels by which two profiles may differ and be taken for one
 # As photo editors do by default.
 INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
 
 
-@lru_cache(maxsize=16)
 def profile_mode(profile: bytes) -> str | None:
-    """Pillow's mode of the pictures that a profile is for; None where it is of another kind or damaged."""
+    """Pillow's mode of the pictures that a profile is for; None where it is of another kind, damaged or too large."""
+    return _profile_mode(profile) if len(profile) <= LARGEST else None  # what is asked for is kept in memory
+
+
+@lru_cache(maxsize=16)
+def _profile_mode(profile: bytes) -> str | None:
     try:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         return MODES.get(opened.profile.xcolor_space)
@@ -43,11 +48,13 @@ def _transform(profile: bytes, back: bool) -> ImageCms.ImageCmsTransform | None:
         return None
 
 
-@lru_cache(maxsize=16)
 def is_plain(profile: bytes | None) -> bool:
     """Whether there is nothing to convert: no profile, sRGB's own, or one that cannot be used both ways."""
-    if profile is None:
-        return True
+    return profile is None or len(profile) > LARGEST or _is_plain(profile)
+
+
+@lru_cache(maxsize=16)
+def _is_plain(profile: bytes) -> bool:
     if profile_mode(profile) not in ("RGB", "L"):
         return True
     if _transform(profile, back=False) is None or _transform(profile, back=True) is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -64,7 +65,7 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         temporary = _temporary_neighbour(path)
         try:
             write(temporary)
-            temporary.chmod(0o666 & ~_umask())
+            temporary.chmod(stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~UMASK)
             temporary.replace(path)
         except OSError as error:
             raise TwoFaceError(f"{path}: cannot be written ({error.strerror or error})") from None
@@ -102,6 +103,9 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+UMASK = _umask()  # once: to ask is to change it for all threads
 
 
 def sha256_of(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from functools import cache
 from importlib import import_module
@@ -22,7 +23,10 @@ MAX_PIXELS = 64_000_000
 MIN_SIDE = 16
 MAX_SCANS = 100  # of a progressive JPEG, each of which goes over all pixels; cameras and editors write about ten
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-START_OF_SCAN = b"\xff\xda"
+# Of a JPEG. In its data 0xff is followed by 0, or by what starts the decoder anew.
+MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+END_OF_IMAGE, START_OF_SCAN = 0xD9, 0xDA
+ALONE = (0x01, 0xD8)  # without a length behind them
 
 # What is too large is said in our own words, with a limit below Pillow's.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -71,13 +75,26 @@ def check_size(width: int, height: int, name: str) -> None:
         raise TwoFaceError(f"{name}: {width}x{height} is too small; a picture needs {MIN_SIDE} pixels a side")
 
 
+def _scans(content: bytes) -> int:
+    """The scans of a JPEG's first picture; behind its end other pictures may lie, or a film."""
+    scans, place = 0, 2
+    while (found := MARKER.search(content, place)) is not None:
+        place, kind = found.end(), content[found.end() - 1]
+        if kind == END_OF_IMAGE:
+            break
+        if kind not in ALONE:
+            place += int.from_bytes(content[place : place + 2], "big")
+        scans += kind == START_OF_SCAN
+    return scans
+
+
 def check_scans(content: bytes, name: str) -> None:
     """Refuse a JPEG that is made to take minutes.
 
     Raises:
         TwoFaceError: it has more scans than any camera or editor writes.
     """
-    scans = content.count(START_OF_SCAN)  # in a picture's data 0xff is followed by 0
+    scans = _scans(content)
     require(scans <= MAX_SCANS, f"{name}: a JPEG of {scans} scans, more than {MAX_SCANS}; save it anew")
 
 

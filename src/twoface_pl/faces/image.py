@@ -77,13 +77,17 @@ def _plain_jpeg_size(content: bytes) -> tuple[int, int] | None:
     """Width and height of a whole colour JPEG without EXIF or anything else unusual in its header; else None."""
     if not (content.startswith(JPEG_START) and content.endswith(JPEG_END)):
         return None
-    place = len(JPEG_START)
+    place, size = len(JPEG_START), None
     while place + 10 <= len(content) and content[place] == 0xFF:
         kind, length = content[place + 1], int.from_bytes(content[place + 2 : place + 4], "big")
-        if kind in (0xC0, 0xC1, 0xC2):  # start of frame
+        if kind == 0xDA:  # start of scan: nothing that says more can follow
+            return size
+        if kind in (0xC0, 0xC1, 0xC2) and size is None:  # start of frame
             height, width = (int.from_bytes(content[place + at : place + at + 2], "big") for at in (5, 7))
-            return (width, height) if content[place + 9] == 3 else None
-        if kind not in (0xDB, 0xE0, 0xFE):  # tables, JFIF, a comment
+            if content[place + 9] != 3:
+                return None
+            size = (width, height)
+        elif kind not in (0xC4, 0xDB, 0xDD, 0xE0, 0xFE):  # tables, an interval, JFIF, a comment
             return None
         place += 2 + length
     return None

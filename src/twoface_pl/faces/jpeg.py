@@ -112,7 +112,9 @@ def _frame(segments: Sequence[Segment]) -> bytes:
     frames = [payload for kind, payload in segments if _is_frame(kind)]
     adobe = [payload[11] for kind, payload in segments if kind == APP14 and payload[:5] == ADOBE and len(payload) > 11]
     plain = len(frames) == 1 and len(frames[0]) > 5 and frames[0][0] == SIDE and frames[0][5] in (1, 3)
-    if not plain or (frames[0][5] == 3 and adobe == [0]):
+    has_jfif = any(kind == APP0 and payload.startswith(JFIF) for kind, payload in segments)
+    is_rgb = adobe == [0] or (frames[0][6:15:3] == b"RGB" and not adobe and not has_jfif)  # as decoders tell
+    if not plain or (frames[0][5] == 3 and is_rgb):
         raise TwoFaceError(f"a JPEG in CMYK, RGB or 12 bits cannot be changed in its hole alone; {ADVICE}")
     for factors in zip(*((each >> 4, each & 15) for each in frames[0][7::3]), strict=True):
         divide = 0 not in factors and all(max(factors) % each == 0 for each in factors)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from xml.etree import ElementTree
 
 log = logging.getLogger(__name__)
@@ -21,14 +24,40 @@ PICTURES = (
     "{http://ns.google.com/photos/1.0/depthmap/}Data",
     "{http://ns.adobe.com/xmp/note/}HasExtendedXMP",
 )
+LARGEST = 4_000_000  # bytes; phones hold previews in it
+MOST_SPACES = 200  # editors use some twenty
+_writing = threading.Lock()
 START = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'.encode()
 END = b'<?xpacket end="w"?>'
 
 
+@contextmanager
+def _own_prefixes() -> Iterator[None]:
+    """The writer knows prefixes for the whole process: a photo's are forgotten again."""
+    with _writing:
+        known = ElementTree._namespace_map  # type: ignore[attr-defined]
+        before = dict(known)
+        try:
+            yield
+        finally:
+            known.clear()
+            known.update(before)
+
+
 def _parse(packet: bytes) -> ElementTree.Element:
-    """A packet's root, with its own prefixes kept for writing."""
+    """A packet's root, with its own prefixes kept for writing.
+
+    Raises:
+        ValueError: a packet of a size, or with more namespaces, than any program writes.
+    """
+    if len(packet) > LARGEST:
+        raise ValueError("too large")
     element: ElementTree.Element | None = None
+    spaces = 0
     for event, found in ElementTree.iterparse(io.BytesIO(packet), ["start-ns", "end"]):
+        spaces += event == "start-ns"
+        if spaces > MOST_SPACES:
+            raise ValueError("too many namespaces")
         if event == "end":
             element = found
         elif found[0] and not found[0].startswith("ns"):  # those are the writer's own
@@ -53,6 +82,11 @@ def marked(packet: bytes, system: str, version: str, orientation: int = 1) -> by
         system, version: of what completed it.
         orientation: that its pixels are stored in now, by EXIF's count.
     """
+    with _own_prefixes():
+        return _marked(packet, system, version, orientation)
+
+
+def _marked(packet: bytes, system: str, version: str, orientation: int) -> bytes:
     try:
         root, rdf = _rdf(packet.strip(b"\0 \r\n\t") or EMPTY)
     except (ElementTree.ParseError, ValueError):

@@ -13,6 +13,7 @@ import pytest
 from conftest import Run
 from drawn_faces import CLEAR, drawn
 from PIL import Image
+from profiles import rgb_profile
 from served import serving
 
 from twoface_pl.faces.image import decode_image
@@ -175,6 +176,10 @@ def test_what_is_wrong_is_said(client: httpx.Client, photo: np.ndarray, other: b
         (_ask(client, content, other, grow="4"), "invert and grow need a mask"),
         (_ask(client, content, other, invert="yes"), "neither true nor false"),
         (_ask(client, content, other, format="gif"), "format: 'gif' is not written"),
+        (
+            _ask(client, _file(photo, icc_profile=rgb_profile()), other, format="bmp"),
+            "format bmp: a BMP cannot keep the photo's colour profile; use .png or .tiff",
+        ),
         (_ask(client, content, other, mask=_file(hole), mask_colour="white"), "not both"),
         (_ask(client, content, other, mask=_file(empty[:50])), "another shape"),
         (_ask(client, _file(empty), other), "no face found in the photo; say where it is: box x,y,width,height"),
@@ -260,7 +265,9 @@ def test_frames_that_faces_gives_are_taken_as_they_are(client: httpx.Client, hol
         ({"frame": "10,nan,50,0"}, "x,y,side,angle"),
         ({"frame": "10,10,50,nan"}, "x,y,side,angle"),
         ({"frame": "1,2,0,0"}, "x,y,side,angle"),
-        ({"frame": "-9000,2,100,0"}, "reaches out of the face's frame"),
+        ({"frame": "-9000,2,100,0"}, "lies beside it"),
+        ({"frame": "100,100,3000000,0"}, "is far larger; give the middle and side"),
+        ({"frame": "100,100,100,0", "reference_frames": "100,100,40000,0"}, "given for the reference, "),
         ({"frame": "100,100,100,0", "reference_frames": "1,2,3,4;1,2,3,4"}, "2 for 1 references"),
     ],
 )
