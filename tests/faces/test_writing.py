@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from camera import MAKER_NOTE, camera_exif
 from conftest import Run
 from PIL import Image
 
@@ -26,7 +27,6 @@ XMP = (
     '<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:xmp="http://ns.adobe.com/xap/1.0/">'
     f"<dc:title>{TITLE}</dc:title><xmp:Thumbnails>old picture</xmp:Thumbnails></rdf:Description></rdf:RDF></x:xmpmeta>"
 ).encode()
-MAKER_NOTE = b"offsets in here count from the start"
 HOLE = np.zeros((90, 131), np.uint8)
 HOLE[30:60, 40:75] = 255
 AROUND = np.zeros(HOLE.shape, bool)  # the blocks that it touches, of colours at half size, and a pixel more
@@ -43,33 +43,8 @@ def _pixels(height: int = 90, width: int = 131) -> np.ndarray:
     return np.ascontiguousarray(synthetic_photo(3, 0, 160)[:height, :width])
 
 
-def _exif(orientation: int = 1) -> bytes:
-    """With a maker note and a thumbnail, as cameras write it: IFD0, EXIF's directory, IFD1."""
-    thumbnail = io.BytesIO()
-    Image.fromarray(_pixels()).resize((64, 44)).save(thumbnail, "JPEG")
-    exif = Image.Exif()
-    exif[0x0112], exif[0x010F] = orientation, "Camera"
-    exif.get_ifd(0x8769).update({0x927C: MAKER_NOTE, 0x9003: "2020:01:02 03:04:05"})
-    block = bytearray(exif.tobytes().removeprefix(b"Exif\0\0"))
-    order = "little" if block[:2] == b"II" else "big"
-
-    def number(value: int, size: int) -> bytes:
-        return value.to_bytes(size, order)
-
-    first = int.from_bytes(block[4:8], order)
-    link = first + 2 + 12 * int.from_bytes(block[first : first + 2], order)
-    second = len(block) + len(block) % 2
-    block += b"\0" * (second - len(block))
-    block[link : link + 4] = number(second, 4)
-    at = second + 2 + 2 * 12 + 4
-    block += number(2, 2)
-    for tag, value in ((0x0201, at), (0x0202, thumbnail.tell())):
-        block += number(tag, 2) + number(4, 2) + number(1, 4) + number(value, 4)
-    return b"Exif\0\0" + bytes(block + number(0, 4) + thumbnail.getvalue())
-
-
 def _saved(path: Path, orientation: int = 1, **options: object) -> Path:
-    kind = {"exif": _exif(orientation), "dpi": (240, 240)} | options
+    kind = {"exif": camera_exif(_pixels(), orientation), "dpi": (240, 240)} | options
     if path.suffix != ".png":
         kind["xmp"] = XMP
     Image.fromarray(_pixels()).save(path, **kind)  # type: ignore[arg-type]
@@ -172,7 +147,7 @@ def test_other_pictures_in_a_jpeg_go_and_captions_stay(tmp_path: Path) -> None:
 
 def test_damaged_metadata_never_stop_a_result(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    whole, picture = _exif().removeprefix(b"Exif\0\0"), Image.fromarray(_pixels())
+    whole, picture = camera_exif(_pixels()).removeprefix(b"Exif\0\0"), Image.fromarray(_pixels())
     for _ in range(200):
         broken = bytearray(whole)
         for place in rng.integers(0, 160, 3):

@@ -10,6 +10,8 @@ export const MARK =
   "</rdf:RDF></x:xmpmeta>";
 
 const ORIENTATION = 0x0112;
+const THUMBNAIL = 0x0201;
+const THUMBNAIL_LENGTH = 0x0202;
 const SHORT = 3;
 
 /**
@@ -61,7 +63,27 @@ function inWebp(view) {
 }
 
 /**
- * Say of EXIF's picture that it stands upright.
+ * Take EXIF's small picture away, which shows what was in the hole.
+ * @param {DataView} view of a block whose first directory ends at a place.
+ * @param {number} end of that directory, where the next one's place stands.
+ * @param {boolean} little whether its numbers begin with the least.
+ */
+function withoutThumbnail(view, end, little) {
+  const start = view.getUint32(end, little);
+  view.setUint32(end, 0, little);
+  if (!start) return;
+  /** @type {Record<number, number>} */
+  const said = {};
+  const count = view.getUint16(start, little);
+  for (let entry = start + 2; entry < start + 2 + 12 * count; entry += 12) {
+    said[view.getUint16(entry, little)] = view.getUint32(entry + 8, little);
+  }
+  const [from, length] = [said[THUMBNAIL] ?? 0, said[THUMBNAIL_LENGTH] ?? 0];
+  for (let at = from; at < Math.min(from + length, view.byteLength); at += 1) view.setUint8(at, 0);
+}
+
+/**
+ * Say of EXIF's picture that it stands upright, and take the small one away.
  * @param {Uint8Array} exif
  */
 function stand(exif) {
@@ -73,6 +95,7 @@ function stand(exif) {
     const isOne = view.getUint16(entry, little) === ORIENTATION && view.getUint16(entry + 2, little) === SHORT;
     if (isOne) view.setUint16(entry + 8, 1, little);
   }
+  withoutThumbnail(view, start + 2 + 12 * count, little);
 }
 
 /**

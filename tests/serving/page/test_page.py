@@ -21,6 +21,7 @@ from browser import (
     needs_runtime,
     visiting,
 )  # fmt: skip
+from camera import MAKER_NOTE, camera_exif
 from PIL import Image
 from served import Served, serving
 
@@ -72,9 +73,8 @@ def test_in_the_browser_no_request_carries_a_photo_and_a_second_visit_needs_no_s
 
 def _turned_jpeg(upright: np.ndarray) -> bytes:
     """A phone's photo: its pixels lie on their side, EXIF says so, and who made it."""
-    exif = Image.Exif()
-    exif[0x0112], exif[0x010F] = 6, "A phone"
     stream = io.BytesIO()
+    exif = camera_exif(np.rot90(upright), 6, "A phone")
     Image.fromarray(np.rot90(upright)).save(stream, "JPEG", quality=92, exif=exif)
     return stream.getvalue()
 
@@ -105,6 +105,9 @@ def test_a_phones_photo_stands_upright_and_keeps_what_its_file_says(visit: Page,
         anew = visit.saved("#save-anew")
         with Image.open(io.BytesIO(anew)) as opened:
             assert (opened.format, opened.getexif()[0x010F]) == ("JPEG", "A phone")
+            for exif in (opened.info["exif"], Image.open(io.BytesIO(filled)).info["exif"]):
+                assert MAKER_NOTE in exif
+                assert b"\xff\xd8" not in exif  # the small picture, which shows what was in the hole
         assert b"compositeWithTrainedAlgorithmicMedia" in anew
         assert np.abs(decode_image(anew).astype(int) - seen).mean() < 2
     boxes = visit.page.evaluate("document.querySelector('photo-stage').scene")
