@@ -25,118 +25,20 @@ import time
 import zipfile
 from pathlib import Path
 
-from gpu_pieces import MIB, Trouble, bring, cut, join, manifest_of, with_copies
+from gpu_pieces import MIB, Trouble, bring, cut, join
+from gpu_store import Store, check, tail
 
 BACK = 15 * MIB  # of a piece on the way back
-LEAST_DISK = 3e9  # bytes free: unpacked twice, and checkpoints
 SAVE_SECONDS = 60  # that a training which is told to stop may take for the step at hand and its checkpoint
 LEAST_BATCH = 8
 FORGETS = "not enough memory"  # what `twoface train` says
 HOLES = ("center", "center64", "strokes")
-WEIGHTS = {"TWOFACE_FACENET": "facenet.pt", "TWOFACE_VGG16": "vgg16.pt", "TWOFACE_SFACE": "sface.onnx"}
-PROBE = """
-import json, torch, warnings
-with warnings.catch_warnings(record=True) as said:
-    warnings.simplefilter("always")
-    there = torch.cuda.is_available()
-print(json.dumps({
-    "torch": torch.__version__, "cuda": there, "says": " ".join(str(each.message) for each in said),
-    "device": torch.cuda.get_device_name() if there else "", "free": torch.cuda.mem_get_info()[0] if there else 0,
-}))
-"""
 KEPT = """
 import sys, torch
 state = torch.load(sys.argv[1], map_location="cpu", weights_only=True)["state_dict"]
 found = "average.module." if any(name.startswith("average.module.") for name in state) else "generator."
 torch.save({name.removeprefix(found): value for name, value in state.items() if name.startswith(found)}, sys.argv[2])
 """
-
-
-class Store:
-    """What is on the machine."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.pieces, self.brought, self.site = (folder / name for name in ("pieces", "brought", "site"))
-        self.run = folder / "run"
-        self.data = folder / "data.zip"
-
-    def environment(self) -> dict[str, str]:
-        there = {key: str(self.brought / name) for key, name in WEIGHTS.items() if (self.brought / name).exists()}
-        added = {"PYTHONPATH": str(self.site), "TWOFACE_CACHE": str(self.folder / "cache"), "PYTHONUNBUFFERED": "1"}
-        return {**os.environ, **there, **added}
-
-    def command(self, *arguments: object) -> list[str]:
-        return [sys.executable, "-m", "twoface_pl", *map(str, arguments)]
-
-    def call(self, *arguments: object) -> subprocess.CompletedProcess[str]:
-        """A `twoface` command, to its end."""
-        given = self.command(*arguments)
-        return subprocess.run(
-            given, cwd=self.folder, env=self.environment(), capture_output=True, text=True, check=False
-        )
-
-    def require_ready(self) -> None:
-        if not (self.folder / "ready").exists():
-            raise Trouble(f"{self.folder}: run `check` first, it unpacks and installs what was brought")
-
-
-def _tail(text: str, lines: int = 15) -> str:
-    return "\n".join(text.replace("\r", "\n").strip().splitlines()[-lines:])
-
-
-def _install(store: Store) -> None:
-    """The wheels, into a folder of the store: nothing of the machine is changed."""
-    wheels = [str(path) for path in store.brought.glob("*.whl")]
-    shutil.rmtree(store.site, ignore_errors=True)
-    common = ["--quiet", "--no-index", "--no-deps", "--no-compile", "--disable-pip-version-check"]
-    command = [sys.executable, "-m", "pip", "install", *common, "--target", str(store.site), *wheels]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Trouble(f"the wheels cannot be installed: {_tail(done.stderr, 3)}")
-
-
-def _probe(store: Store, on_cpu: bool) -> str:
-    """What the machine computes on, in words.
-
-    Raises:
-        Trouble: no torch, no GPU, or one that torch cannot use.
-    """
-    given = [sys.executable, "-c", PROBE]
-    done = subprocess.run(given, env=store.environment(), capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Trouble(f"torch cannot be imported: {_tail(done.stderr, 1)}")
-    found = json.loads(done.stdout.splitlines()[-1])
-    if found["cuda"]:
-        return f"{found['device']}, {found['free'] / 1e9:.0f} GB free, torch {found['torch']}"
-    if on_cpu:
-        return f"the CPU, torch {found['torch']}"
-    reason = f" ({found['says'].strip()[:300]})" if found["says"].strip() else ""
-    raise Trouble(
-        f"torch {found['torch']} finds no GPU{reason}; `nvidia-smi` says whether there is one, --cpu does without"
-    )
-
-
-def check(store: Store, on_cpu: bool) -> None:
-    """Unpack and install what was brought, and look whether it runs."""
-    manifest = manifest_of(store.pieces)
-    here = f"{sys.version_info.major}.{sys.version_info.minor}"
-    if manifest["python"] != here:
-        raise Trouble(f"packed for Python {manifest['python']}, this one is {here}; pack with --python {here}")
-    free = shutil.disk_usage(store.folder).free
-    if free < LEAST_DISK:
-        raise Trouble(f"{store.folder} has {free / 1e9:.1f} GB free, {LEAST_DISK / 1e9:.0f} are needed")
-    files = join(store.pieces, store.brought)
-    if not store.data.exists():
-        with_copies(store.brought / "photos.zip", store.data)
-    if not (store.folder / "ready").exists():
-        _install(store)
-    device = _probe(store, on_cpu)
-    said = store.call("--version")
-    if said.returncode:
-        raise Trouble(f"what was installed does not start: {_tail(said.stderr, 2)}")
-    (store.folder / "ready").touch()
-    print(f"{len(files)} files whole, {said.stdout.strip()}, on {device}")
 
 
 def _training(store: Store, run: Path, minutes: float, batch: int, overrides: list[str]) -> list[str]:
@@ -166,7 +68,7 @@ def measure(store: Store, batches: list[int], seconds: float, overrides: list[st
         )
         rows = _rows(run)[1:]  # the first is warming up
         if done.returncode or not rows:
-            why = "no batch was logged in that time" if not done.returncode else _tail(done.stderr, 1)
+            why = "no batch was logged in that time" if not done.returncode else tail(done.stderr, 1)
             print(f"{batch:5}  {why}")
             continue
         rate, waiting = (
@@ -202,7 +104,7 @@ def train(store: Store, minutes: float, total: float, batch: int, overrides: lis
                 except subprocess.TimeoutExpired:
                     os.killpg(process.pid, signal.SIGKILL)
                     process.wait()
-        said = _tail(log.read_text(errors="replace"), 4)
+        said = tail(log.read_text(errors="replace"), 4)
         if process.returncode == 1 and FORGETS in said and batch // 2 >= LEAST_BATCH:
             batch //= 2
             (store.folder / "state.json").write_text(json.dumps({"batch": batch}))
@@ -228,7 +130,7 @@ def _judge(store: Store, checkpoint: Path, device: str, photos: int, overrides: 
             f"mask={hole}", f"photos={photos}", f"device={device}", "force=true",
             f"output={output}", *judge, *overrides,
         )  # fmt: skip
-        print(f"{hole}: {_tail(done.stdout if not done.returncode else done.stderr, 12)}", flush=True)
+        print(f"{hole}: {tail(done.stdout if not done.returncode else done.stderr, 12)}", flush=True)
         made += [path for path in (output / "evaluation.json", output / "evaluation.png") if path.exists()]
     return made
 
@@ -247,7 +149,7 @@ def finish(store: Store, output: Path, device: str, photos: int, overrides: list
     models = store.folder / "models"
     shutil.rmtree(models, ignore_errors=True)
     done = store.call("export", f"checkpoint={checkpoint}", "half=true", f"output={models}")
-    print(_tail(done.stdout if not done.returncode else done.stderr, 4), flush=True)
+    print(tail(done.stdout if not done.returncode else done.stderr, 4), flush=True)
     for path in models.glob("1/model.onnx"):
         shutil.copyfile(path, back / path.name)
     judged = _judge(store, checkpoint, device, photos, overrides)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from importlib.metadata import version
@@ -63,7 +64,11 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 def pytest_configure() -> None:
     """Give each of the processes that share the tests its own cores, and with them all that it starts: the threads of
-    one wait in circles, and would take the other's time."""
+    one wait in circles, and would take the other's time. And signals as from a terminal, whatever started the tests: a
+    job in the background or under nohup ignores two, and so would the commands and servers of tests."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, handler)
     if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
         number, count = int(os.environ["PYTEST_XDIST_WORKER"][2:]), int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
         own = sorted(os.sched_getaffinity(0))[number::count]

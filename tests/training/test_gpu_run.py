@@ -16,7 +16,7 @@ from conftest import ROOT, Run, prepare_options
 from twoface_pl.data_prep.prepare import prepare
 from twoface_pl.model_file import read_model
 
-SCRIPTS = ("gpu_run.py", "gpu_pieces.py")
+SCRIPTS = ("gpu_run.py", "gpu_store.py", "gpu_pieces.py")
 PACK = ROOT / "benchmarks" / "gpu_pack.py"
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 TINY = [
@@ -42,7 +42,7 @@ def zipped(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def there(tmp_path: Path) -> Path:
-    """The other machine's folder, with nothing but the two scripts."""
+    """The other machine's folder, with nothing but the scripts."""
     folder = tmp_path / "there"
     folder.mkdir()
     for name in SCRIPTS:
