@@ -100,7 +100,7 @@ def test_a_run_without_a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_the_command_says_it_and_leaves_nothing(twoface: Run, prepared: Path, tmp_path: Path) -> None:
     common = ["train", "experiment=smoke", f"data.root={prepared}", "hydra.run.dir=run"]
     for override, said in (
-        ("+data.foo=1", "data.foo: there is no such option; data has root, zip_in_memory, batch_size"),
+        ("+data.foo=1", "data.foo: there is no such option; data has root, zip_in_memory, decoded, batch_size"),
         ("references=2", "references=2 is no set of options; it holds most, none, itself"),
         ("mask=null", "mask=null: choose one of center"),
         ("mask.size=200", "a hole of 200 px does not fit a picture of 64 px"),
