@@ -89,6 +89,18 @@ def check_output_folder(output: Path, of: str) -> None:
         raise TwoFaceError(f"output {output} is a picture's name; for a {of} of photos give a folder")
 
 
+def check_apart(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
+    """Refuse results that would replace what they are made from, whether or not others may be replaced.
+
+    Raises:
+        TwoFaceError: names one.
+    """
+    given = {path.resolve() for path in inputs if path != STANDARD}
+    for output in outputs:
+        if output != STANDARD and output.resolve() in given:
+            raise TwoFaceError(f"{output} is a photo, mask or reference that is given; give another output")
+
+
 def _check_folders(image: Path, output: Path, others: Sequence[Path]) -> None:
     if STANDARD in others:
         raise TwoFaceError("- (standard input) is one picture; for a folder of photos give files or folders")
@@ -172,6 +184,7 @@ def plan_jobs(
             output = output / (f"{image.stem}{suffixes(image)}" if image != STANDARD else "filled.png")
         name = Path(image.name)
         partners = tuple(each.of(name) for each in others)
+        check_apart([output], [image, *partners, *([masks.of(name)] if masks else [])])
         instead = None if chosen or output == STANDARD else output.with_suffix(".png")
         job = Job(image, partners, output, masks.of(name) if masks else None, instead)
         return Plan([job], several=False)
@@ -203,8 +216,9 @@ def default_output(image: Path, suffixes: Callable[[Path], str] = result_suffix)
         TwoFaceError: it is standard input.
     """
     require(image != STANDARD, "`output` is needed where the photo comes from standard input")
-    name = f"{image.name}-filled" if image.is_dir() else f"{image.stem}-filled{suffixes(image)}"
-    return image.absolute().with_name(name) if image.name in ("", "..") else image.with_name(name)
+    if image.name in ("", ".."):  # the folder one is in, or the one above
+        image = image.resolve()
+    return image.with_name(f"{image.name}-filled" if image.is_dir() else f"{image.stem}-filled{suffixes(image)}")
 
 
 def drawn_output(output: Path, of_folder: bool) -> Path:

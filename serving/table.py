@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twoface_pl.errors import TwoFaceError, require
-from twoface_pl.serving.plan import Job, Plan, as_png, check_output_folder, result_suffix, unused
+from twoface_pl.serving.plan import Job, Plan, as_png, check_apart, check_output_folder, result_suffix, unused
 
 SUFFIX = ".csv"
 COLUMNS = {"image", "mask", "references"}
@@ -78,6 +78,8 @@ def plan_table(path: Path, output: Path, force: bool = False, suffixes: Callable
         else unused(output / f"{Path(name).stem}-line{row.line}{Path(name).suffix}", taken)
         for row, name in zip(rows, names, strict=True)
     ]
+    masks = [row.mask for row in rows if row.mask is not None]
+    check_apart(targets, [*(path for row in rows for path in (row.image, *row.references)), *masks])
     plan = Plan()
     for row, target, png in zip(rows, targets, as_png(targets), strict=True):
         if not plan.keeps(target, png, force):

@@ -20,6 +20,7 @@ from twoface_pl.serving.repair import RepairSession
 
 log = logging.getLogger(__name__)
 
+NO_MASK = "no mask is given: the model's own hole is filled, a square in the middle of the face"
 MOSTLY_HOLE = 0.9
 MENTIONED = 0.02  # of a hole, what lies beside the frame without a word
 
@@ -95,6 +96,7 @@ def find_hole(session: RepairSession, frame: Frame, given: np.ndarray | None, he
         given = frame.mask_in_photo(session.default_mask, height, width)
         if not given.any():
             raise TwoFaceError("the model's default hole is less than a pixel there; give a larger `box`, or a mask")
+        log.warning(NO_MASK)
         return given
     framed, beside = hole_in_frame(frame, given, size)
     if beside > MENTIONED:

@@ -19,7 +19,7 @@ from twoface_pl.faces.synthetic import synthetic_photo
 from twoface_pl.faces.writing import write_photo
 from twoface_pl.faces.xmp import SOURCE_TYPE
 from twoface_pl.serving.references import is_same
-from twoface_pl.serving.target import opaque_in
+from twoface_pl.serving.target import NO_MASK, opaque_in
 
 HEIGHT, WIDTH = 61, 90
 HOLE = np.zeros((HEIGHT, WIDTH), np.uint8)
@@ -155,7 +155,7 @@ def test_inpaint_keeps_16_bits(model: Path, twoface: Run, tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
     changed = (_read(tmp_path / "photo-filled.tif") != levels).any(axis=2)
     assert 0 < changed.mean() < 0.1
-    assert done.stderr == ""
+    assert done.stderr == f"{NO_MASK}\n"
     done = twoface("inpaint", *given, "--output", "out.webp", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "of the photo's 16 bits a channel this format holds 8" in done.stderr

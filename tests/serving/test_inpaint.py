@@ -1,5 +1,6 @@
 """The command line's photos and folders, with a real model under onnxruntime."""
 
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from model_parts import by_hand, metadata_of
 from onnx import helper
 from PIL import Image
 
+from twoface_pl.cli.inpaint_options import add_arguments
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.export.write import write_repair
 from twoface_pl.faces.frame import Frame
@@ -17,8 +19,9 @@ from twoface_pl.faces.image import decode_image, encode_jpeg, to_grey, write_ima
 from twoface_pl.faces.synthetic import synthetic_photo
 from twoface_pl.model_file import REPAIR
 from twoface_pl.serving.inpaint import inpaint
-from twoface_pl.serving.plan import plan_jobs
+from twoface_pl.serving.plan import default_output, plan_jobs
 from twoface_pl.serving.repair import RepairSession
+from twoface_pl.serving.table import plan_table
 from twoface_pl.serving.versions import find_model
 
 
@@ -199,6 +202,26 @@ def test_a_folder_is_planned_by_names(tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
     with pytest.raises(TwoFaceError, match="no photos in this folder"):
         plan_jobs(tmp_path / "none", [tmp_path / "references"], tmp_path / "out")
+
+
+def test_what_a_result_is_made_from_is_never_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.png", "b.png", "m.png"):
+        write_image(tmp_path / name, _photo(80, 80))
+    for output in ("a.png", "b.png", "./m.png", "."):
+        with pytest.raises(TwoFaceError, match="is a photo, mask or reference that is given; give another output"):
+            plan_jobs(Path("a.png"), [Path("b.png")], Path(output), Path("m.png"), force=True)
+    (tmp_path / "t.csv").write_text("image,references\na.png,b.png\n")
+    with pytest.raises(TwoFaceError, match="is a photo, mask or reference"):
+        plan_table(Path("t.csv"), Path("."), force=True)
+    assert default_output(Path(".")).name == f"{tmp_path.name}-filled"
+    options = argparse.ArgumentParser()
+    add_arguments(options)
+    assert options.parse_args(["--image", "a", "--reference", "b", "--reference", "c", "d"]).reference == [
+        Path("b"), Path("c"), Path("d")
+    ]  # fmt: skip
+    with pytest.raises(SystemExit):
+        options.parse_args(["--image", "", "--reference", "b"])
 
 
 def test_the_command_fills_a_photo_and_keeps_outputs(twoface: Run, model: Path, tmp_path: Path) -> None:

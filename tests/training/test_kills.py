@@ -221,6 +221,10 @@ def test_the_same_command_starts_goes_on_and_is_done(twoface: Run, prepared: Pat
     done = twoface(*command, "max_batches=4", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "the training is done, with 4 batches" in done.stdout
+    anew = twoface(*command, "resume=null", "max_batches=2", cwd=tmp_path)
+    assert anew.returncode == 1
+    assert "run holds a training already; resume=auto goes on with it" in anew.stderr
+    assert read_checkpoint(tmp_path / "run" / LAST)["batches_done"] == 4
     nowhere = twoface(*(each for each in command if not each.startswith("hydra")), "max_batches=4", cwd=tmp_path)
     assert nowhere.returncode == 1
     assert "resume=auto needs a folder that stays the same" in nowhere.stderr

@@ -41,6 +41,13 @@ def parse_count(text: str) -> int:
     return int(text)
 
 
+def parse_path(text: str) -> Path:
+    """A path that is one: an empty text, as of a variable that is not set, would be the folder that one is in."""
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty; give a file or folder")
+    return Path(text)
+
+
 def parse_signer(text: str) -> tuple[Path, Path]:
     """``chain.pem,key.pem``."""
     certificates, comma, key = text.partition(",")
@@ -62,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "--image",
-        type=Path,
+        type=parse_path,
         required=True,
         help="the photo to fill, a folder of photos, a .csv of image,mask,references, or - (standard input)",
     )
@@ -70,6 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--reference",
         type=Path,
         nargs="+",
+        action="extend",
         default=[],
         metavar="PHOTO",
         help="other photos of the same person, one or several; a folder has a photo's reference under its name",

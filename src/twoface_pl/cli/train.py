@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twoface_pl.cli.launched import RUN_ADDRESS
+from twoface_pl.cli.launched import RUN_ADDRESS, launched_rank
 from twoface_pl.cli.overrides import command_line, override
 from twoface_pl.errors import Stopped, require
 
@@ -61,6 +61,8 @@ def run(config: dict[str, Any], folder: Path) -> None:
             print(f"the training is done, with {found.batches} batches; its last checkpoint is {found.path}")
             return
         resume = found.path if found is not None else None
+    if not config["resume"] and launched_rank() in (None, 0) and "LOCAL_RANK" not in os.environ:
+        _check_unused(folder)
     # A resume goes on with its checkpoint's weights, whatever the training began from.
     begun_from = load_trained(config["init"]) if config["init"] and resume is None else None
     # train() says what it runs on; Lightning adds tips.
@@ -141,6 +143,18 @@ def run(config: dict[str, Any], folder: Path) -> None:
         print(f"trained {result.batches} batches; the best checkpoint is {best}, the last {last}")
         judged = [override("checkpoint", best), override("root", str(config["data"]["root"])), *_identity_of(config)]
         print(f"next: {command_line('evaluate', *judged)}")
+
+
+def _check_unused(folder: Path) -> None:
+    """Refuse to begin anew where a training has been saved.
+
+    Raises:
+        TwoFaceError: says how it goes on.
+    """
+    from twoface_pl.training.checkpoints import LAST
+
+    told = "resume=auto goes on with it; give another hydra.run.dir, or remove it, to begin anew"
+    require(not (folder / LAST).exists(), f"{folder} holds a training already; {told}")
 
 
 def _mirror(folder: Path) -> Mirror | None:

@@ -144,6 +144,9 @@ class Evaluator:
             self.skipped[name] = "needs recogniser=sface and its file (pip install 'twoface-pl[check]')"
             return None
 
+        given = recogniser.get("weights")
+        require(not given or Path(given).is_file(), f"recogniser.weights={given}: there is no such file")
+
         def build() -> IdentityRecord:
             require(bool(recogniser.get("weights")), "recogniser sface: no weights; give recogniser.weights")
             judge = IdentityJudge(triples, Path(recogniser["weights"]))
