@@ -35,9 +35,9 @@ FORGETS = "not enough memory"  # what `twoface train` says
 HOLES = ("center", "center64", "strokes")
 KEPT = """
 import sys, torch
-state = torch.load(sys.argv[1], map_location="cpu", weights_only=True)["state_dict"]
-found = "average.module." if any(name.startswith("average.module.") for name in state) else "generator."
-torch.save({name.removeprefix(found): value for name, value in state.items() if name.startswith(found)}, sys.argv[2])
+from pathlib import Path
+from twoface_pl.networks.checkpoint import load_generator
+torch.save(load_generator(Path(sys.argv[1])).generator.state_dict(), sys.argv[2])
 """
 
 

@@ -113,7 +113,8 @@ def write_table(folder: Path, verdicts: dict[str, Verdict]) -> Path:
         except UnicodeDecodeError:  # a spreadsheet's
             text = content.decode("cp1252", "replace")
         delimiter = ";" if ";" in text.partition("\n")[0] else ","
-        rows = {row[0]: row for row in list(csv.reader(io.StringIO(text), delimiter=delimiter))[1:] if len(row) == 4}
+        read = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        rows = {row[0]: row for row in list(read)[1:] if len(row) == len(COLUMNS)}
     for name, verdict in verdicts.items():
         rows[name] = name, f"{verdict.likeness:.3f}", verdict.words, verdict.remark
     table = io.StringIO()

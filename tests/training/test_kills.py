@@ -225,6 +225,7 @@ def test_the_same_command_starts_goes_on_and_is_done(twoface: Run, prepared: Pat
     assert anew.returncode == 1
     assert "run holds a training already; resume=auto goes on with it" in anew.stderr
     assert read_checkpoint(tmp_path / "run" / LAST)["batches_done"] == 4
+    assert "max_minutes=soon is not a number" in twoface(*command, "max_minutes=soon", cwd=tmp_path).stderr
     nowhere = twoface(*(each for each in command if not each.startswith("hydra")), "max_batches=4", cwd=tmp_path)
     assert nowhere.returncode == 1
     assert "resume=auto needs a folder that stays the same" in nowhere.stderr

@@ -43,13 +43,15 @@ def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.data.datamodule import DataOptions, TripleDataModule
     from twoface_pl.data.index import read_frame
     from twoface_pl.masks import build_mask_policy
-    from twoface_pl.networks.options import require_whole
+    from twoface_pl.networks.options import require_number, require_whole
     from twoface_pl.training.module import BEGUN, InpaintingModule
     from twoface_pl.training.objective import check_losses
     from twoface_pl.training.start import start_from
     from twoface_pl.training.train import TrainOptions, train
 
     require_whole("max_batches", config["max_batches"], 1)
+    if config["max_minutes"] is not None:
+        require_number("max_minutes", config["max_minutes"])
     mirror = _mirror(folder)
     if mirror is not None and config["resume"]:
         mirror.fetch()
