@@ -61,6 +61,7 @@ LOSSES: dict[str, dict[str, Any]] = {
     "identity": {
         "weight": 0.1, "kind": "cosine", "truth": 1.0, "reference": 0.0, "share": 1.0, "hardened": True, "start": 0,
     },
+    "distillation": {"weight": 0.0, "teacher": None, "kind": "l1", "start": 0},
 }  # fmt: skip
 
 

@@ -96,6 +96,7 @@ def losses(reconstruction: float = 1.0, adversarial: float = 0.01, identity: flo
             "weight": identity, "kind": "cosine", "truth": 1.0, "reference": 0.0, "hardened": False, "share": 1.0,
             "start": 0,
         },
+        "distillation": {"weight": 0.0, "teacher": None, "kind": "l1", "start": 0},
     }  # fmt: skip
     return {name: {**values, **changes.get(name, {})} for name, values in options.items()}
 

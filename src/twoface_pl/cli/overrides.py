@@ -13,7 +13,7 @@ OVERRIDE = re.compile(r"(?P<key>[+~]{0,2}[A-Za-z_][\w./@:-]*)=(?P<value>.*)", re
 PATHS = frozenset(
     (
         *("root", "work", "output", "folder", "dir", "image"),
-        *("checkpoint", "against", "init", "resume", "figures"),
+        *("checkpoint", "against", "init", "resume", "figures", "teacher"),
         *("weights", "vgg_weights", "vgg", "lpips", "inception", "sface", "inputs"),
     )
 )

@@ -47,6 +47,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.training.module import BEGUN, InpaintingModule
     from twoface_pl.training.objective import check_losses
     from twoface_pl.training.start import start_from
+    from twoface_pl.training.teacher import teacher_of
     from twoface_pl.training.train import TrainOptions, train
 
     require_whole("max_batches", config["max_batches"], 1)
@@ -89,20 +90,26 @@ def run(config: dict[str, Any], folder: Path) -> None:
     )
     check_losses(config["losses"])
     needs_identity = config["losses"]["identity"]["weight"] > 0
+    facts = {
+        "image_size": config["image_size"],
+        "frame": read_frame(data.train_triples.source).options(),
+        "mask": config["mask"],
+        "batch_size": config["data"]["batch_size"],
+        "devices": config["trainer"]["devices"],
+        "run": folder.name + (BEGUN + begun_from.run if begun_from is not None else ""),
+    }
+    distillation, teacher = config["losses"]["distillation"], None
+    if distillation["weight"] > 0 and distillation["teacher"]:
+        seen = config["references"]
+        teacher = teacher_of(load_trained(distillation["teacher"]), facts, policy, seen["most"], seen["none"])
     module = InpaintingModule(
         generator=config["generator"],
         discriminator=config["discriminator"],
         losses=config["losses"],
         optimizer=config["optimizer"],
-        facts={
-            "image_size": config["image_size"],
-            "frame": read_frame(data.train_triples.source).options(),
-            "mask": config["mask"],
-            "batch_size": config["data"]["batch_size"],
-            "devices": config["trainer"]["devices"],
-            "run": folder.name + (BEGUN + begun_from.run if begun_from is not None else ""),
-        },
+        facts=facts,
         identity_network=identity_from_config(config["identity"]) if needs_identity else None,
+        teacher=teacher,
         without_reference=config["references"]["none"],
         channels_last=config["channels_last"],
         log_every=config["log_every"],

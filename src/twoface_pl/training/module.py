@@ -17,6 +17,7 @@ from twoface_pl.data.triples import Triple
 from twoface_pl.errors import require
 from twoface_pl.networks.build import build_generator
 from twoface_pl.networks.discriminators import build_discriminators
+from twoface_pl.networks.generator import Generator
 from twoface_pl.networks.identity import IdentityNetwork
 from twoface_pl.networks.options import require_number, require_whole
 from twoface_pl.networks.tensors import to_float, to_uint8
@@ -48,17 +49,16 @@ class InpaintingModule(L.LightningModule):
         optimizer: options of :class:`OptimizerOptions`.
         facts: ``{image_size, frame, mask, batch_size, devices, run}``, written into checkpoints; all but
             batch_size and devices into exports.
-        identity_network: frozen; its weights stay out of checkpoints.
+        identity_network, teacher: frozen, as :class:`Objective` takes them; their weights stay out of checkpoints.
         without_reference: share of batches in which the generator gets no reference, if it can do without.
         channels_last: memory format; faster on CPUs and on GPUs with AMP.
         log_every: batches between logged losses.
         ema: decay of the generator's :class:`MovingAverage`, which is then what fills in validations and is read from
             checkpoints; None: there is none.
-        compiled: run the networks through ``torch.compile``.
+        compiled: run the trained networks through ``torch.compile``.
         not_finite: what to do with a loss or gradient that is not finite: ``stop``, or ``skip`` it and count.
         collapse_after: batches in a row without anything to learn from a discriminator, after which the training ends.
-        max_minutes: over resumes, validations included, at whose end the rates are zero; None: no limit. Such a
-            training does not come out alike twice, as its rates go by the clock.
+        max_minutes: over resumes and validations, at whose end the rates are zero; None: no limit.
 
     Raises:
         TwoFaceError: options that are not known, a loss without the network it needs.
@@ -72,6 +72,7 @@ class InpaintingModule(L.LightningModule):
         optimizer: dict[str, Any],
         facts: dict[str, Any],
         identity_network: IdentityNetwork | None = None,
+        teacher: Generator | None = None,
         without_reference: float = 0.0,
         channels_last: bool = True,
         log_every: int = 20,
@@ -87,7 +88,7 @@ class InpaintingModule(L.LightningModule):
         require_whole("log_every", log_every, 1)
         if max_minutes is not None:
             require_number("max_minutes", max_minutes, LEAST_MINUTES)
-        self.save_hyperparameters(ignore=["identity_network"])
+        self.save_hyperparameters(ignore=["identity_network", "teacher"])
         self.automatic_optimization = False
         self.without_reference = without_reference
         self.log_every = log_every
@@ -106,7 +107,7 @@ class InpaintingModule(L.LightningModule):
         # A tensor, not a number: reading it back at each step would stall a GPU.
         self.broken_photos = torch.tensor(0)
         self.generator = build_generator(generator)
-        self.objective = Objective(losses, identity_network)
+        self.objective = Objective(losses, identity_network, teacher)
         self.discriminators = build_discriminators(discriminator) if self.objective.adversary else None
         self.collapse = CollapseWatch(losses["adversarial"]["kind"], collapse_after)
         if self.discriminators is not None:
@@ -265,7 +266,7 @@ class InpaintingModule(L.LightningModule):
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Gradients as they are, without the scale of half precision: measured, and shortened if too long."""
-        number = next(number for number, each in enumerate(self.trainer.optimizers) if each is optimizer)
+        number = self.trainer.optimizers.index(optimizer)
         weights = [weight for weight in self._weights(number) if weight.grad is not None]
         norm = torch.nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
         # With float16's scale an infinite gradient is ordinary: that step is left out, and the scale falls.
@@ -284,9 +285,8 @@ class InpaintingModule(L.LightningModule):
         """The generator's fills of a batch, as uint8 (N, H, W, 3)."""
         photo = to_float(batch["photo"])
         mask = batch["mask"][:, None].to(photo.dtype)
-        references = to_float(batch[references_key])  # type: ignore[literal-required]
         generator = self.generator if self.average is None else self.average.module
-        return to_uint8(generator(photo * (1 - mask), mask, references))
+        return to_uint8(generator(photo * (1 - mask), mask, to_float(batch[references_key])))  # type: ignore
 
     def validation_step(self, batch: Triple, batch_idx: int) -> None:
         self.broken_photos = self.broken_photos.to(self.device) + torch.as_tensor(batch["broken"]).sum()

@@ -18,6 +18,7 @@ from twoface_pl.losses.perceptual import perceptual_loss
 from twoface_pl.losses.reconstruction import reconstruction_loss
 from twoface_pl.networks.crops import close_ups, crop, hole_boxes
 from twoface_pl.networks.discriminators import Discriminators
+from twoface_pl.networks.generator import Generator
 from twoface_pl.networks.identity import IdentityNetwork
 from twoface_pl.networks.options import require_number, require_whole
 from twoface_pl.networks.vgg import FrozenVGG16
@@ -31,6 +32,7 @@ KEYS = {
         "kind", "global_weight", "local_weight", "discriminator_weight", "r1_weight", "r1_every", "start",
     },
     "identity": {"weight", "kind", "truth", "reference", "hardened", "share", "start"},
+    "distillation": {"weight", "teacher", "kind", "start"},
 }  # fmt: skip
 # Least and largest value by option, whatever the loss.
 NUMBERS: dict[str, tuple[float, ...]] = {
@@ -43,6 +45,7 @@ KINDS = {
     "reconstruction": reconstruction_losses.KINDS,
     "adversarial": adversarial_losses.KINDS,
     "identity": identity_losses.KINDS,
+    "distillation": ("l1", "squared", "log"),
 }
 
 
@@ -83,12 +86,18 @@ class Objective:
     Args:
         losses: options by loss, as in ``conf/losses``; other names are of losses that installed packages declare.
         identity_network: needed where the identity loss has a weight.
+        teacher: a frozen generator, needed where distillation has a weight.
 
     Raises:
         TwoFaceError: options that are not known, a loss without its network, weights that cannot be had.
     """
 
-    def __init__(self, losses: dict[str, dict[str, Any]], identity_network: IdentityNetwork | None) -> None:
+    def __init__(
+        self,
+        losses: dict[str, dict[str, Any]],
+        identity_network: IdentityNetwork | None,
+        teacher: Generator | None = None,
+    ) -> None:
         check_losses(losses)
         self.losses = losses
         own = {name: options for name, options in losses.items() if name not in KEYS}
@@ -98,6 +107,12 @@ class Objective:
             losses["identity"]["weight"] == 0 or identity_network is not None,
             "the identity loss has a weight but there is no identity network; "
             "choose identity=facenet or set losses.identity.weight=0",
+        )
+        self.teacher = teacher if losses["distillation"]["weight"] > 0 else None
+        require(
+            losses["distillation"]["weight"] == 0 or teacher is not None,
+            "losses.distillation has a weight but no teacher; give losses.distillation.teacher=<checkpoint or .onnx "
+            "file>, or weight=0",
         )
         perceptual = losses["perceptual"]
         self.vgg = None
@@ -119,7 +134,7 @@ class Objective:
         return bool((share if isinstance(start, float) else batch) >= start)
 
     def to(self, device: torch.device) -> None:
-        for network in (self.identity_network, self.vgg, *self.own.values()):
+        for network in (self.identity_network, self.vgg, self.teacher, *self.own.values()):
             if isinstance(network, nn.Module):
                 network.to(device)
 
@@ -181,6 +196,12 @@ class Objective:
                 )
         if self.identity_network is not None and self.begun("identity", batch, share):
             parts |= self._identity(filled, photo, references, random, self.identity_network)
+        if self.teacher is not None and self.begun("distillation", batch, share):
+            distillation = self.losses["distillation"]
+            with torch.no_grad():
+                taught = self.teacher(photo * (1 - mask), mask, references)
+            loss = reconstruction_loss(filled, taught, mask, distillation["kind"])
+            parts["distillation"] = (distillation["weight"], loss)
         for name, loss_of in self.own.items():
             if self.losses[name]["weight"] > 0 and self.begun(name, batch, share):
                 parts[name] = (self.losses[name]["weight"], value_of(name, loss_of, filled, photo, references, mask))
