@@ -5,6 +5,8 @@
     python3 benchmarks/gpu_run.py measure --store /tmp/run            # images a second at three sizes of batch
     python3 benchmarks/gpu_run.py train --store /tmp/run --minutes 9 --total 18     # again until the total is reached
     python3 benchmarks/gpu_run.py finish --store /tmp/run --output "$OUT"           # exported, judged, cut into pieces
+    python3 benchmarks/gpu_run.py train --size small --store /tmp/run --minutes 5 --total 5     # the large one teaches it
+    python3 benchmarks/gpu_run.py finish --size small --store /tmp/run --output "$OUT"
     python benchmarks/gpu_run.py join results --output back           # at home: whole files again
 
 What follows `--` are overrides of `twoface train`. Each command ends by itself, and may be given again.
@@ -33,6 +35,7 @@ SAVE_SECONDS = 60  # that a training which is told to stop may take for the step
 LEAST_BATCH = 8
 FORGETS = "not enough memory"  # what `twoface train` says
 HOLES = ("center", "center64", "strokes")
+SIZES = ("large", "small")  # of the model; the large one teaches the small one
 KEPT = """
 import sys, torch
 from pathlib import Path
@@ -41,12 +44,15 @@ torch.save(load_generator(Path(sys.argv[1])).generator.state_dict(), sys.argv[2]
 """
 
 
-def _training(store: Store, run: Path, minutes: float, batch: int, overrides: list[str]) -> list[str]:
+def _training(store: Store, size: str, run: Path, minutes: float, batch: int, overrides: list[str]) -> list[str]:
     own = [
-        "experiment=large", f"data.root={store.data}", f"hydra.run.dir={run}", "resume=auto",
-        f"max_minutes={minutes}", f"data.batch_size={batch}", "progress=false", "logger=csv",
+        f"data.root={store.data}", f"hydra.run.dir={run}", "resume=auto", f"max_minutes={minutes}",
+        f"data.batch_size={batch}", "progress=false", "logger=csv",
     ]  # fmt: skip
-    return store.command("train", *own, *overrides)
+    if size == "large":
+        return store.command("train", "experiment=large", *own, *overrides)
+    taught = f"losses.distillation.teacher={store.checkpoint('large')}"
+    return store.command("train", "experiment=distilled", taught, *own, *overrides)
 
 
 def _rows(run: Path) -> list[dict[str, str]]:
@@ -54,7 +60,7 @@ def _rows(run: Path) -> list[dict[str, str]]:
     return [row for file in files for row in csv.DictReader(file.open()) if row.get("speed/images_a_second")]
 
 
-def measure(store: Store, batches: list[int], seconds: float, overrides: list[str]) -> None:
+def measure(store: Store, size: str, batches: list[int], seconds: float, overrides: list[str]) -> None:
     """Images a second of whole steps, by size of batch."""
     store.require_ready()
     print("batch  images/s  waiting for data  GPU memory")
@@ -62,7 +68,7 @@ def measure(store: Store, batches: list[int], seconds: float, overrides: list[st
         run = store.folder / f"measured-{batch}"
         shutil.rmtree(run, ignore_errors=True)
         few = ["log_every=5", "validate_every=1000000", "data.validation_photos=8"]
-        command = _training(store, run, seconds / 60, batch, [*few, *overrides])
+        command = _training(store, size, run, seconds / 60, batch, [*few, *overrides])
         done = subprocess.run(
             command, cwd=store.folder, env=store.environment(), capture_output=True, text=True, check=False
         )
@@ -78,21 +84,22 @@ def measure(store: Store, batches: list[int], seconds: float, overrides: list[st
         print(f"{batch:5}  {rate:8.0f}  {100 * waiting:15.1f}%  {float(memory):7.1f} GB", flush=True)
 
 
-def _state(store: Store) -> dict[str, int]:
-    path = store.folder / "state.json"
+def _room(store: Store) -> dict[str, int]:
+    """Batches that have room, by the model's size, where others had none."""
+    path = store.folder / "room.json"
     return dict(json.loads(path.read_text())) if path.exists() else {}
 
 
-def train(store: Store, minutes: float, total: float, batch: int, overrides: list[str]) -> None:
+def train(store: Store, size: str, minutes: float, total: float, batch: int, overrides: list[str]) -> None:
     """Train, or go on, for at most so many minutes; a batch that has no room is halved."""
     store.require_ready()
     end = time.monotonic() + 60 * minutes
-    batch = _state(store).get("batch", batch)
+    run, log = store.run(size), store.folder / f"train-{size}.log"
+    batch = _room(store).get(size, batch)
     while True:
-        log = store.folder / "train.log"
         with log.open("ab") as stream:
             process = subprocess.Popen(
-                _training(store, store.run, total, batch, overrides), cwd=store.folder,
+                _training(store, size, run, total, batch, overrides), cwd=store.folder,
                 env=store.environment(), stdout=stream, stderr=stream, start_new_session=True,
             )  # fmt: skip
             try:
@@ -107,23 +114,23 @@ def train(store: Store, minutes: float, total: float, batch: int, overrides: lis
         said = tail(log.read_text(errors="replace"), 4)
         if process.returncode == 1 and FORGETS in said and batch // 2 >= LEAST_BATCH:
             batch //= 2
-            (store.folder / "state.json").write_text(json.dumps({"batch": batch}))
+            (store.folder / "room.json").write_text(json.dumps({**_room(store), size: batch}))
             print(f"the GPU has no room for batches of {2 * batch}: going on with {batch}", flush=True)
             continue
         print(said)
         if process.returncode not in (0, 128 + signal.SIGTERM, -signal.SIGKILL):
-            raise Trouble(f"the training ended with {process.returncode}; see {log}; what was saved is in {store.run}")
-        rows = _rows(store.run)
+            raise Trouble(f"the training ended with {process.returncode}; see {log}; what was saved is in {run}")
+        rows = _rows(run)
         if rows:
             print(f"{float(rows[-1]['speed/images_a_second']):.0f} images/s in batches of {batch}")
         return
 
 
-def _judge(store: Store, checkpoint: Path, device: str, photos: int, overrides: list[str]) -> list[Path]:
+def _judge(store: Store, size: str, checkpoint: Path, device: str, photos: int, overrides: list[str]) -> list[Path]:
     """Evaluations on the validation split, a hole each."""
     made = []
     for hole in HOLES:
-        output = store.folder / "judged" / hole
+        output = store.folder / f"judged-{size}" / hole
         judge = ["recogniser=sface"] if (store.brought / "sface.onnx").exists() else []
         done = store.call(
             "evaluate", f"checkpoint={checkpoint}", f"root={store.data}", "subset=validation",
@@ -135,27 +142,25 @@ def _judge(store: Store, checkpoint: Path, device: str, photos: int, overrides: 
     return made
 
 
-def finish(store: Store, output: Path, device: str, photos: int, overrides: list[str]) -> None:
+def finish(store: Store, size: str, output: Path, device: str, photos: int, overrides: list[str]) -> None:
     """Export, judge, and cut what must come back into pieces; what fails is said, and the rest comes back."""
     store.require_ready()
-    checkpoint = next((path for path in (store.run / "best.ckpt", store.run / "last.ckpt") if path.exists()), None)
-    if checkpoint is None:
-        raise Trouble(f"{store.run} has no checkpoint: train first")
+    run, checkpoint = store.run(size), store.checkpoint(size)
     back = store.folder / "back"
     shutil.rmtree(back, ignore_errors=True)
     back.mkdir()
     given = [sys.executable, "-c", KEPT, str(checkpoint), str(back / "generator.pt")]
     subprocess.run(given, env=store.environment(), check=True)
-    models = store.folder / "models"
+    models = store.folder / f"models-{size}"
     shutil.rmtree(models, ignore_errors=True)
     done = store.call("export", f"checkpoint={checkpoint}", "half=true", f"output={models}")
     print(tail(done.stdout if not done.returncode else done.stderr, 4), flush=True)
     for path in models.glob("1/model.onnx"):
         shutil.copyfile(path, back / path.name)
-    judged = _judge(store, checkpoint, device, photos, overrides)
+    judged = _judge(store, size, checkpoint, device, photos, overrides)
     with zipfile.ZipFile(back / "rest.zip", "w", zipfile.ZIP_DEFLATED) as rest:
-        pictures = sorted(store.run.glob("pictures/*.png"))[-3:]
-        logs = [*store.run.glob("csv/*/metrics.csv"), store.folder / "train.log", *store.run.glob(".hydra/*.yaml")]
+        pictures = sorted(run.glob("pictures/*.png"))[-3:]
+        logs = [*run.glob("csv/*/metrics.csv"), store.folder / f"train-{size}.log", *run.glob(".hydra/*.yaml")]
         for path in (*judged, *pictures, *logs):
             if path.exists():
                 rest.write(path, str(path.relative_to(store.folder)))
@@ -174,6 +179,8 @@ def _parser() -> argparse.ArgumentParser:
         one = commands.add_parser(name)
         if stored:
             one.add_argument("--store", type=Path, required=True, help="a folder that stays while the machine does")
+        if name in ("measure", "train", "finish"):
+            one.add_argument("--size", choices=SIZES, default="large", help="of the model (%(default)s)")
         return one
 
     command("bring").add_argument("folder", type=Path)
@@ -206,11 +213,11 @@ def _do(options: argparse.Namespace, overrides: list[str]) -> None:
     elif options.what == "check":
         check(store, options.cpu)
     elif options.what == "measure":
-        measure(store, options.batches, options.seconds, overrides)
+        measure(store, options.size, options.batches, options.seconds, overrides)
     elif options.what == "train":
-        train(store, options.minutes, options.total, options.batch, overrides)
+        train(store, options.size, options.minutes, options.total, options.batch, overrides)
     else:
-        finish(store, options.output, options.device, options.photos, overrides)
+        finish(store, options.size, options.output, options.device, options.photos, overrides)
 
 
 def main() -> int:

@@ -31,8 +31,23 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.pieces, self.brought, self.site = (folder / name for name in ("pieces", "brought", "site"))
-        self.run = folder / "run"
         self.data = folder / "data.zip"
+
+    def run(self, size: str) -> Path:
+        """The folder of a training, of a size of model."""
+        return self.folder / f"run-{size}"
+
+    def checkpoint(self, size: str) -> Path:
+        """What a training has come to.
+
+        Raises:
+            Trouble: nothing was saved yet.
+        """
+        run = self.run(size)
+        found = next((path for path in (run / "best.ckpt", run / "last.ckpt") if path.exists()), None)
+        if found is None:
+            raise Trouble(f"{run} has no checkpoint: train first (--size {size})")
+        return found
 
     def environment(self) -> dict[str, str]:
         there = {key: str(self.brought / name) for key, name in WEIGHTS.items() if (self.brought / name).exists()}

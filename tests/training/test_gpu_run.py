@@ -76,6 +76,9 @@ def test_pieces_that_are_missing_or_torn_are_said(zipped: Path, there: Path, tmp
     assert _run(there, "bring", second, "--store", "S").stdout == "all pieces are there\n"
     assert torn.stat().st_size < 0.6 * zipped.stat().st_size  # a photo has three names
     assert "run `check` first" in _run(there, "train", "--store", "S").stderr
+    (there / "S" / "ready").touch()
+    assert "run-large has no checkpoint: train first" in _run(there, "train", "--size", "small", "--store", "S").stderr
+    (there / "S" / "ready").unlink()
     manifest = there / "S" / "pieces" / "manifest.json"
     about = json.loads(manifest.read_text())
     manifest.write_text(json.dumps({**about, "python": "3.1"}))
@@ -125,16 +128,16 @@ def test_a_batch_that_has_no_room_is_halved(tmp_path: Path, capsys: pytest.Captu
     store = gpu_run.Store(tmp_path)
     (tmp_path / "ready").touch()
     store.command = lambda *given: [sys.executable, "-c", TRAINING, *map(str, given)]
-    gpu_run.train(store, 1.0, 18.0, 64, [])
+    gpu_run.train(store, "large", 1.0, 18.0, 64, [])
     said = capsys.readouterr().out
     assert "no room for batches of 64: going on with 32" in said
     assert "no room for batches of 32: going on with 16" in said
     assert (tmp_path / "trained-with").read_text() == "16"
-    gpu_run.train(store, 1.0, 18.0, 64, [])  # the next call begins with what has room
+    gpu_run.train(store, "large", 1.0, 18.0, 64, [])  # the next call begins with what has room
     assert "no room" not in capsys.readouterr().out
     store.command = lambda *given: [sys.executable, "-c", "raise SystemExit('twoface train: no')", *map(str, given)]
     with pytest.raises(gpu_run.Trouble, match=r"ended with 1; see .*what was saved is in"):
-        gpu_run.train(store, 1.0, 18.0, 16, [])
+        gpu_run.train(store, "large", 1.0, 18.0, 16, [])
 
 
 @pytest.mark.slow
@@ -177,3 +180,14 @@ def test_from_a_packed_folder_to_what_comes_back(zipped: Path, there: Path, tmp_
     facts = read_model(there / "back" / "model.onnx").facts
     assert facts.image_size == 64
     assert {path.name for path in (there / "back").iterdir()} == {"generator.pt", "model.onnx", "rest.zip"}
+    small = ["train", "--size", "small", "--store", "S", "--minutes", 1, "--total", 0.1, "--batch", 4]
+    taught = _run(there, *small, "--", *TINY, "generator.width=48")
+    assert "next: twoface evaluate" in taught.stdout, taught.stdout + taught.stderr
+    finished = _run(there, "finish", "--size", "small", "--store", "S", "--output", "out-small", "--device", "cpu",
+                    "--photos", 4, "--", "identity=none")  # fmt: skip
+    assert finished.returncode == 0, finished.stderr
+    assert _run(there, "join", "out-small", "--output", "back-small").returncode == 0
+    assert read_model(there / "back-small" / "model.onnx").facts.run == "run-small"
+    with zipfile.ZipFile(there / "back-small" / "rest.zip") as rest:
+        (logged,) = (name for name in rest.namelist() if name.endswith("metrics.csv"))
+        assert "generator/distillation" in rest.read(logged).decode().splitlines()[0]
