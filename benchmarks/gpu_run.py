@@ -5,7 +5,7 @@
     python3 benchmarks/gpu_run.py measure --store /tmp/run            # images a second at three sizes of batch
     python3 benchmarks/gpu_run.py train --store /tmp/run --minutes 9 --total 18     # again until the total is reached
     python3 benchmarks/gpu_run.py finish --store /tmp/run --output "$OUT"           # exported, judged, cut into pieces
-    python3 benchmarks/gpu_run.py train --size small --store /tmp/run --minutes 5 --total 5     # the large one teaches it
+    python3 benchmarks/gpu_run.py train --size small --store /tmp/run --minutes 5 --total 5  # taught by the large one
     python3 benchmarks/gpu_run.py finish --size small --store /tmp/run --output "$OUT"
     python benchmarks/gpu_run.py join results --output back           # at home: whole files again
 

@@ -17,9 +17,10 @@ from twoface_pl.training.train import train
 
 FACTS = {"image_size": SIZE, "frame": {"name": "none"}}
 POLICY = build_mask_policy(MASK)
+NO_FRAME = FrameKind("none")
 
 
-def _trained(options: dict, size: int = SIZE, frame: FrameKind = FrameKind("none")) -> TrainedGenerator:
+def _trained(options: dict, size: int = SIZE, frame: FrameKind = NO_FRAME) -> TrainedGenerator:
     torch.manual_seed(1)
     generator = build_generator(options).eval().requires_grad_(False)
     return TrainedGenerator(generator, options, size, frame, MASK, "teacher", 1)
