@@ -40,9 +40,15 @@ MOST_COUNTED = 10**15  # batches and seconds
 DEEPEST, MOST_VALUES = 16, 10_000  # of options that hold options; ours have a dozen, three deep
 
 
+def packaged() -> dict[str, Path]:
+    """The package's models by what users call them: ``shipped``, and those in folders beside it."""
+    beside = sorted(SHIPPED.parent.glob(f"*/{SHIPPED.name}"))
+    return {SHIPPED_NAME: SHIPPED, **{path.parent.name: path for path in beside}}
+
+
 def model_path(text: object) -> Path:
-    """A model's path as users give it, be it a number; ``shipped`` is the one that comes with the package."""
-    return SHIPPED if text == SHIPPED_NAME else Path(str(text))
+    """A model's path as users give it, be it a number, or a name of one that comes with the package."""
+    return packaged().get(str(text), Path(str(text)))
 
 
 def is_version(name: str) -> bool:

@@ -129,11 +129,12 @@ def _devices(problems: list[str]) -> Iterator[str]:
 
 def _shipped(problems: list[str]) -> Iterator[str]:
     try:
-        from twoface_pl.model_file import SHIPPED
+        from twoface_pl.model_file import packaged
         from twoface_pl.serving.fill import FillSession
 
-        session = FillSession(SHIPPED, "auto")
-        yield f"shipped: {SHIPPED}, {session.image_size} px, frame {session.frame.name}, on {session.provider}"
+        for name, path in packaged().items():
+            session = FillSession(path, "auto")
+            yield f"{name}: {path}, {session.image_size} px, frame {session.frame.name}, on {session.provider}"
     except (ImportError, TwoFaceError) as error:
         problems.append(f"the model of the package does not run: {error}")
 

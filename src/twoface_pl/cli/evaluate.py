@@ -21,7 +21,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.evaluation.evaluator import EvaluateOptions
     from twoface_pl.evaluation.report import FIGURES_FILE, table, write_report
     from twoface_pl.evaluation.watch import new_checkpoints
-    from twoface_pl.model_file import SHIPPED_NAME
+    from twoface_pl.model_file import packaged
 
     checkpoint = model_here(config["checkpoint"])
     require(
@@ -33,7 +33,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
     if config["watch"]:
         require_here("checkpoint", config["checkpoint"])
     trained = None if config["watch"] else load_trained(config["checkpoint"])
-    has_no_folder = config["checkpoint"] == SHIPPED_NAME or is_address(config["checkpoint"])
+    has_no_folder = str(config["checkpoint"]) in packaged() or is_address(config["checkpoint"])
     beside = Path() if has_no_folder else checkpoint.parent
     output = Path(config["output"]) if config["output"] else beside / "evaluation"
     for key in ("watch", "against"):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from twoface_pl.cli.near import nearest
 from twoface_pl.errors import TwoFaceError, require
-from twoface_pl.model_file import SHIPPED_NAME, model_path
+from twoface_pl.faces.reading import shortened
+from twoface_pl.model_file import SHIPPED_NAME, model_path, packaged
 from twoface_pl.serving.parsing import parse_box as box
 from twoface_pl.serving.parsing import parse_colour as colour
 from twoface_pl.serving.parsing import parse_pixels as pixels
@@ -56,12 +59,22 @@ def parse_signer(text: str) -> tuple[Path, Path]:
     return Path(certificates), Path(key)
 
 
+def parse_model(text: str) -> Path:
+    """A model's file or folder, or a name of one that comes with the package."""
+    path = model_path(text)
+    meant = "" if os.path.lexists(path) else nearest(text, packaged())
+    if meant:
+        raise argparse.ArgumentTypeError(f"no model {shortened(path)}; did you mean {meant}, of the package?")
+    return path
+
+
 def add_model(parser: argparse.ArgumentParser) -> None:
+    names = " or ".join(packaged())
     parser.add_argument(
         "--model",
-        type=model_path,
+        type=parse_model,
         default=SHIPPED_NAME,
-        help="a folder of `twoface export`, or one of its versions (%(default)s: comes with the package)",
+        help=f"a folder of `twoface export`, one of its versions, or of the package: {names} (%(default)s)",
     )
 
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from twoface_pl.cli.inpaint_options import parse_model
 from twoface_pl.errors import TwoFaceError, in_words_of
-from twoface_pl.model_file import FILES, FORMATS, SHIPPED_NAME, model_path, read_whole
+from twoface_pl.model_file import FILES, FORMATS, SHIPPED_NAME, packaged, read_whole
 
 SAYS = {  # in the order of printing
     "version": "made by version",
@@ -29,7 +30,7 @@ SAYS = {  # in the order of printing
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "model", type=model_path, nargs="?", default=SHIPPED_NAME,
+        "model", type=parse_model, nargs="?", default=SHIPPED_NAME,
         help="an exported file, or a folder of them (%(default)s: comes with the package)",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="for programs: one JSON object for each file, in a list")
@@ -43,7 +44,7 @@ def _files(path: Path) -> list[Path]:
     """
     from twoface_pl.serving.versions import find_model
 
-    if path.is_file() and path != model_path(SHIPPED_NAME):
+    if path.is_file() and path not in packaged().values():
         return [path]
     problems = []
     for kind in FILES:  # a folder may hold one of them only

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from twoface_pl.cli.near import nearest
 from twoface_pl.errors import TwoFaceError, require
-from twoface_pl.model_file import SHIPPED_NAME, model_path
+from twoface_pl.model_file import model_path, packaged
 
 if TYPE_CHECKING:
     from twoface_pl.evaluation.compared import Compared
@@ -37,16 +37,16 @@ def _inside(folder: Path) -> Path | None:
 
 
 def _check_meant(path: Path) -> None:
-    """Say what was meant by a folder that holds a trained generator, or by a misspelt ``shipped``."""
+    """Say what was meant by a folder that holds a trained generator, or by a misspelt name of the package's models."""
     if os.path.isdir(path):  # unlike Path's, false for a name that is too long
         inside = _inside(path)
         require(inside is None, f"{path}: a folder, not a checkpoint; give the file in it: {inside}")
-    elif not os.path.lexists(path) and nearest(str(path), [SHIPPED_NAME]):
-        raise TwoFaceError(f"no checkpoint {path}; did you mean {SHIPPED_NAME}, the package's model?")
+    elif not os.path.lexists(path) and (meant := nearest(str(path), packaged())):
+        raise TwoFaceError(f"no checkpoint {path}; did you mean {meant}, of the package?")
 
 
 def load_trained(text: object) -> TrainedGenerator:
-    """Of a checkpoint, of an exported ``.onnx`` file, or ``shipped``: the one that comes with the package.
+    """Of a checkpoint, of an exported ``.onnx`` file, or one that comes with the package, as ``shipped``.
 
     Raises:
         TwoFaceError: missing, broken, or of another program.
@@ -77,7 +77,7 @@ def compared_with(text: object) -> Compared | None:
         return None
     folder = _pictures(text)
     path = Path(str(text))
-    if folder is None and not path.suffix and path.name != SHIPPED_NAME and not path.exists():
+    if folder is None and not path.suffix and str(text) not in packaged() and not path.exists():
         raise TwoFaceError(f"against={text}: no such folder of pictures, checkpoint or .onnx file")
     return ComparedPictures(folder) if folder is not None else ComparedGenerator(load_trained(text))
 
