@@ -24,6 +24,7 @@ from twoface_pl.data_prep.sources import Photo, Reject, safe_name
 from twoface_pl.data_prep.split import Lists, OwnPhotos, Roles, SplitRule
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.files import CHECKSUM, sha256_of, write_atomically, write_text
+from twoface_pl.faces.listing import counted
 
 ZIP_FILE = "data.zip"
 NO_HARD_LINKS = (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS)
@@ -128,7 +129,7 @@ def place(
             continue  # they stand under another name
         files = _photo_names(person, photos)
         if len(files) < min_photos:
-            found = f"{len(files)} usable photo{'s' * (len(files) != 1)}" if files else "no usable photo"
+            found = counted(len(files), "usable photo") if files else "no usable photo"
             reject(person, "few photos", f"{found}; a person needs at least {min_photos}")
             continue
         leader = person if isinstance(rule.splitting, Lists) else kin.get(person, person)
@@ -136,7 +137,7 @@ def place(
         not_for = {file_of[key]: [file_of[other] for other in others] for key, others in alike.get(person, {}).items()}
         places = rule.places(leader[1], sorted(files), not_for)
         if not places and isinstance(rule.splitting, OwnPhotos):
-            found = f"{len(files)} photos of too few moments to train on some and fill others"
+            found = f"{counted(len(files), 'photo')} of too few moments to train on some and fill others"
             reject(person, "few photos", f"{found}; add photos of other days")
             continue
         if not places:
@@ -144,7 +145,8 @@ def place(
             continue
         if not all(roles["masked"] for roles in places.values()):
             name = rule.options["name"]
-            reject(person, "few photos", f"{len(files)} photos are too few for split {name}; try split=few_photos")
+            few = counted(len(files), "photo is", "photos are")
+            reject(person, "few photos", f"{few} too few for split {name}; try split=few_photos")
             continue
         # One photo alone, where min_photos lets it be, can still be somebody else's wrong reference.
         if len(files) > 1 and not all(_has_reference(roles, not_for) for roles in places.values()):

@@ -22,8 +22,10 @@ from twoface_pl.data_prep.words import reasons, rejects_text
 from twoface_pl.data_prep.work import Work
 from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.faces.files import new_folders, write_text
+from twoface_pl.faces.listing import counted
 
 MIN_VALIDATION = 2  # people
+FEW_PEOPLE = 10  # fewer make no split: too few to choose by, or to train on
 
 
 def _replace(building: Path, root: Path) -> None:
@@ -112,11 +114,12 @@ def _check_people(options: PrepareOptions, result: PrepareResult) -> None:
         return
     if isinstance(wanted, str):
         raise TwoFaceError(f"{wanted}: {result.people['validation']} of these people can be used; name at least 2")
-    raise TwoFaceError(
-        f"of {people} people {result.people['validation']} fell into validation, which needs "
-        f"{MIN_VALIDATION} for its wrong references; raise split.validation (it is {wanted}), "
-        "take another split.seed or add people"
-    )
+    of = counted(people, "person", "people")
+    fell = f"of {of} {result.people['validation']} fell into validation"
+    told = f"{fell}, which needs {MIN_VALIDATION} for its wrong references"
+    if people < FEW_PEOPLE:
+        raise TwoFaceError(f"{told}; of so few, split=own_photos has everybody in every split, from ten photos each")
+    raise TwoFaceError(f"{told}; raise split.validation (it is {wanted}), take another split.seed or add people")
 
 
 def _check_beforehand(options: PrepareOptions, listing: Listing) -> None:

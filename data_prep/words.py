@@ -11,6 +11,7 @@ from twoface_pl.data_prep.layout import ZIP_FILE
 from twoface_pl.data_prep.options import STEPS, PrepareOptions
 from twoface_pl.data_prep.result import REJECTS_FILE, PrepareResult
 from twoface_pl.data_prep.sources import Reject
+from twoface_pl.faces.listing import counted
 
 
 def rejects_text(rejects: list[Reject]) -> str:
@@ -40,9 +41,9 @@ def reasons(result: PrepareResult, options: PrepareOptions) -> str:
     for kind, count in Counter(reject.kind for reject in result.rejects).most_common():
         of_kind = [reject for reject in result.rejects if reject.kind == kind]
         whole = sum(reject.path in people for reject in of_kind)  # with all their photos, which count no more
-        counted = f"{whole} people" if whole else f"{count} files"
+        those = counted(whole, "person", "people") if whole else counted(count, "file")
         hint = _hint(kind, options)
-        lines.append(f"  {counted}: {kind}, as {of_kind[0].path}: {of_kind[0].reason}" + (f" ({hint})" if hint else ""))
+        lines.append(f"  {those}: {kind}, as {of_kind[0].path}: {of_kind[0].reason}" + (f" ({hint})" if hint else ""))
     return "\n".join(lines)
 
 
@@ -53,20 +54,30 @@ def _remarks(result: PrepareResult) -> list[str]:
     transparent = sum(value["transparent"] for value in used)
     remarks = []
     if turned:
-        remarks.append(f"{turned} photos lay on their side or stood on their head; their faces were brought upright")
+        lay = counted(
+            turned,
+            "photo lay on its side or stood on its head; its face was brought upright",
+            "photos lay on their side or stood on their head; their faces were brought upright",
+        )
+        remarks.append(lay)
     if transparent:
-        remarks.append(f"{transparent} photos have transparent parts; these lie on white")
+        has = counted(transparent, "photo has", "photos have")
+        remarks.append(f"{has} transparent parts; these lie on white")
     return remarks
 
 
 def summary(result: PrepareResult, options: PrepareOptions) -> str:
     """What was prepared, for the terminal."""
     root = options.root
-    rejected = f"{len(result.rejects)} rejects"
+    rejected = counted(len(result.rejects), "reject")
     if options.step in STEPS[: STEPS.index("split")]:
-        text = f"step {options.step} done for {len(result.listing.photos)} photos, in {options.work_folder}; {rejected}"
+        looked_at = counted(len(result.listing.photos), "photo")
+        text = f"step {options.step} done for {looked_at}, in {options.work_folder}; {rejected}"
         return text + (f":\n{reasons(result, options)}" if result.rejects else "")
-    counts = ", ".join(f"{split} {result.people[split]} people / {result.photos[split]} photos" for split in SPLITS)
+    counts = ", ".join(
+        f"{split} {counted(result.people[split], 'person', 'people')} / {counted(result.photos[split], 'photo')}"
+        for split in SPLITS
+    )
     text = f"{root}: frame {options.frame.name}, {counts}; {rejected}"
     if result.rejects:
         text += f", each with its reason in {root / REJECTS_FILE}:\n{reasons(result, options)}"
@@ -74,7 +85,8 @@ def summary(result: PrepareResult, options: PrepareOptions) -> str:
     if result.identities is None:
         text += "\nidentities were not cleaned: no recogniser was given (recogniser=facenet or sface)"
     else:
-        text += f"\n{len(result.identities.joined)} people of two sources were joined"
+        joined = len(result.identities.joined)
+        text += f"\n{counted(joined, 'person of two sources was', 'people of two sources were')} joined"
     if not result.people["train"]:
         text += "\nno person fell into train: this set can be evaluated, not trained on"
     if not result.people["test"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from twoface_pl.faces.finder import Sought
 from twoface_pl.faces.frame import Frame
 from twoface_pl.faces.image import decode_image
 from twoface_pl.faces.listing import list_photos, some_of
+from twoface_pl.faces.origin import is_completed
 from twoface_pl.serving.placing import LARGE_FACE, place
 from twoface_pl.serving.repair import RepairSession
 from twoface_pl.serving.target import Target
@@ -64,7 +65,9 @@ class Album:
         return sorted(self.candidates, key=unlike)
 
 
-def read_album(folder: Path, session: RepairSession, most: int, embed: Embed | None = None) -> Album:
+def read_album(
+    folder: Path, session: RepairSession, most: int, embed: Embed | None = None, without: Collection[Path] = ()
+) -> Album:
     """Look at all photos of a folder and its sub-folders.
 
     Args:
@@ -72,6 +75,7 @@ def read_album(folder: Path, session: RepairSession, most: int, embed: Embed | N
         session: the model.
         most: references that are taken for a photo.
         embed: a recogniser, which leaves out other people than the most.
+        without: folders in it that are not entered, as that of the results.
 
     Raises:
         TwoFaceError: none has a clear face.
@@ -81,8 +85,12 @@ def read_album(folder: Path, session: RepairSession, most: int, embed: Embed | N
     found: list[Candidate] = []
     embeddings: list[np.ndarray] = []
     left_out: list[str] = []
-    for path in tqdm(list_photos(folder).paths, desc="looking at references", unit="photo"):
+    filled: list[str] = []
+    for path in tqdm(list_photos(folder, without).paths, desc="looking at references", unit="photo"):
         try:
+            if is_completed(path, str(path)):
+                filled.append(path.name)
+                continue
             pixels = decode_image(path)
             frame = place(session, Sought(pixels, str(path)))
         except TwoFaceError:
@@ -93,6 +101,8 @@ def read_album(folder: Path, session: RepairSession, most: int, embed: Embed | N
             embeddings.append(embed(pixels, frame))
     if left_out:
         log.warning("%s: no one clear face in %s", folder, some_of(left_out))
+    if filled:
+        log.warning("%s: left out, as they say that a model has filled them: %s", folder, some_of(filled))
     if embeddings:
         found = _of_one_person(found, np.stack(embeddings), folder)
     require(bool(found), f"{folder}: no photo with one clear face to take as a reference")

@@ -84,7 +84,7 @@ def _of_album(
         target = find_target(session, photo, mask, options.box)
     except TwoFaceError:  # which drawing it says
         return []
-    return [pixels for pixels, _ in fitting_references(options.album, job, target, photo.seen())]
+    return [pixels for _, pixels, _ in fitting_references(options.album, job, target, photo.seen())]
 
 
 def draw_job(session: RepairSession, job: Job, options: JobOptions) -> Done:
@@ -111,7 +111,9 @@ def _references(
     """Pictures of the person and their faces' frames."""
     if options.album is not None:
         chosen = fitting_references(options.album, job, target, seen)
-        return [pixels for pixels, _ in chosen], [frame for _, frame in chosen]
+        if chosen:
+            log.info("references taken: %s", ", ".join(path.name for path, _, _ in chosen))
+        return [pixels for _, pixels, _ in chosen], [frame for _, _, frame in chosen]
     references = read_references(job, seen)
     return references, place_references(session, references, options.reference_box) if references else []
 
@@ -143,7 +145,7 @@ def run_job(session: RepairSession, job: Job, options: JobOptions) -> Done:
             its own mask or only reference.
     """
     check_output(job.output, options.force)
-    comparison = comparison_of(job.output, options.force) if options.compare else None
+    comparison = comparison_of(job, options.force) if options.compare else None
     given, name = source(job.photo)
     photo = read_photo(given, name, keep=True)
     original = given if isinstance(given, bytes) else given.read_bytes()

@@ -11,6 +11,7 @@ import numpy as np
 
 from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.faces.image import Photo
+from twoface_pl.faces.jpeg import NoRewriteError
 from twoface_pl.faces.writing import DEEP_KINDS, KINDS, check_keeps_pixels
 from twoface_pl.serving.files import STANDARD
 from twoface_pl.serving.plan import Job
@@ -34,7 +35,8 @@ def check_output(output: Path, force: bool) -> None:
         require(not sys.stdout.isatty(), "`output` - writes a PNG to standard output; send it to a file or program")
         return
     if suffix_of(output) not in KINDS:
-        raise TwoFaceError(f"output {output}: '{output.suffix}' is not written; use {', '.join(sorted(KINDS))}")
+        what = f"'{output.suffix}' is not written" if output.suffix else "neither a folder that is there nor a picture"
+        raise TwoFaceError(f"output {output}: {what}; use {', '.join(sorted(KINDS))}")
     if os.path.lexists(output) and not force:
         raise TwoFaceError(f"{output} exists and is kept; add `force` to replace it")
     require(not output.exists() or output.is_file(), f"{output} is no file that can be replaced; give another output")
@@ -64,6 +66,8 @@ def check_keeps(suffix: str, photo: Photo, mask: np.ndarray | None, shown: str) 
         if lost:
             raise TwoFaceError(f"{shown}: a BMP cannot keep the photo's {' and '.join(lost)}; use .png or .tiff")
         log.warning("%s: a BMP holds neither EXIF nor XMP: nothing in it says that a model completed the photo", shown)
+    if photo.origin is not None and photo.origin.inks:
+        log.warning("%s: the photo is in CMYK, the result in sRGB", shown)
     if photo.deep is not None and KINDS[suffix] not in DEEP_KINDS:
         log.warning("%s: of the photo's 16 bits a channel this format holds 8; .png and .tiff hold them all", shown)
 
@@ -72,17 +76,24 @@ def keeping(job: Job, photo: Photo, force: bool) -> Path:
     """A job's output; a PNG beside it where its format would change pixels outside the hole and was not asked for."""
     try:
         check_keeps_pixels(suffix_of(job.output), photo)
-    except TwoFaceError as error:
+    except NoRewriteError as error:
         if job.instead is None:
             raise TwoFaceError(f"output {job.output}: {error}") from None
         check_output(job.instead, force)
-        log.warning("%s: %s; it is written as %s", job.photo, error, job.instead.name)
+        job.check_apart(job.instead)
+        log.warning("%s: %s; it is written as %s", job.photo, error.why, job.instead.name)
         return job.instead
     return job.output
 
 
-def comparison_of(output: Path, force: bool) -> Path:
-    require(output != STANDARD, "`compare` needs an `output` that is a file")
-    path = output.with_name(f"{output.stem}-compare.jpg")
-    check_output(path, force)
-    return path
+def comparison_of(job: Job, force: bool) -> Path:
+    """Where a job's result is shown beside its photo.
+
+    Raises:
+        TwoFaceError: it is there already, or a file that is given.
+    """
+    if job.comparison is None:
+        raise TwoFaceError("`compare` needs an `output` that is a file")
+    job.check_apart(job.comparison)
+    check_output(job.comparison, force)
+    return job.comparison

@@ -23,6 +23,11 @@ class Job:
     output: Path
     mask: Path | None = None
     instead: Path | None = None  # a PNG, where the output's format would change the photo; None: no other will do
+    comparison: Path | None = None  # where photo, references and result lie beside each other, where that is asked for
+
+    def check_apart(self, output: Path) -> None:
+        """As :func:`check_apart`, of one more file that this job writes."""
+        check_apart([output], [self.photo, *self.references, *([self.mask] if self.mask else [])])
 
 
 @dataclass
@@ -74,7 +79,8 @@ class _Partners:
             found = self._files.get((place, photo.stem), [])
             if found:
                 return min(found, key=lambda path: (path.name != photo.name, path.name))
-        raise TwoFaceError(f"{self.given}: no {self.what} named like {photo.name}")
+        hint = "; `references_from` takes those of a person's folder that fit" if self.what == "reference" else ""
+        raise TwoFaceError(f"{self.given}: no {self.what} named like {photo.name}{hint}")
 
 
 def check_output_folder(output: Path, of: str) -> None:
@@ -142,6 +148,22 @@ def as_png(names: Collection[Path]) -> list[Path]:
     return pngs
 
 
+def comparisons(names: Collection[Path], pngs: Collection[Path]) -> list[Path]:
+    """By names of results, where each is shown beside its photo: none of them twice, nor another result.
+
+    >>> [path.name for path in comparisons([Path("a.jpg"), Path("a.png"), Path("b.png"), Path("b-compare.jpg")], [])]
+    ['a-jpg-compare.jpg', 'a-png-compare.jpg', 'b-compare-2.jpg', 'b-compare-compare.jpg']
+    """
+    taken = {str(name).casefold() for name in (*names, *pngs)}
+    stems = Counter(str(name.with_suffix("")).casefold() for name in names)
+    found = []
+    for name in names:
+        alone = stems[str(name.with_suffix("")).casefold()] == 1
+        stem = name.stem if alone else name.name.replace(".", "-")
+        found.append(unused(name.with_name(f"{stem}-compare.jpg"), taken))
+    return found
+
+
 def _output_names(photos: list[Path], suffixes: Callable[[Path], str]) -> dict[Path, Path]:
     """``<stem>.<suffix of its result>`` for each photo, in its sub-folder; where two would be one file,
     ``<stem>-<its own suffix>`` instead."""
@@ -186,7 +208,8 @@ def plan_jobs(
         partners = tuple(each.of(name) for each in others)
         check_apart([output], [image, *partners, *([masks.of(name)] if masks else [])])
         instead = None if chosen or output == STANDARD else output.with_suffix(".png")
-        job = Job(image, partners, output, masks.of(name) if masks else None, instead)
+        compared = comparisons([output], [])[0] if output != STANDARD else None
+        job = Job(image, partners, output, masks.of(name) if masks else None, instead, compared)
         return Plan([job], several=False)
     given = [path for path in (*references, mask, album) if path is not None]
     _check_folders(image, output, given)
@@ -197,13 +220,16 @@ def plan_jobs(
         others_there = f"; it has {some_of(plan.left_out)}" if plan.left_out else ""
         raise TwoFaceError(f"{image}: no photos in this folder{others_there}")
     names = _output_names([path.relative_to(image) for path in found.paths], suffixes)
-    for (name, target), png in zip(names.items(), as_png(names.values()), strict=True):
+    pngs = as_png(names.values())
+    shown = comparisons(names.values(), pngs)
+    for (name, target), png, compared in zip(names.items(), pngs, shown, strict=True):
         if plan.keeps(output / target, output / png, force):
             continue
         try:
             partners = tuple(each.of(name) for each in others)
             own = masks.of(name) if masks else None
-            plan.jobs.append(Job(image / name, partners, output / target, own, output / png))
+            files = output / target, own, output / png, output / compared
+            plan.jobs.append(Job(image / name, partners, *files))
         except TwoFaceError as error:
             plan.failures.append(f"{image / name}: {error}")
     return plan

@@ -10,6 +10,7 @@ import numpy as np
 
 from twoface_pl.faces.frame import Frame
 from twoface_pl.faces.image import decode_image
+from twoface_pl.faces.origin import is_completed
 from twoface_pl.serving.album import Album
 from twoface_pl.serving.files import same_file, source
 from twoface_pl.serving.plan import Job
@@ -25,11 +26,23 @@ def is_same(pixels: np.ndarray, seen: np.ndarray) -> bool:
 
 def _read(path: Path, job: Job, seen: np.ndarray) -> np.ndarray | None:
     """None of the photo itself, whose damage would come back from it."""
-    pixels = None if same_file(path, job.photo) else decode_image(*source(path))
+    pixels = None
+    if not same_file(path, job.photo):
+        given, name = source(path)
+        pixels = decode_image(given, name)
+        warn_of_completed(given, f"reference {path}")
     if pixels is None or is_same(pixels, seen):
         log.warning("reference %s is left out: it is the photo itself", path)
         return None
     return pixels
+
+
+def warn_of_completed(source: Path | bytes, name: str) -> None:
+    """Say of a reference that a model has filled it already: what that invented comes back."""
+    if is_completed(source, name):
+        log.warning(
+            "%s says that a model has filled it: what that invented may come back; give an untouched photo", name
+        )
 
 
 def _say_alone(job: Job) -> None:
@@ -48,15 +61,17 @@ def read_references(job: Job, seen: np.ndarray) -> list[np.ndarray]:
     return references
 
 
-def fitting_references(album: Album, job: Job, target: Target, seen: np.ndarray) -> list[tuple[np.ndarray, Frame]]:
+def fitting_references(
+    album: Album, job: Job, target: Target, seen: np.ndarray
+) -> list[tuple[Path, np.ndarray, Frame]]:
     """Of an album's photos those that fit a photo best, uint8 sRGB (H, W, 3), with their faces' frames."""
-    chosen: list[tuple[np.ndarray, Frame]] = []
+    chosen: list[tuple[Path, np.ndarray, Frame]] = []
     for candidate in album.ranked(target):
         if len(chosen) == album.most:
             break
         pixels = _read(candidate.path, job, seen)
         if pixels is not None:
-            chosen.append((pixels, candidate.frame))
+            chosen.append((candidate.path, pixels, candidate.frame))
     if not chosen:
         _say_alone(job)
     return chosen

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from twoface_pl.errors import TwoFaceError, require
-from twoface_pl.serving.plan import Job, Plan, as_png, check_apart, check_output_folder, result_suffix, unused
+from twoface_pl.serving.plan import (
+    Job,
+    Plan,
+    as_png,
+    check_apart,
+    check_output_folder,
+    comparisons,
+    result_suffix,
+    unused,
+)
 
 SUFFIX = ".csv"
 COLUMNS = {"image", "mask", "references"}
 BETWEEN = ";"  # several references of a photo
+SEPARATORS = (",", ";", "\t")  # of columns, as spreadsheets of one country or another write them
+EXAMPLE = "a first line image,mask,references and below it a.jpg,a-mask.png,b.jpg;c.jpg"
 MOST_BYTES = 2**26
 
 
@@ -30,30 +42,48 @@ def is_table(path: Path) -> bool:
     return path.suffix.lower() == SUFFIX
 
 
+def _rows(stream: TextIO, path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Lines with their numbers, by columns in lower case; blank ones are no rows.
+
+    Raises:
+        TwoFaceError: a column that is not known or is missing, or a line of more fields than columns.
+    """
+    first = stream.readline()
+    stream.seek(0)
+    between = next((sign for sign in SEPARATORS if sign in first), SEPARATORS[0])
+    reader = csv.reader(stream, strict=True, delimiter=between)
+    columns = [name.strip().casefold() for name in next(reader, [])]
+    if not {"image", "references"} <= set(columns) <= COLUMNS or len(set(columns)) < len(columns):
+        raise TwoFaceError(f"{path}: columns {', '.join(columns) or 'none'}; it needs {EXAMPLE}")
+    for fields in reader:
+        values = [value.strip() for value in fields]
+        if not any(values):
+            continue
+        where = f"{path}, line {reader.line_num}"
+        told = f"{where}: {len(values)} fields for {len(columns)} columns; a name with {between} in it stands in quotes"
+        require(len(values) <= len(columns), told)
+        found = dict(zip(columns, values, strict=False))
+        for name in ("image", "references"):
+            require(bool(found.get(name)), f"{where}: no {name}; it needs {EXAMPLE}")
+        yield reader.line_num, found
+
+
 def _read(path: Path) -> list[_Row]:
     """The rows of a table; its paths are relative to its folder."""
-    example = "a first line image,mask,references and below it a.jpg,a-mask.png,b.jpg;c.jpg"
     try:
         require(path.stat().st_size <= MOST_BYTES, f"{path}: more than {MOST_BYTES >> 20} MB for a table")
         with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream, strict=True)
-            columns = set(reader.fieldnames or ())
-            if not {"image", "references"} <= columns <= COLUMNS:
-                raise TwoFaceError(f"{path}: columns {', '.join(sorted(columns)) or 'none'}; it needs {example}")
             rows = []
-            for values in reader:
-                if None in values or None in values.values() or not (values["image"] and values["references"]):
-                    raise TwoFaceError(f"{path}, line {reader.line_num}: it needs {example}")
+            for line, values in _rows(stream, path):
                 mask = values.get("mask")
-                others = tuple(path.parent / name.strip() for name in values["references"].split(BETWEEN))
-                rows.append(
-                    _Row(reader.line_num, path.parent / values["image"], path.parent / mask if mask else None, others)
-                )
+                names = [name.strip() for name in values["references"].split(BETWEEN)]
+                others = tuple(path.parent / name for name in names if name)
+                rows.append(_Row(line, path.parent / values["image"], path.parent / mask if mask else None, others))
     except OSError as error:
         raise TwoFaceError(f"{path}: cannot be read ({error.strerror})") from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise TwoFaceError(f"{path}: no table of text in UTF-8 ({error}); it needs {example}") from None
-    require(bool(rows), f"{path}: no photos; it needs {example}")
+        raise TwoFaceError(f"{path}: no table of text in UTF-8 ({error}); it needs {EXAMPLE}") from None
+    require(bool(rows), f"{path}: no photos; it needs {EXAMPLE}")
     return rows
 
 
@@ -81,7 +111,8 @@ def plan_table(path: Path, output: Path, force: bool = False, suffixes: Callable
     masks = [row.mask for row in rows if row.mask is not None]
     check_apart(targets, [*(path for row in rows for path in (row.image, *row.references)), *masks])
     plan = Plan()
-    for row, target, png in zip(rows, targets, as_png(targets), strict=True):
+    pngs = as_png(targets)
+    for row, target, png, compared in zip(rows, targets, pngs, comparisons(targets, pngs), strict=True):
         if not plan.keeps(target, png, force):
-            plan.jobs.append(Job(row.image, row.references, target, row.mask, png))
+            plan.jobs.append(Job(row.image, row.references, target, row.mask, png, compared))
     return plan

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from twoface_pl.errors import TwoFaceError
 from twoface_pl.serving.http.task import Refusal
 
+T = TypeVar("T")
 FORM = "multipart/form-data"
 MOST_FIELDS = 32
 MOST_TEXT = 280  # bytes of a field that is no file: eight frames
@@ -99,6 +102,19 @@ class Form:
         """The one file of a name."""
         found = self.files.get(name, [])
         return found[0] if found else None
+
+    def parsed(self, name: str, parse: Callable[[str], T]) -> T | None:
+        """What a text says; None where there is none of that name.
+
+        Raises:
+            TwoFaceError: names the field.
+        """
+        if name not in self.texts:
+            return None
+        try:
+            return parse(self.texts[name])
+        except TwoFaceError as error:
+            raise TwoFaceError(f"{name}: {error}") from None
 
 
 def sorted_form(fields: list[Field], files: Mapping[str, int], texts: frozenset[str]) -> Form:

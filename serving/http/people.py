@@ -18,7 +18,7 @@ from twoface_pl.faces.finder import Sought
 from twoface_pl.faces.formats import open_picture
 from twoface_pl.faces.frame import Frame
 from twoface_pl.faces.image import Photo, decode_image, decode_mask, read_photo
-from twoface_pl.faces.jpeg import can_rewrite
+from twoface_pl.faces.jpeg import NoRewriteError, can_rewrite
 from twoface_pl.faces.writing import JPEG_SUFFIXES, KINDS, check_keeps_pixels, photo_content
 from twoface_pl.serving.credentials import has_credentials
 from twoface_pl.serving.http.forms import Form, read_form, sorted_form
@@ -29,7 +29,7 @@ from twoface_pl.serving.mask_input import MaskOptions, adjusted, is_mostly_grey
 from twoface_pl.serving.output import check_keeps
 from twoface_pl.serving.parsing import parse_box, parse_colour, parse_pixels, parse_truth
 from twoface_pl.serving.placing import parse_frame
-from twoface_pl.serving.references import is_same
+from twoface_pl.serving.references import is_same, warn_of_completed
 from twoface_pl.serving.repair import RepairSession
 from twoface_pl.serving.target import find_target, opaque_in
 
@@ -82,13 +82,13 @@ def as_fields(text: str) -> str:
 
 
 def _numbers(values: Any) -> list[Any]:
-    return np.round(np.asarray(values, np.float64), 2).tolist()
+    return (np.round(np.asarray(values, np.float64), 2) + 0.0).tolist()  # no -0
 
 
 def _described(face: Face, frame: Frame) -> dict[str, Any]:
     return {
         "box": _numbers(face.box),
-        "angle": round(face.angle, 1),
+        "angle": round(face.angle, 1) + 0.0,  # no -0
         "landmarks": _numbers(face.landmarks),
         "confidence": round(float(face.confidence), 4),
         "frame": _by_middle(frame),
@@ -179,29 +179,26 @@ class People:
             return self._inpaint(form, JSON in task.headers.get("accept", ""), remarks)
 
     def _inpaint(self, form: Form, as_json: bool, remarks: list[str]) -> Reply:
-        texts = form.texts
         photo = read_photo(form.files["photo"][0], "photo", keep=True)
         if has_credentials(form.files["photo"][0]):
             log.warning(
                 "the photo carries Content Credentials, which do not hold for a changed one: the answer has none"
             )
         seen = photo.seen()
-        suffix = self._suffix(texts, photo)
+        suffix = self._suffix(form, photo)
         mask = self._mask(form, seen)
         check_keeps(suffix, photo, mask, f"format {suffix.removeprefix('.')}")
-        box = parse_box(texts["box"]) if "box" in texts else None
-        reference_box = parse_box(texts["reference_box"]) if "reference_box" in texts else None
-        check = "check" in texts and parse_truth(texts["check"])
-        likeness = self._likeness if check else None
-        frame = parse_frame(texts["frame"]) if "frame" in texts else None
-        if "opaque" in texts and parse_truth(texts["opaque"]):
+        box, reference_box = (form.parsed(name, parse_box) for name in ("box", "reference_box"))
+        likeness = self._likeness if form.parsed("check", parse_truth) else None
+        frame = form.parsed("frame", parse_frame)
+        if form.parsed("opaque", parse_truth):
             photo = opaque_in(photo, mask)
         target = find_target(self.session, photo, mask, box, frame)
         references, given = self._references(form, seen)
         frames = place_references(self.session, references, reference_box, given) if references else []
         result = fill(self.session, target, references, frames)
         verdict = likeness.judge(target, references, frames, result.seen()) if likeness and references else None
-        content = photo_content(suffix, result, self._reencode(texts))
+        content = photo_content(suffix, result, self._reencode(form))
         media = MEDIA[KINDS[suffix]]
         if not as_json:
             return self._as_picture(content, media, verdict, remarks)
@@ -228,42 +225,42 @@ class People:
         return {"cosine": round(verdict.likeness, 3), "words": verdict.words, "remark": verdict.remark}
 
     @staticmethod
-    def _reencode(texts: dict[str, str]) -> bool:
-        return "reencode" in texts and parse_truth(texts["reencode"])
+    def _reencode(form: Form) -> bool:
+        return bool(form.parsed("reencode", parse_truth))
 
-    def _suffix(self, texts: dict[str, str], photo: Photo) -> str:
+    def _suffix(self, form: Form, photo: Photo) -> str:
         """Of the answer's format: what is asked for, else the photo's own where that keeps what is beside the hole."""
-        asked = texts.get("format")
+        asked = form.texts.get("format")
         if asked is not None:
             suffix = f".{asked.lower()}"
             if suffix not in KINDS:
                 raise Refusal(f"format: '{asked[:20]}' is not written; there are {', '.join(sorted(KINDS))}")
-            if not self._reencode(texts):
+            if not self._reencode(form):
                 check_keeps_pixels(suffix, photo)
             return suffix
         assert photo.origin is not None
         suffix = SUFFIXES.get(photo.origin.kind, ".png")
-        if suffix not in JPEG_SUFFIXES or self._reencode(texts):
+        if suffix not in JPEG_SUFFIXES or self._reencode(form):
             return suffix
         if not can_rewrite():
             log.warning("this server writes a JPEG photo as PNG; reencode=true allows a JPEG that loses a little")
             return ".png"
         try:
             check_keeps_pixels(suffix, photo)
-        except TwoFaceError as error:
-            log.warning("%s; the answer is a PNG", error)
+        except NoRewriteError as error:
+            log.warning("%s; the answer is a PNG", error.why)
             return ".png"
         return suffix
 
     @staticmethod
     def _mask(form: Form, seen: np.ndarray) -> np.ndarray | None:
-        texts, content = form.texts, form.file("mask")
-        if content is not None and "mask_colour" in texts:
+        content = form.file("mask")
+        if content is not None and "mask_colour" in form.texts:
             raise Refusal("give mask or mask_colour, not both")
         options = MaskOptions(
-            "invert" in texts and parse_truth(texts["invert"]),
-            parse_pixels(texts["grow"]) if "grow" in texts else 0,
-            parse_colour(texts["mask_colour"]) if "mask_colour" in texts else None,
+            bool(form.parsed("invert", parse_truth)),
+            form.parsed("grow", parse_pixels) or 0,
+            form.parsed("mask_colour", parse_colour),
         )
         mask = decode_mask(content, "mask") if content is not None else None
         if mask is not None and is_mostly_grey(mask):
@@ -274,6 +271,8 @@ class People:
     def _references(form: Form, seen: np.ndarray) -> tuple[list[np.ndarray], list[Frame] | None]:
         """Those that are not the photo itself, whose damage would come back from it; and their frames by hand."""
         pictures = [decode_image(content, "reference") for content in form.files["reference"]]
+        for content in form.files["reference"]:
+            warn_of_completed(content, "a reference")
         others = [not is_same(pixels, seen) for pixels in pictures]
         if not all(others):
             log.warning("a reference is left out: it is the photo itself")
@@ -282,8 +281,8 @@ class People:
                 "no reference is left: the photo is filled from the rest of itself; give other photos of the person"
             )
         frames = None
-        if "reference_frames" in form.texts:
-            given = [parse_frame(part) for part in form.texts["reference_frames"].split(";")]
+        given = form.parsed("reference_frames", lambda text: [parse_frame(part) for part in text.split(";")])
+        if given is not None:
             require(len(given) == len(pictures), f"reference_frames: {len(given)} for {len(pictures)} references")
             frames = list(compress(given, others))
         return list(compress(pictures, others)), frames

@@ -26,6 +26,8 @@ def test_help_and_version(twoface: Run) -> None:
     unknown = twoface("trian")
     assert unknown.returncode == 2
     assert "no command 'trian'; did you mean train" in unknown.stderr
+    misspelt = twoface("--verison")
+    assert (misspelt.returncode, "no option '--verison'; did you mean --version?" in misspelt.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -168,6 +168,10 @@ def test_too_few_in_validation_is_an_error_that_leaves_nothing(photos: Path, tmp
     with pytest.raises(TwoFaceError, match=r"of 24 people 0 fell into validation.*raise split\.validation"):
         _prepare(photos, tmp_path / "new" / "set", split_rule("few_photos", 0.001, 0.1, seed=0))
     assert not (tmp_path / "new").exists()  # known before anything was looked at
+    for person in sorted(photos.glob("person_*"))[:3]:
+        shutil.copytree(person, tmp_path / "family" / person.name)
+    with pytest.raises(TwoFaceError, match=r"of 3 people .* of so few, split=own_photos has everybody in every split"):
+        _prepare(tmp_path / "family", tmp_path / "new" / "set", split_rule("few_photos", 0.001, 0.1, seed=0))
 
 
 def test_faces_are_never_drawn_among_photos(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def test_transparent_photos_lie_on_white_and_are_counted(photos: Path, tmp_path:
         Image.fromarray(np.dstack([np.asarray(image), alpha])).save(path)
     options = prepare_options(tmp_path / "photos", tmp_path / "set", split_rule("few_photos", 0, 0))
     result = prepare(options)
-    assert "1 photos have transparent parts; these lie on white" in summary(result, options)
+    assert "1 photo has transparent parts; these lie on white" in summary(result, options)
     (tmp_path / "set" / "report.html").read_text("utf-8").index("photos with transparent parts, on white")
     assert FolderSource(tmp_path / "set").has("train/masked/person_0001/000.jpg")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import HOLE, SIZE, brightness_of, evaluate_options
+from conftest import HOLE, SIZE, Run, brightness_of, evaluate_options
 from torch_fidelity import feature_extractor_inceptionv3 as inceptionv3
 from torchvision.models import alexnet
 
@@ -235,6 +235,16 @@ def test_another_mask_and_fewer_photos(checkpoint: Path, prepared: Path) -> None
     figures["heading"]["mask"] = {"name": "mixture", "parts": {"one": {"weight": 1, "mask": {"name": "center"}}}}
     assert "mask mixture, parts (one (weight 1, mask (center)))" in table(figures)
     assert "identity_to_truth" not in figures["conditions"]["right reference"]
+
+
+def test_what_is_wrong_with_files_is_said_first_and_alone(twoface: Run, checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    given = ("evaluate", f"checkpoint={checkpoint}", "identity=none")
+    gone = twoface(*given, "root=nope", cwd=tmp_path)
+    assert (gone.returncode, gone.stderr.count("\n")) == (1, 1), gone.stderr  # its frame is not blamed
+    assert "no folder nope" in gone.stderr
+    taken = twoface(*given, "root=nope", "output=file", cwd=tmp_path)
+    assert taken.stderr == "twoface evaluate: output=file is a file; give a folder\n"
 
 
 def test_a_split_that_is_not_there(checkpoint: Path, tmp_path: Path) -> None:

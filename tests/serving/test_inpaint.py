@@ -250,6 +250,15 @@ def test_the_command_fills_a_photo_and_keeps_outputs(twoface: Run, model: Path, 
     lossy = twoface(*common, "--output", "out.jpg", cwd=tmp_path)
     assert lossy.returncode == 1
     assert "output out.jpg: it is no JPEG, and as one its pixels would change outside the hole" in lossy.stderr
+    (tmp_path / "person").mkdir()
+    for given, says in (
+        (["--output", "new/"], "output new: neither a folder that is there nor a picture; use .bmp, .jpeg"),
+        (["--reference", "person"], "person: no reference named like photo.png; --references-from takes those of a"),
+        (["--references", "3"], "--references says how many --references-from takes"),
+    ):
+        refused = twoface(*common, *given, cwd=tmp_path)
+        assert (refused.returncode, says in refused.stderr) == (1, True), refused.stderr
+    (tmp_path / "person").rmdir()
     bad_box = twoface(*common, "--output", "b.png", "--box", "1,2,3", cwd=tmp_path)
     assert bad_box.returncode == 2
     assert "x,y,width,height" in bad_box.stderr

@@ -193,6 +193,33 @@ def test_no_two_photos_share_an_output(tmp_path: Path) -> None:
     }
 
 
+def test_no_two_comparisons_meet_nor_take_a_results_place(session: RepairSession, tmp_path: Path) -> None:
+    _tree(tmp_path / "in", "a.jpg", "a.png", "a-jpg-compare.jpg", "b.png")
+    plan = plan_jobs(tmp_path / "in", [tmp_path / "in" / "b.png"], tmp_path / "out")
+    shown = {job.photo.name: job.comparison.name for job in plan.jobs if job.comparison}
+    assert shown == {
+        "a.jpg": "a-jpg-compare-2.jpg",
+        "a.png": "a-png-compare.jpg",
+        "a-jpg-compare.jpg": "a-jpg-compare-compare.jpg",
+        "b.png": "b-compare.jpg",
+    }
+    for job in plan.jobs[:3]:
+        run_job(session, job, JobOptions(compare=True))
+    assert len(list((tmp_path / "out").iterdir())) == 6
+
+
+def test_what_is_written_beside_a_result_replaces_nothing_that_is_given(session: RepairSession, here: Path) -> None:
+    for name in ("out-compare.jpg", "out.png"):
+        write_image(here / name, synthetic_photo(1, 1, SIZE))
+    (job,) = plan_jobs(Path("photo.png"), [Path("out-compare.jpg")], Path("out.png"), force=True).jobs
+    with pytest.raises(TwoFaceError, match=r"out-compare\.jpg is a photo, mask or reference that is given"):
+        run_job(session, job, JobOptions(compare=True, force=True))
+    Image.open(here / "photo.png").convert("CMYK").save(here / "inks.jpg")  # no JPEG that keeps all but its hole
+    as_png = Job(Path("inks.jpg"), (Path("out.png"),), Path("out.jpg"), None, Path("out.png"))
+    with pytest.raises(TwoFaceError, match=r"out\.png is a photo, mask or reference that is given"):
+        run_job(session, as_png, JobOptions(force=True))
+
+
 def test_a_folder_through_the_command(twoface: Run, model: Path, tmp_path: Path) -> None:
     _tree(tmp_path / "in", "a.jpg", "b.jfif", "holiday/d.JPG", "broken.heic", "notes.txt", "alone.png")
     (tmp_path / "in" / "broken.heic").write_bytes(b"\0\0\0\x1cftypheic" + bytes(50))

@@ -229,7 +229,19 @@ def test_the_command_takes_references_from_a_folder_and_checks(twoface: Run, tmp
     done = twoface(*given, "--image", "photos/a.png", "--dry-run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert decode_image(tmp_path / "photos" / "a-filled-placement.png").shape[1] > 2.5 * 300  # photo and two references
+    shutil.copytree(tmp_path / "photos-filled", tmp_path / "album" / "filled")  # fills are nobody's photos
+    done = twoface(*given, "--image", "photos/b.jpg", "--output", "album/b.png", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "album: left out, as they say that a model has filled them: a.png, b.jpg, c.png" in done.stderr
+    taken = re.search(r"references taken: (.*)", done.stderr)
+    assert taken, done.stderr
+    assert all((tmp_path / "album" / name).is_file() for name in taken[1].split(", "))
+    done = twoface(
+        "inpaint", "--image", "photos/a.png", "--reference", "album/b.png", "--output", "x.png", cwd=tmp_path
+    )
+    assert "reference album/b.png says that a model has filled it" in done.stderr
     for wrong, says in (
+        (["--recogniser", "nope"], "no recogniser nope; give SFace's ONNX file"),
         (["--reference", "album/dark.png"], "give --reference or --references-from, not both"),
         (["--references", "0"], "not a whole number from 1 to 64"),
     ):

@@ -43,6 +43,25 @@ def test_rows_are_planned(tmp_path: Path) -> None:
     assert plan_table(without, tmp_path / "new").jobs[0].mask is None
 
 
+@pytest.mark.parametrize("between", [",", ";", "\t"])
+def test_a_table_as_spreadsheets_write_it(between: str, tmp_path: Path) -> None:
+    """With capitals, blanks and empty lines, and what the country separates fields with."""
+    lines = [
+        " Image ,REFERENCES,Mask",
+        "",
+        '0.png , "1.png; 2.png;" , m.png'.replace(" , ", ","),
+        ",,",
+        '"a;b.jpg",3.png, ',
+    ]
+    (tmp_path / "list.csv").write_text("\r\n".join(lines).replace(",", between), encoding="utf-8-sig")
+    jobs = plan_table(tmp_path / "list.csv", tmp_path / "out").jobs
+    assert [(job.photo.name, [path.name for path in job.references]) for job in jobs] == [
+        ("0.png", ["1.png", "2.png"]), ("a;b.jpg", ["3.png"]),
+    ]  # fmt: skip
+    assert [job.mask for job in jobs] == [tmp_path / "m.png", None]
+    assert [job.output.name for job in jobs] == ["0.png", "a;b.jpg"]
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
@@ -50,13 +69,27 @@ def test_rows_are_planned(tmp_path: Path) -> None:
         (b"photo,references\na.jpg,b.jpg\n", "columns photo, references; it needs"),
         (b"image,references,extra\na,b,c\n", "columns extra, image, references; it needs"),
         (b"image,mask,references\n", "no photos; it needs"),
-        (b"image,mask,references\na.jpg,m.png,b.jpg\na.jpg,m.png\n", "line 3: it needs"),
-        (b"image,mask,references\na.jpg,m.png,b.jpg,c.jpg\n", "line 2: it needs"),
-        (b"image,mask,references\na.jpg,m.png,\n", "line 2: it needs"),
+        (b"image,image,references\na,b,c\n", "columns image, image, references; it needs"),
+        (b"image,mask,references\na.jpg,m.png,b.jpg\na.jpg,m.png\n", "line 3: no references; it needs"),
+        (b"image,mask,references\na.jpg,m.png,b.jpg,c.jpg\n", "line 2: 4 fields for 3 columns; a name with , in it"),
+        (b"image,mask,references\na.jpg,m.png,\n", "line 2: no references; it needs"),
+        (b"image,mask,references\n ,m.png,b.jpg\n", "line 2: no image; it needs"),
         (b"image,mask,references\n\xff\xfe\n", "no table of text in UTF-8"),
         (b'image,mask,references\n"a.jpg,m.png,b.jpg\n', "no table of text in UTF-8"),
     ],
-    ids=["empty", "a column lacks", "one too many", "no rows", "short", "long", "no reference", "binary", "quote"],
+    ids=[
+        "empty",
+        "a column lacks",
+        "one too many",
+        "no rows",
+        "twice",
+        "short",
+        "long",
+        "no reference",
+        "no image",
+        "binary",
+        "quote",
+    ],
 )
 def test_what_is_no_table_is_a_sentence(content: bytes, says: str, tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_bytes(content)

@@ -60,6 +60,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.cli.trained import compared_by_hole, load_trained
     from twoface_pl.data.protocol import digest_of
     from twoface_pl.data_prep.listed import prepare_listed
+    from twoface_pl.errors import require
     from twoface_pl.evaluation.benchmark import Benchmark
     from twoface_pl.faces.frame import FrameKind
     from twoface_pl.networks.options import require_whole
@@ -71,6 +72,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
     holes, listed = _holes(protocol, config["holes"]), _trials(protocol)
     trained = None if config["inputs"] else load_trained(config["checkpoint"])
     against = compared_by_hole(config["against"], protocol["holes"], holes)
+    require(not Path(config["output"]).is_file(), f"output={config['output']} is a file; give a folder")
     place, frame = Path(config["output"]) / protocol["name"], FrameKind.build(protocol["frame"])
     root = prepare_listed(Path(config["photos"]), listed, place / "framed", frame, protocol["image_size"])
     prepared = listed.as_prepared()

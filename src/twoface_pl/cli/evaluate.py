@@ -36,6 +36,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
     has_no_folder = str(config["checkpoint"]) in packaged() or is_address(config["checkpoint"])
     beside = Path() if has_no_folder else checkpoint.parent
     output = Path(config["output"]) if config["output"] else beside / "evaluation"
+    require(not output.exists() or output.is_dir(), f"output={output} is a file; give a folder")
     for key in ("watch", "against"):
         require(not (config["inputs"] and config[key]), f"inputs= only writes pictures; leave out {key}=")
     require(

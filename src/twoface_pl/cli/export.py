@@ -53,4 +53,4 @@ def run(config: dict[str, Any], folder: Path) -> None:
             said = f"{', '.join(names)} beside it, with what they cost, {place}/{table.name}:"
             print(f"{said}\n{table.read_text()}", end="")
     model = command_line("inpaint", "--model", str(config["output"]))
-    print(f"next: {model} --image PHOTO --reference PHOTO --output filled.png")
+    print(f"next: {model} --image PHOTO --mask MASK --reference PHOTO --output filled.png")

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twoface_pl.cli.inpaint_options import add_arguments, check_arguments
+from twoface_pl.cli.inpaint_options import REFERENCES, add_arguments, check_arguments
 from twoface_pl.cli.several import do_all, named_lines, report
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.model_file import REPAIR
@@ -43,15 +43,17 @@ def _plan(arguments: argparse.Namespace) -> tuple[Plan, Path]:
 
 
 def _tell(plan: Plan, again: str) -> None:
-    from twoface_pl.faces.listing import some_of
+    from twoface_pl.faces.listing import counted, some_of
 
     if plan.left_out:
         print(f"left out, not photos by their names: {some_of(plan.left_out)}", file=sys.stderr)
     if plan.kept:
-        print(f"{len(plan.kept)} photos are there already and kept; --force {again} them anew", file=sys.stderr)
+        there = counted(len(plan.kept), "photo is", "photos are")
+        those = "it" if len(plan.kept) == 1 else "them"
+        print(f"{there} there already and kept; --force {again} {those} anew", file=sys.stderr)
 
 
-def _options(arguments: argparse.Namespace, session: RepairSession) -> JobOptions:
+def _options(arguments: argparse.Namespace, session: RepairSession, output: Path) -> JobOptions:
     """What jobs need beside their files; what is missing is said before any photo is filled."""
     from twoface_pl.serving.album import read_album
     from twoface_pl.serving.credentials import Signer
@@ -65,7 +67,8 @@ def _options(arguments: argparse.Namespace, session: RepairSession) -> JobOption
         likeness = Likeness(find_recogniser(arguments.recogniser), session)
     if arguments.references_from is not None:
         embed = likeness.embed if likeness is not None else None
-        album = read_album(arguments.references_from, session, arguments.references, embed)
+        most = arguments.references or REFERENCES
+        album = read_album(arguments.references_from, session, most, embed, [output])
     return JobOptions(
         arguments.box,
         arguments.reference_box,
@@ -130,7 +133,7 @@ def _inpaint(arguments: argparse.Namespace) -> int:
     jobs = min(arguments.jobs, len(plan.jobs))
     threads = max(1, usable_cores() // jobs)
     session = RepairSession(find_model(arguments.model, REPAIR), arguments.device, threads)
-    options = _options(arguments, session)
+    options = _options(arguments, session, output)
 
     def do(job: Job) -> Done:
         if arguments.dry_run:

@@ -101,7 +101,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="a folder of the person's photos, of which those are taken that fit the photo best by pose and light",
     )
-    add("--references", type=parse_count, default=REFERENCES, metavar="N", help="how many of them (%(default)s)")
+    add("--references", type=parse_count, metavar="N", help=f"how many of them ({REFERENCES})")
     add(
         "--output",
         type=Path,
@@ -179,4 +179,6 @@ def check_arguments(arguments: argparse.Namespace, of_table: bool) -> None:
     )
     require(not arguments.reference or album is None, "give --reference or --references-from, not both")
     require(album is None or album.is_dir(), f"--references-from {album}: no folder")
+    told = "--references says how many --references-from takes; give one --reference after the other"
+    require(album is not None or arguments.references is None, told)
     require(album is None or arguments.reference_box is None, "--reference-box is for one --reference")

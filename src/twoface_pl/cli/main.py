@@ -143,9 +143,12 @@ def _main(arguments: list[str]) -> int:
         return 0
     command = arguments[0]
     if command not in HYDRA_COMMANDS | PLAIN_COMMANDS:
-        meant = nearest(command, HYDRA_COMMANDS | PLAIN_COMMANDS)
+        meant = nearest(command, [*HYDRA_COMMANDS, *PLAIN_COMMANDS, "--version", "--help"], most=1)
         near = f"; did you mean {meant}?" if meant else ""
-        print(f"twoface: no command '{command}'{near}\n\n{_usage()}", file=sys.stderr)
+        print(
+            f"twoface: no {'option' if command.startswith('-') else 'command'} '{command}'{near}\n\n{_usage()}",
+            file=sys.stderr,
+        )
         return 2
     for name in ("SIGTERM", "SIGHUP", "SIGUSR1"):  # Windows has one of them; the last is SLURM's
         number = getattr(signal, name, None)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from twoface_pl.cli.ending import as_options
 from twoface_pl.errors import Stopped, TwoFaceError
+from twoface_pl.faces.listing import counted
 
 if TYPE_CHECKING:
     from twoface_pl.serving.plan import Job, Plan
@@ -34,12 +35,15 @@ class _NamedLines(logging.Handler):
 
 @contextmanager
 def named_lines() -> Iterator[None]:
-    """Lets each warning of the package name options, and the photo that it is about where there are several."""
+    """Lets each line of the package name options, and the photo that it is about where there are several."""
     handler, logger = _NamedLines(), logging.getLogger("twoface_pl")
+    before = logger.level
     logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
     try:
         yield
     finally:
+        logger.setLevel(before)
         logger.removeHandler(handler)
 
 
@@ -81,7 +85,7 @@ def do_all(plan: Plan, do: Callable[[Job], object], jobs: int, done_to: str) -> 
                 raise
             done = sum(not future.cancelled() and future.exception() is None for future in futures)
             number = stop.number if isinstance(stop, Stopped) else signal.SIGINT
-            kept = f"{done} of {len(futures)} photos {done_to}; the same command goes on"
+            kept = f"{done} of {counted(len(futures), 'photo')} {done_to}; the same command goes on"
             raise Stopped(number, kept) from None
     failed = [(job, error) for job, future in zip(plan.jobs, futures, strict=True) if (error := future.exception())]
     return [*plan.failures, *(_failure(job, error) for job, error in failed)]
@@ -101,5 +105,7 @@ def report(plan: Plan, output: Path, failures: list[str], done_to: str) -> None:
         return
     write_text(list_of_failures, "\n".join(failures) + "\n")
     total = len(plan.jobs) + len(plan.failures)
-    said = f"{total - len(failures)} of {total} photos {done_to}; what failed stands in {list_of_failures} too"
+    said = (
+        f"{total - len(failures)} of {counted(total, 'photo')} {done_to}; what failed stands in {list_of_failures} too"
+    )
     raise TwoFaceError("\n".join([said, *failures]))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from twoface_pl.cli.launched import RUN_ADDRESS, launched_rank
 from twoface_pl.cli.overrides import command_line, override
 from twoface_pl.errors import Stopped, require
+from twoface_pl.faces.listing import counted
 
 if TYPE_CHECKING:
     from twoface_pl.buckets.mirror import Mirror
@@ -61,7 +62,8 @@ def run(config: dict[str, Any], folder: Path) -> None:
     if config["resume"] == AUTO:
         found = _newest(folder)
         if found is not None and found.is_done(config["max_batches"], config["max_minutes"], config["stop_when"] or {}):
-            print(f"the training is done, with {found.batches} batches; its last checkpoint is {found.path}")
+            batches = counted(found.batches, "batch", "batches")
+            print(f"the training is done, with {batches}; its last checkpoint is {found.path}")
             return
         resume = found.path if found is not None else None
     if not config["resume"] and launched_rank() in (None, 0) and "LOCAL_RANK" not in os.environ:
@@ -149,7 +151,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
         raise Stopped(stopped.number, f"{stopped.kept}{more}") from None
     if module.global_rank == 0:
         best, last = (f"{where}/{path.name}" for path in (result.best, result.last))
-        print(f"trained {result.batches} batches; the best checkpoint is {best}, the last {last}")
+        print(f"trained {counted(result.batches, 'batch', 'batches')}; the best checkpoint is {best}, the last {last}")
         judged = [override("checkpoint", best), override("root", str(config["data"]["root"])), *_identity_of(config)]
         print(f"next: {command_line('evaluate', *judged)}")
 

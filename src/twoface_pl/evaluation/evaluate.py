@@ -65,16 +65,17 @@ def evaluation_triples(trained: TrainedGenerator, options: EvaluateOptions) -> T
         TwoFaceError: as there.
     """
     source = open_source(options.root)
-    frame = read_frame(source)
-    if frame != trained.frame:
-        log.warning("%s is in frame %s, the generator was trained in %s", options.root, frame.name, trained.frame.name)
     policy = build_mask_policy(options.mask or trained.mask)
     trained.generator.check(trained.image_size, policy)
     trained.generator.check_references(options.references)
     drawn = TripleOptions(
         trained.image_size, options.seed, training=False, references=options.references, trials=options.trials
     )
-    return Triples(source, options.split, policy, drawn)
+    triples = Triples(source, options.split, policy, drawn)
+    frame = read_frame(source)
+    if frame != trained.frame:
+        log.warning("%s is in frame %s, the generator was trained in %s", options.root, frame.name, trained.frame.name)
+    return triples
 
 
 def evaluate(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from twoface_pl.errors import TwoFaceError, require
+from twoface_pl.errors import TwoFaceError
 from twoface_pl.faces.exif import PREFIX
 from twoface_pl.faces.hole import bounding_box
 
@@ -35,6 +35,14 @@ FROM_RGB = np.array(
 CENTRE = 128.0
 ADVICE = "give `output` with .png, or `reencode`"
 Segment = tuple[int, bytes]
+
+
+class NoRewriteError(TwoFaceError):
+    """A photo that no JPEG can hold with all as it is but the hole; ``why``, without what to do."""
+
+    def __init__(self, why: str, advice: str = ADVICE) -> None:
+        super().__init__(f"{why}; {advice}")
+        self.why = why
 
 
 def can_rewrite() -> bool:
@@ -64,7 +72,7 @@ def _split(content: bytes) -> tuple[list[Segment], bytes]:
         (length,) = struct.unpack_from(">H", content, place + 2)
         segments.append((kind, content[place + 4 : place + 2 + length]))
         place += 2 + length
-    raise TwoFaceError(f"the JPEG's header is damaged; {ADVICE}")
+    raise NoRewriteError("the JPEG's header is damaged")
 
 
 def _resources(payload: bytes) -> bytes:
@@ -115,10 +123,11 @@ def _frame(segments: Sequence[Segment]) -> bytes:
     has_jfif = any(kind == APP0 and payload.startswith(JFIF) for kind, payload in segments)
     is_rgb = adobe == [0] or (frames[0][6:15:3] == b"RGB" and not adobe and not has_jfif)  # as decoders tell
     if not plain or (frames[0][5] == 3 and is_rgb):
-        raise TwoFaceError(f"a JPEG in CMYK, RGB or 12 bits cannot be changed in its hole alone; {ADVICE}")
+        raise NoRewriteError("a JPEG in CMYK, RGB or 12 bits cannot be changed in its hole alone")
     for factors in zip(*((each >> 4, each & 15) for each in frames[0][7::3]), strict=True):
         divide = 0 not in factors and all(max(factors) % each == 0 for each in factors)
-        require(divide, f"a JPEG whose colours have {min(factors)} samples to {max(factors)} is not changed; {ADVICE}")
+        if not divide:
+            raise NoRewriteError(f"a JPEG whose colours have {min(factors)} samples to {max(factors)} is not changed")
     return frames[0]
 
 
@@ -126,10 +135,14 @@ def check_rewrites(content: bytes) -> None:
     """Refuse what :func:`rewrite` cannot change.
 
     Raises:
-        TwoFaceError: says why, and what to do.
+        NoRewriteError: says why, and what to do.
     """
-    require(content.startswith(START), f"it is no JPEG, and as one its pixels would change outside the hole; {ADVICE}")
-    require(can_rewrite(), f"to leave a JPEG as it is outside the hole, pip install 'twoface-pl[jpeg]'; or {ADVICE}")
+    if not content.startswith(START):
+        raise NoRewriteError("it is no JPEG, and as one its pixels would change outside the hole")
+    if not can_rewrite():
+        raise NoRewriteError(
+            "to leave a JPEG as it is outside the hole, pip install 'twoface-pl[jpeg]'", f"or {ADVICE}"
+        )
     _frame(_split(content)[0])
 
 
@@ -150,7 +163,8 @@ def _named(segments: list[Segment], rest: bytes, frame: bytes) -> tuple[list[Seg
 def _joined(segments: Sequence[Segment], rest: bytes) -> bytes:
     parts = [START]
     for kind, payload in segments:
-        require(len(payload) <= MOST_BYTES, f"its metadata are too long for a JPEG; {ADVICE}")
+        if len(payload) > MOST_BYTES:
+            raise NoRewriteError("its metadata are too long for a JPEG")
         parts.append(struct.pack(">BBH", 0xFF, kind, len(payload) + 2) + payload)
     return b"".join(parts) + rest
 
@@ -232,7 +246,7 @@ def rewrite(content: bytes, pixels: np.ndarray, hole: np.ndarray, exif: bytes, x
     try:
         recoded = _recoded(content, pixels, hole)
     except (OSError, ValueError):  # libjpeg's: a file that is damaged, or no room for a temporary one
-        raise TwoFaceError(f"the JPEG cannot be changed in its hole alone; {ADVICE}") from None
+        raise NoRewriteError("the JPEG cannot be changed in its hole alone") from None
     tables, rest = _named(*_split(recoded), frame)
     tables = [segment for segment in tables if segment[0] != COM and not APP0 <= segment[0] <= LAST_APP]
     return _joined([*_kept(segments, exif, xmp), *tables], rest)

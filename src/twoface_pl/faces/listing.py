@@ -30,6 +30,15 @@ def some_of(names: list[str]) -> str:
     return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
+def counted(number: int, one: str, several: str = "") -> str:
+    """A number of things in words.
+
+    >>> counted(1, "photo"), counted(2, "photo"), counted(0, "person", "people")
+    ('1 photo', '2 photos', '0 people')
+    """
+    return f"{number} {one if number == 1 else several or f'{one}s'}"
+
+
 @dataclass(frozen=True)
 class Photos:
     """What a folder holds."""

@@ -10,6 +10,8 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from twoface_pl.faces.exif import UPRIGHT
+from twoface_pl.faces.formats import open_picture
+from twoface_pl.faces.xmp import says_completed
 
 JPEG_KINDS = ("JPEG", "MPO")  # the second: a phone's JPEG with further pictures behind it
 TIFF_OWN = range(254, 348)  # a TIFF's own tags of how its pixels are stored; the others say of the photo
@@ -31,6 +33,7 @@ class Origin:
     exif: bytes = b""
     xmp: bytes = b""
     dpi: tuple[float, float] | None = None
+    inks: bool = False  # its pixels are CMYK
 
 
 def _exif_of_tiff(opened: Image.Image) -> bytes:
@@ -51,6 +54,11 @@ def _dpi(info: dict[Any, Any]) -> tuple[float, float] | None:
     return (given[0], given[1]) if len(given) == 2 and all(0 < each <= MOST_DPI for each in given) else None
 
 
+def _xmp(info: dict[Any, Any]) -> bytes:
+    xmp = info.get("xmp") or b""
+    return xmp.encode() if isinstance(xmp, str) else bytes(xmp)
+
+
 def read_origin(opened: Image.Image, source: Path | bytes) -> Origin:
     """Of a picture that was opened and decoded, not turned yet."""
     info, content = opened.info, b""
@@ -58,15 +66,25 @@ def read_origin(opened: Image.Image, source: Path | bytes) -> Origin:
         content = source if isinstance(source, bytes) else source.read_bytes()
     turned = opened.getexif().get(ExifTags.Base.Orientation, UPRIGHT)
     exif = _exif_of_tiff(opened) if opened.format == "TIFF" else info.get("exif") or b""
-    xmp = info.get("xmp") or b""
     return Origin(
         opened.format or "",
         content,
         int(turned) if turned in ORIENTATIONS else UPRIGHT,
         bytes(exif),
-        xmp.encode() if isinstance(xmp, str) else bytes(xmp),
+        _xmp(info),
         _dpi(info),
+        opened.mode == "CMYK",
     )
+
+
+def is_completed(source: Path | bytes, name: str) -> bool:
+    """Whether a picture says that a model has made it, or a part of it.
+
+    Raises:
+        TwoFaceError: as :func:`open_picture`.
+    """
+    with open_picture(source, name) as opened:
+        return says_completed(_xmp(opened.info))
 
 
 def as_stored(picture: np.ndarray, orientation: int) -> np.ndarray:

@@ -51,7 +51,7 @@ class SFace:
 
     def __init__(self, weights: Path, threads: int = 1) -> None:
         name = f"recogniser sface: {weights}"
-        content = read_onnx(weights, "recogniser", "give recogniser.weights=<file>")
+        content = read_onnx(weights, "recogniser", "give SFace's ONNX file")
         with suppress(ValueError, IndexError):  # of a file that is none, which is said below
             content = without_unused_inputs(content)
         self._session = open_session(content, name, threads)

@@ -116,7 +116,7 @@ def check_keeps_pixels(suffix: str, photo: Photo) -> None:
     """Refuse a file that would not leave what lies outside a hole as it is: a JPEG of what was none.
 
     Raises:
-        TwoFaceError: says why, and what to do.
+        NoRewriteError: says why, and what to do.
     """
     if suffix in JPEG_SUFFIXES:
         check_rewrites(photo.origin.content if photo.origin is not None else b"")

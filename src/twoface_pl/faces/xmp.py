@@ -16,6 +16,7 @@ IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 ORIENTATION = "{http://ns.adobe.com/tiff/1.0/}Orientation"
 XMP = "http://ns.adobe.com/xap/1.0/"
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+BY_A_MODEL = b"rainedAlgorithmicMedia"  # ends the kinds of a picture that a model has made, whole or in part
 EMPTY = f'<x:xmpmeta xmlns:x="{META}"><rdf:RDF xmlns:rdf="{RDF}"/></x:xmpmeta>'.encode()
 # Other pictures of the photo as it was: a preview, and what phones and extended XMP hold.
 PICTURES = (
@@ -72,6 +73,11 @@ def _rdf(packet: bytes) -> tuple[ElementTree.Element, ElementTree.Element]:
     if rdf is None:
         raise ElementTree.ParseError("no RDF")
     return root, rdf
+
+
+def says_completed(packet: bytes) -> bool:
+    """Whether a packet says that a model has made the picture, or a part of it."""
+    return BY_A_MODEL in packet
 
 
 def marked(packet: bytes, system: str, version: str, orientation: int = 1) -> bytes:

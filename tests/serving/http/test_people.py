@@ -105,6 +105,16 @@ def test_json_says_where_the_faces_are_and_what_there_is_to_say(
     assert any("stretched" in remark for remark in answer["remarks"])
     as_picture = _ask(client, _file(photo), other, mask=small)
     assert "stretched" in as_picture.headers["x-remarks"]
+    again = _ask(client, _file(photo), as_picture.content, mask=_file(hole))
+    assert "a reference says that a model has filled it: what that invented may come" in again.headers["x-remarks"]
+    inks = Image.fromarray(photo).convert("CMYK")
+    for kind, said in (
+        ("TIFF", "format tiff: the photo is in CMYK, the result in sRGB"),
+        ("JPEG", "alone; the answer is a PNG"),
+    ):
+        stream = io.BytesIO()
+        inks.save(stream, kind)
+        assert said in _ask(client, stream.getvalue(), other, mask=_file(hole)).headers["x-remarks"]
 
 
 def test_options_are_the_command_lines(client: httpx.Client, photo: np.ndarray, other: bytes, hole: np.ndarray) -> None:
@@ -171,10 +181,18 @@ def test_what_is_wrong_is_said(client: httpx.Client, photo: np.ndarray, other: b
         (_ask(client, b"hello", other), "photo: not a picture"),
         (_ask(client, content, b"hello"), "reference: not a picture"),
         (_ask(client, content, other, bx="1"), "unknown field 'bx'; there are photo, reference, mask"),
-        (_ask(client, content, other, box="1,2"), "is not x,y,width,height"),
+        (_ask(client, content, other, box="1,2"), "box: '1,2' is not x,y,width,height"),
+        (_ask(client, content, other, reference_box="1,2"), "reference_box: '1,2' is not x,y,width,height"),
+        (_ask(client, content, other, frame="1,2"), "frame: '1,2' is not x,y,side,angle"),
+        (_ask(client, content, other, reference_frames="1,2"), "reference_frames: '1,2' is not x,y,side,angle"),
+        (_ask(client, content, other, mask_colour="pink"), "mask_colour: 'pink' is no colour"),
+        (_ask(client, content, other, grow="-1"), "grow: '-1' is not a number of pixels"),
+        *(
+            (_ask(client, content, other, **{name: "yes"}), f"{name}: 'yes' is neither true nor false")
+            for name in ("invert", "check", "opaque", "reencode")
+        ),
         (_ask(client, content, other, box="x" * 300), "box: a text of 300 bytes"),
         (_ask(client, content, other, grow="4"), "invert and grow need a mask"),
-        (_ask(client, content, other, invert="yes"), "neither true nor false"),
         (_ask(client, content, other, format="gif"), "format: 'gif' is not written"),
         (
             _ask(client, _file(photo, icc_profile=rgb_profile()), other, format="bmp"),
