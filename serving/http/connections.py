@@ -14,13 +14,15 @@ from types import FrameType
 import h11
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from twoface_pl.serving.http.answers import error_answer
+from twoface_pl.serving.http.limits import LEAST_RATE
 from twoface_pl.serving.http.telemetry import tell
 
 HEADER_SECONDS = 10  # for a whole header, from the connection's start or the last answer
-ANSWER_SECONDS = 30  # for reading an answer, from when it is first waited for: as long as a body may take
+ANSWER_SECONDS = 30  # for reading what LEAST_RATE makes of it, from when an answer is first waited for; then again
 NOTICE_SECONDS = 0.5  # after SIGTERM, in which it is not ready and still takes what comes: balancers and clients see it
 LINGER_SECONDS = 0.3  # then, for a request that is on its way over a connection which is there
 DRAIN_SECONDS = 8  # after a signal, for what is being answered; container runtimes kill after 10
@@ -53,12 +55,26 @@ class TimedProtocol(H11Protocol):
     """
 
     timer: asyncio.TimerHandle | None = None  # runs while the client is awaited
+    _unsent, _read = 0, 0  # bytes of an answer when the timer began, and how many the client has read since
     _seen: RequestResponseCycle | None = None  # the last request whose header has come
 
-    def _give(self, seconds: float | None) -> None:
+    def _give(self, seconds: float | None, then: Callable[[], None] | None = None) -> None:
         if self.timer is not None:
             self.timer.cancel()
-        self.timer = None if seconds is None else self.loop.call_later(seconds, self.drop)
+        self.timer = None if seconds is None else self.loop.call_later(seconds, then or self.drop)
+
+    def _watch_reading(self) -> None:
+        """Begin to look at how fast an answer is read."""
+        self._unsent, self._read = self.transport.get_write_buffer_size(), 0
+        self._give(ANSWER_SECONDS, self._look)
+
+    def _look(self) -> None:
+        """Go on with a reader that is slow, and end one that is slower than anybody's line."""
+        read = self._read + self._unsent - self.transport.get_write_buffer_size()
+        if read < LEAST_RATE * ANSWER_SECONDS:
+            self.drop()
+        else:
+            self._watch_reading()
 
     def drop(self) -> None:
         """End the connection now, with what is still unsent."""
@@ -87,7 +103,10 @@ class TimedProtocol(H11Protocol):
         if self.cycle is not self._seen:  # a whole header came
             self._seen = self.cycle
             if not self.cycle.response_complete:
-                self._give(ANSWER_SECONDS if self.flow.write_paused else None)
+                if self.flow.write_paused:
+                    self._watch_reading()
+                else:
+                    self._give(None)
 
     def on_response_complete(self) -> None:
         self._give(HEADER_SECONDS)  # also for reading the answer's last piece
@@ -96,7 +115,13 @@ class TimedProtocol(H11Protocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         if self.timer is None:
-            self._give(ANSWER_SECONDS)
+            self._watch_reading()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._read += (
+            HIGH_WATER_LIMIT - HIGH_WATER_LIMIT // 4
+        )  # between the two marks of asyncio's buffer, at the least
 
     def send_400_response(self, msg: str) -> None:
         """Said in the protocol's form, where an answer can still be given."""

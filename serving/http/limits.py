@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -15,11 +16,12 @@ from twoface_pl.serving.http.telemetry import Metrics
 
 MOST_REQUESTS = 64  # at once: in work, waiting, coming, or being sent
 RETRY_AFTER = 2  # seconds; a request of one picture takes a tenth of that
-BODY_SECONDS = 30  # for the whole body: 75 MB, the longest of 128 px, at 20 Mbit/s
-SILENT_SECONDS = 10  # for its next piece
+BODY_SECONDS = 30  # for a body, and as long again as its bytes take at the least rate
+LEAST_RATE = 32_000  # bytes a second, of a body and of an answer: what a slow phone has
+SILENT_SECONDS = 10  # for a body's next piece
 SMALL_BYTES = 5_000_000  # a body up to so many may lie in memory while others do: two pictures in JSON
 PLACE_SECONDS = 20  # that a large body waits for a place
-LARGE_BODIES = 2  # larger ones: one in work, one on its way
+LARGE_BODIES = 2  # larger ones, of the largest size: one in work, one on its way; of smaller ones as many more
 
 
 class RequestLimit:
@@ -55,10 +57,44 @@ class RequestLimit:
             self.metrics.taken.set(self.taken)
 
 
+class Room:
+    """Bytes of memory, given to who comes first.
+
+    Args:
+        most: how many there are.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.left = most
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    @asynccontextmanager
+    async def taken(self, size: int) -> AsyncIterator[None]:
+        """Waits for so many, which are held inside."""
+        given = asyncio.get_running_loop().create_future()
+        self._waiting.append((size, given))
+        self._give()
+        try:
+            await given
+            yield
+        finally:
+            if given.cancelled():
+                self._waiting.remove((size, given))
+            else:
+                self.left += size
+            self._give()
+
+    def _give(self) -> None:
+        while self._waiting and self._waiting[0][0] <= self.left:
+            size, given = self._waiting.popleft()
+            self.left -= size
+            given.set_result(None)
+
+
 class Inbox:
     """Reads bodies, never more of them at once than memory has room for.
 
-    A body over :data:`SMALL_BYTES` waits, unread, until fewer than :data:`LARGE_BODIES` such are there.
+    A body over :data:`SMALL_BYTES` waits, unread, until there is room for all of it.
 
     Args:
         limit: bytes of a body.
@@ -66,51 +102,54 @@ class Inbox:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._large = asyncio.Semaphore(LARGE_BODIES)
+        self._room = Room(LARGE_BODIES * limit)
 
     @asynccontextmanager
     async def body(self, request: Request) -> AsyncIterator[bytearray]:
         """The body; inside, its place in memory is held.
 
         Raises:
-            Refusal: longer than the limit (413); or it took longer than :data:`BODY_SECONDS`, not counting the wait
-                for a place, or a piece of it longer than :data:`SILENT_SECONDS` (408); or there was no place for
-                :data:`PLACE_SECONDS` (503).
+            Refusal: longer than the limit (413); or it took longer than :data:`BODY_SECONDS` and what its bytes take
+                at :data:`LEAST_RATE`, not counting the wait for room, or a piece of it longer than
+                :data:`SILENT_SECONDS` (408); or there was no room for :data:`PLACE_SECONDS` (503).
             ClientDisconnect: the client went away.
         """
-        if int(request.headers.get("content-length", 0)) > self.limit:
+        size = int(request.headers.get("content-length", self.limit))
+        if size > self.limit:
             raise self._too_large()
         body, now = bytearray(), asyncio.get_running_loop().time
         chunks, start = request.stream(), now()
         async with AsyncExitStack() as held:
-            if not await self._read(chunks, body, SMALL_BYTES, start + BODY_SECONDS):
-                left = start + BODY_SECONDS - now()
-                await self._enter(held)
-                await self._read(chunks, body, self.limit, now() + left)
+            if not await self._read(chunks, body, SMALL_BYTES, start):
+                before = now()
+                await self._enter(held, size)
+                await self._read(chunks, body, self.limit, start + now() - before)
             yield body
 
-    async def _enter(self, held: AsyncExitStack) -> None:
-        """Wait for a place of a large body."""
+    async def _enter(self, held: AsyncExitStack, size: int) -> None:
+        """Wait for room for a large body."""
         try:
             async with asyncio.timeout(PLACE_SECONDS):
-                await held.enter_async_context(self._large)
+                await held.enter_async_context(self._room.taken(size))
         except TimeoutError:
             raise Refusal("other large bodies are on their way; send this one again", 503) from None
 
-    async def _read(self, chunks: AsyncIterator[bytes], body: bytearray, pause: int, end: float) -> bool:
-        """Read until the end (True), until the body is longer than ``pause`` bytes, or until a time."""
+    async def _read(self, chunks: AsyncIterator[bytes], body: bytearray, pause: int, start: float) -> bool:
+        """Read until the end (True), until the body is longer than ``pause`` bytes, or until its time is over."""
         now = asyncio.get_running_loop().time
         try:
             async with asyncio.timeout(SILENT_SECONDS) as clock:
                 async for chunk in chunks:
-                    clock.reschedule(min(end, now() + SILENT_SECONDS))
                     body += chunk
+                    clock.reschedule(min(start + BODY_SECONDS + len(body) / LEAST_RATE, now() + SILENT_SECONDS))
                     if len(body) > self.limit:
                         raise self._too_large()
                     if len(body) > pause:
                         return False
         except TimeoutError:
-            took = f"{BODY_SECONDS} seconds for all of it, {SILENT_SECONDS} for its next piece"
+            took = (
+                f"{BODY_SECONDS} seconds and {LEAST_RATE} bytes a second, {SILENT_SECONDS} seconds for its next piece"
+            )
             raise Refusal(f"the body came too slowly: it has {took}", 408) from None
         return True
 

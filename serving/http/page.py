@@ -20,7 +20,7 @@ from twoface_pl import __version__
 from twoface_pl.faces.detector import FILE as DETECTOR
 from twoface_pl.faces.onnx_file import without_unused_inputs
 from twoface_pl.faces.placer import FILE as PLACEMENT
-from twoface_pl.serving.http.answers import json_answer
+from twoface_pl.serving.http.answers import InPieces, json_answer
 from twoface_pl.serving.http.task import Served
 from twoface_pl.serving.likeness import ACCEPTS
 
@@ -167,7 +167,7 @@ def model_file(served: Served, checksum: str, name: str) -> Response:
     headers = {"Cache-Control": FOR_EVER}
     if isinstance(file.content, Path):
         return FileResponse(file.content, media_type=MEDIA, headers=headers)
-    return Response(file.content, media_type=MEDIA, headers=headers)
+    return InPieces(file.content, media_type=MEDIA, headers=headers)
 
 
 def add(app: FastAPI, serves: Callable[[], Served], limits: dict[str, int], needs_token: bool) -> None:

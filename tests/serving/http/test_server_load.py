@@ -1,5 +1,6 @@
 """Clients that send nothing, half of it, too much or all at once: the server serves the others, and ends."""
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -35,6 +36,9 @@ SERVED = Served("1/model.onnx", "1", "none", SIZE, False, 1, None, {}, {})
 HEAD = f"POST {PREDICT} HTTP/1.1\r\nHost: localhost\r\n"
 
 
+LARGEST = 10_000_000  # bytes of a body
+
+
 class Copier:
     """A session that fills nothing, as soon as it may."""
 
@@ -63,7 +67,7 @@ class Copier:
 
 
 def _desk(session: Copier, **options: Any) -> Desk:
-    asked = AppOptions(most_requests=16, batch=4, most_bytes=10_000_000, **options)
+    asked = AppOptions(most_requests=16, batch=4, most_bytes=LARGEST, **options)
     return Desk(Worker(session, SERVED, None, asked.most_bytes, 4), asked)
 
 
@@ -178,6 +182,55 @@ def test_a_body_has_its_time(limit: str, framing: str, port: int, monkeypatch: p
     assert list(json.loads(answer.partition(b"\r\n\r\n")[2])) == ["error"]
 
 
+def test_a_body_that_comes_slowly_and_steadily_is_taken(
+    port: int, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "BODY_SECONDS", 0.3)
+    monkeypatch.setattr(limits, "SMALL_BYTES", 50_000)
+    padded = BODY.encode() + b" " * (200_000 - len(BODY))
+
+    def slowly(rate: int) -> Iterator[bytes]:
+        for start in range(0, len(padded), rate // 10):
+            time.sleep(0.1)
+            yield padded[start : start + rate // 10]
+
+    assert client.post(PREDICT, content=slowly(3 * limits.LEAST_RATE)).status_code == 200
+    with pytest.raises(httpx.HTTPError):  # refused and hung up on
+        client.post(PREDICT, content=slowly(limits.LEAST_RATE // 3)).raise_for_status()
+
+
+def test_room_is_given_in_turn_and_comes_back() -> None:
+    async def many() -> list[str]:
+        room, told = limits.Room(10), []
+
+        async def one(name: str, size: int, seconds: float, most: float = 60) -> None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(most), room.taken(size):
+                    told.append(name)
+                    await asyncio.sleep(seconds)
+
+        given = [("a", 6, 0.2), ("b", 4, 0.1), ("late", 9, 0, 0.05), ("c", 7, 0), ("d", 1, 0)]
+        await asyncio.gather(*(one(*each) for each in given))
+        assert (room.left, len(room._waiting)) == (10, 0)
+        return told
+
+    assert asyncio.run(many()) == ["a", "b", "c", "d"]  # d too, which had room, after c
+
+
+def test_an_answer_that_is_read_slowly_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "ANSWER_SECONDS", 0.3)
+    content = b"1" * 20_000_000
+    with _served(InPieces(content)) as (_, port):
+        connection = _connect(port, f"{HEAD}Content-Length: 0\r\nConnection: close\r\n\r\n")
+        read = 0
+        start = time.monotonic()
+        while piece := connection.recv(1_000_000):
+            read += len(piece)
+            time.sleep(len(piece) / 10_000_000)
+        assert time.monotonic() - start > 1.5  # several times what an answer that nobody reads has
+        assert read > len(content)
+
+
 def test_an_answer_that_nobody_reads_frees_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "ANSWER_SECONDS", 0.5)
     limit = RequestLimit(InPieces(b"1" * 30_000_000), Metrics(), most=1)  # more than the system's buffers take
@@ -236,7 +289,9 @@ def test_large_bodies_wait_for_a_place_and_small_ones_do_not(
     monkeypatch.setattr(limits, "SILENT_SECONDS", 1)
     monkeypatch.setattr(limits, "SMALL_BYTES", 150_000)
     large = BODY.encode() + b" " * 200_000
-    half = [_connect(port, f"{HEAD}Content-Length: 300000\r\n\r\n" + " " * 200_000) for _ in range(limits.LARGE_BODIES)]
+    half = [
+        _connect(port, f"{HEAD}Content-Length: {LARGEST}\r\n\r\n" + " " * 200_000) for _ in range(limits.LARGE_BODIES)
+    ]
     time.sleep(0.2)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(client.post, PREDICT, content=large)
@@ -252,7 +307,9 @@ def test_a_large_body_that_finds_no_place_is_asked_to_come_again(
     monkeypatch.setattr(limits, "SILENT_SECONDS", 1)
     monkeypatch.setattr(limits, "PLACE_SECONDS", 0.3)
     monkeypatch.setattr(limits, "SMALL_BYTES", 150_000)
-    half = [_connect(port, f"{HEAD}Content-Length: 300000\r\n\r\n" + " " * 200_000) for _ in range(limits.LARGE_BODIES)]
+    half = [
+        _connect(port, f"{HEAD}Content-Length: {LARGEST}\r\n\r\n" + " " * 200_000) for _ in range(limits.LARGE_BODIES)
+    ]
     time.sleep(0.2)
     refused = client.post(PREDICT, content=BODY.encode() + b" " * 200_000)
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
