@@ -15,7 +15,7 @@ import numpy as np
 from twoface_pl.errors import TwoFaceError, in_words_of, require
 from twoface_pl.faces.face import Face
 from twoface_pl.faces.finder import Sought
-from twoface_pl.faces.formats import open_picture
+from twoface_pl.faces.formats import TooLargeError, open_picture
 from twoface_pl.faces.frame import Frame
 from twoface_pl.faces.image import Photo, decode_image, decode_mask, read_photo
 from twoface_pl.faces.jpeg import NoRewriteError, can_rewrite
@@ -131,11 +131,11 @@ class People:
         left = 2 * self.most_pixels
         for name, contents in form.files.items():
             for content in contents:
-                width, height = open_picture(content, name).size
+                try:
+                    width, height = open_picture(content, name, self.most_pixels).size
+                except TooLargeError as error:
+                    raise Refusal(str(error), 413) from None
                 left -= width * height if name != "mask" else 0  # of the photo's size
-                if width * height > self.most_pixels:
-                    most = f"{self.most_pixels / 10**6:g} megapixels"
-                    raise Refusal(f"{name}: {width}x{height} is more than {most}; make it smaller", 413)
         if left < 0:
             raise Refusal(f"all pictures together are more than {2 * self.most_pixels / 10**6:g} megapixels", 413)
 

@@ -6,7 +6,9 @@ import { Failure } from "./failure.js";
 /** @typedef {{width: number, height: number}} Size */
 
 export const LARGEST_SEEN = 2048; // pixels a side of what is worked on
-const HALF = 127; // of a level: above it is white
+const HALF = 127; // of a level: above it a mask's pixel is in the hole
+const OPAQUE = 231; // from here on: below 255 by no more than what a lossy file makes of it
+const SAME_SHAPE = 0.02; // by how much the ratio of a mask's sides may differ from the photo's
 const HEAD = 262_144; // bytes, in which the size stands
 const NAMES = /** @type {const} */ ({ jpeg: "image/jpeg", png: "image/png", webp: "image/webp" });
 
@@ -125,7 +127,7 @@ async function decoded(file, kind) {
 function clearPart(context, { width, height }) {
   const { data } = context.getImageData(0, 0, width, height);
   const clear = new Uint8Array(width * height);
-  for (let at = 0; at < clear.length; at += 1) if (data[4 * at + 3] < 255) clear[at] = 1;
+  for (let at = 0; at < clear.length; at += 1) if (data[4 * at + 3] < OPAQUE) clear[at] = 1;
   return clear.includes(1) ? clear : null;
 }
 
@@ -155,7 +157,7 @@ export async function openPicture(file, limits) {
 }
 
 /**
- * A mask from a file, at a size: white is the hole.
+ * A mask from a file, at a size: white, or any colour at its brightest, is the hole, as for the server.
  * @param {File} file
  * @param {Size} size
  * @param {{body: number, pixels: number}} limits
@@ -165,7 +167,7 @@ export async function openPicture(file, limits) {
 export async function openMask(file, { width, height }, limits) {
   const bitmap = await decoded(file, await check(file, limits));
   const off = Math.abs(bitmap.width / bitmap.height / (width / height) - 1);
-  if (off > 1.5 / Math.min(width, height, bitmap.width, bitmap.height)) {
+  if (off > SAME_SHAPE) {
     const size = { width: bitmap.width, height: bitmap.height };
     bitmap.close();
     throw new Failure("mask_shape", size);
@@ -178,7 +180,8 @@ export async function openMask(file, { width, height }, limits) {
   const { data } = context.getImageData(0, 0, width, height);
   const mask = new Uint8Array(width * height);
   for (let at = 0, from = 0; at < mask.length; at += 1, from += 4) {
-    if (data[from + 3] > HALF && data[from] + data[from + 1] + data[from + 2] > 3 * HALF) mask[at] = 1;
+    const brightest = Math.max(data[from], data[from + 1], data[from + 2]);
+    if (brightest * data[from + 3] > HALF * 255) mask[at] = 1;
   }
   return mask;
 }

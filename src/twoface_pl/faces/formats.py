@@ -14,6 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from twoface_pl.errors import TwoFaceError, require
 
 READABLE_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF")
+NAMED_FORMATS = ", ".join((*READABLE_FORMATS, "HEIC"))  # the last by an extra, as is said where it lacks
 HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
 PHOTO_SUFFIXES = HEIF_SUFFIXES | {
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".avif",
@@ -63,14 +64,14 @@ def _start_of(source: Path | bytes, name: str) -> bytes:
         raise TwoFaceError(f"{name}: cannot be read ({error.strerror})") from None
 
 
-def check_size(width: int, height: int, name: str) -> None:
+def check_size(width: int, height: int, name: str, most: int = MAX_PIXELS) -> None:
     """Refuse a picture that is too large to decode or too small to show anything.
 
     Raises:
         TwoFaceError: says so.
     """
-    if width * height > MAX_PIXELS:
-        raise TooLargeError(f"{name}: {width}x{height} is more than {MAX_PIXELS // 10**6} megapixels; make it smaller")
+    if width * height > most:
+        raise TooLargeError(f"{name}: {width}x{height} is more than {most / 10**6:g} megapixels; make it smaller")
     if min(width, height) < MIN_SIDE:
         raise TwoFaceError(f"{name}: {width}x{height} is too small; a picture needs {MIN_SIDE} pixels a side")
 
@@ -98,8 +99,8 @@ def check_scans(content: bytes, name: str) -> None:
     require(scans <= MAX_SCANS, f"{name}: a JPEG of {scans} scans, more than {MAX_SCANS}; save it anew")
 
 
-def _check_header(opened: Image.Image, source: Path | bytes, name: str) -> None:
-    check_size(*opened.size, name)
+def _check_header(opened: Image.Image, source: Path | bytes, name: str, most: int) -> None:
+    check_size(*opened.size, name, most)
     # A phone's photo may carry further pictures of its own (MPO, HEIF), a depth map say; the first is the photo.
     if getattr(opened, "is_animated", False) and opened.format not in ("MPO", "HEIF"):
         raise TwoFaceError(f"{name}: an animation or several pages; save the one picture that is meant")
@@ -107,12 +108,13 @@ def _check_header(opened: Image.Image, source: Path | bytes, name: str) -> None:
         check_scans(source if isinstance(source, bytes) else source.read_bytes(), name)
 
 
-def open_picture(source: Path | bytes, name: str) -> Image.Image:
+def open_picture(source: Path | bytes, name: str, most: int = MAX_PIXELS) -> Image.Image:
     """A picture whose header was read and checked, its pixels not yet.
 
     Args:
         source: a file, or the bytes of one.
         name: how errors call it.
+        most: pixels that it may have.
 
     Raises:
         TwoFaceError: missing, no file, of no format that is read, too large, too small, with several pages.
@@ -125,18 +127,18 @@ def open_picture(source: Path | bytes, name: str) -> Image.Image:
     try:
         opened = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=formats)
     except Image.DecompressionBombError:  # beyond twice Pillow's own limit, which is above ours
-        raise TooLargeError(f"{name}: more than {MAX_PIXELS // 10**6} megapixels; make it smaller") from None
+        raise TooLargeError(f"{name}: more than {most / 10**6:g} megapixels; make it smaller") from None
     except UnidentifiedImageError:
         known = (
             "a TIFF of a kind that is not read; save it as 8 or 16 bits"
             if start[:4] in TIFF_STARTS
-            else (f"not a picture that can be read ({', '.join(formats)})")
+            else (f"not a picture that can be read ({NAMED_FORMATS})")
         )
         raise TwoFaceError(f"{name}: {known}") from None
     except (OSError, ValueError, SyntaxError) as error:
-        raise TwoFaceError(f"{name}: not a picture that can be read ({', '.join(formats)}): {error}") from None
+        raise TwoFaceError(f"{name}: not a picture that can be read ({NAMED_FORMATS}): {error}") from None
     try:
-        _check_header(opened, source, name)
+        _check_header(opened, source, name, most)
     except BaseException:
         opened.close()
         raise

@@ -22,6 +22,7 @@ from browser import (
 )  # fmt: skip
 from served import serving
 
+from twoface_pl.faces.image import decode_mask, soften
 from twoface_pl.faces.synthetic import synthetic_photo
 
 pytestmark = needs_browser
@@ -45,6 +46,34 @@ def test_a_fill_that_is_broken_off_changes_nothing(visit: Page) -> None:
     visit.page.keyboard.press("Control+z")  # back to the hole, before the mask
     assert visit.page.locator("#result").is_hidden()
     assert visit.page.locator("#fill").is_disabled()
+
+
+def test_masks_and_clear_parts_are_what_the_server_takes_them_for(visit: Page) -> None:
+    levels = np.array([0, 40, 100, 126, 129, 140, 200, 255], np.uint8)
+    red, alpha = (each.repeat(8, 0).repeat(8, 1) for each in np.meshgrid(levels, levels))
+    for colour in ((1, 0, 0), (1, 1, 0), (0, 0, 1), (1, 1, 1)):
+        content = as_png(np.dstack([*(red * channel for channel in colour), alpha]))
+        taken = visit.page.evaluate(
+            """async (bytes) => {
+              const { openMask } = await import("/page/pictures.js");
+              const file = new File([new Uint8Array(bytes)], "mask.png", { type: "image/png" });
+              return [...(await openMask(file, { width: 64, height: 64 }, { body: 1e6, pixels: 1e6 }))];
+            }""",
+            list(content),
+        )
+        assert np.array_equal(np.reshape(taken, (64, 64)) > 0, decode_mask(content) > 127)
+    nearly = np.full((64, 64), 254, np.uint8)
+    nearly[:32] = 231
+    nearly[:8, :8] = 230
+    clear = visit.page.evaluate(
+        """async (bytes) => {
+          const { openPicture } = await import("/page/pictures.js");
+          const file = new File([new Uint8Array(bytes)], "photo.png", { type: "image/png" });
+          return [...((await openPicture(file, { body: 1e6, pixels: 1e6 })).clear ?? [])];
+        }""",
+        list(as_png(np.dstack([np.full((64, 64, 3), 90, np.uint8), nearly]))),
+    )
+    assert np.array_equal(np.reshape(clear, (64, 64)) > 0, soften(nearly) < 255)
 
 
 @needs_runtime
