@@ -3,8 +3,8 @@
     python benchmarks/gpu_pack.py --data data/prepared/data.zip --facenet facenet.pt --vgg vgg16.pt --sface sface.onnx
 
 makes `packed/1`, `packed/2`, ...: one for each call, with what else travels below the machine's limit. The package is
-built from what git tracks; `--wheels` names others' (`pip download --no-deps --python-version 3.12 ...`), which the
-machine lacks. `gpu_run.py` does the rest there.
+built from what git tracks; `--fetch benchmarks/gpu_wheels.txt` gets the wheels that such a machine lacks, `--wheels`
+has more of them. `gpu_run.py` does the rest there.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from gpu_pieces import MIB, Trouble, cut, without_copies
 
 ROOT = Path(__file__).resolve().parents[1]
 PIECE = 10 * MIB
+PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 NAMES = {"facenet": "facenet.pt", "vgg": "vgg16.pt", "sface": "sface.onnx"}
 
 
@@ -39,6 +40,36 @@ def build_wheel(folder: Path) -> Path:
     subprocess.run([*command, "--wheel-dir", str(folder), str(tree)], check=True)
     (wheel,) = folder.glob("twoface_pl-*.whl")
     return wheel
+
+
+def fetch(names: Path, python: str, folder: Path) -> list[Path]:
+    """Wheels of the packages that a file lists, for a Python on Linux, in the versions that the project is tested with.
+
+    Raises:
+        Trouble: a file that is not there, a package that cannot be had.
+    """
+    if not names.is_file():
+        raise Trouble(f"{names} is not there")
+    lines = [line.partition("#")[0].strip() for line in names.read_text().splitlines()]
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    given = ["--no-deps", "--constraint", str(ROOT / "constraints.txt")]
+    theirs = ["--only-binary=:all:", "--python-version", python, "--implementation", "cp"]
+    theirs += [f"--platform={name}" for name in PLATFORMS]
+    for name in filter(None, lines):
+        download = [*pip, "download", *given, *theirs, "--dest", str(folder), name]
+        build = [
+            *pip,
+            "wheel",
+            *given,
+            "--wheel-dir",
+            str(folder),
+            name,
+        ]  # of pure Python, and published as source alone
+        if subprocess.run(download, capture_output=True, check=False).returncode:
+            done = subprocess.run(build, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise Trouble(f"{name} cannot be fetched: {done.stderr.strip().splitlines()[-1]}")
+    return sorted(folder.glob("*.whl"))
 
 
 def pack(options: argparse.Namespace) -> list[Path]:
@@ -61,7 +92,10 @@ def pack(options: argparse.Namespace) -> list[Path]:
         for name, path in given.items():
             named.append(Path(temporary) / NAMES[name])
             named[-1].symlink_to(path.resolve())
-        files = [build_wheel(Path(temporary)), *wheels, *named]
+        lacking = Path(temporary) / "lacking"
+        lacking.mkdir()
+        fetched = fetch(options.fetch, options.python, lacking) if options.fetch is not None else []
+        files = [build_wheel(Path(temporary)), *wheels, *fetched, *named]
         return cut(files, options.output, PIECE, options.most * MIB, python=options.python)
 
 
@@ -72,7 +106,8 @@ def main() -> int:
     add("--facenet", type=Path, help="FaceNet's weights; without them the training needs identity=none")
     add("--vgg", type=Path, help="VGG16's weights; without them it needs losses.perceptual.weight=0")
     add("--sface", type=Path, help="SFace, to judge with")
-    add("--wheels", type=Path, help="a folder of wheels that the machine lacks")
+    add("--fetch", type=Path, metavar="LIST", help="a list of packages that the machine lacks, got as wheels")
+    add("--wheels", type=Path, help="a folder of more wheels")
     add("--python", default="3.12", help="of the machine (%(default)s)")
     add("--most", type=int, default=40, metavar="MIB", help="that a call may carry beside the code (%(default)s)")
     add("--output", type=Path, default=Path("packed"), help="(%(default)s)")

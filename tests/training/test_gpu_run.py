@@ -55,6 +55,34 @@ def _pack(*arguments: object, output: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+def _tiny_wheel(folder: Path, name: str) -> Path:
+    """Of a package with nothing in it."""
+    about = f"{name}-1.0.dist-info"
+    folder.mkdir(exist_ok=True)
+    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{about}/RECORD", "")
+    return folder
+
+
+def test_what_the_machine_lacks_is_fetched(zipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(_tiny_wheel(tmp_path / "index", "lacking")))
+    (tmp_path / "list.txt").write_text("# what it lacks\nlacking  # of this version\n\n")
+    packed = _pack("--data", zipped, "--fetch", tmp_path / "list.txt", output=tmp_path / "packed")
+    assert packed.returncode == 0, packed.stderr
+    assert len(list((tmp_path / "packed").glob("*/lacking-1.0-py3-none-any.whl*"))) == 1
+    (tmp_path / "list.txt").write_text("lacking\nno-such-package\n")
+    refused = _pack("--data", zipped, "--fetch", tmp_path / "list.txt", output=tmp_path / "none")
+    assert "gpu_pack: no-such-package cannot be fetched" in refused.stderr
+    gone = _pack("--data", zipped, "--fetch", tmp_path / "gone.txt", output=tmp_path / "none")
+    assert f"{tmp_path / 'gone.txt'} is not there" in gone.stderr
+    listed = (ROOT / "benchmarks" / "gpu_wheels.txt").read_text().splitlines()[1:]
+    pinned = {line.partition("==")[0].replace("_", "-") for line in (ROOT / "constraints.txt").read_text().splitlines()}
+    assert set(listed) <= pinned
+
+
 def _run(there: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     command = [*_without_network(), sys.executable, "gpu_run.py", *map(str, arguments)]
     environment = {"PATH": os.environ["PATH"], "HOME": str(there), "OMP_NUM_THREADS": "1"}
