@@ -28,6 +28,7 @@ LINGER_SECONDS = 0.3  # then, for a request that is on its way over a connection
 DRAIN_SECONDS = 8  # after a signal, for what is being answered; container runtimes kill after 10
 MOST_CONNECTIONS = 200  # with BACKLOG well under the 1,024 files that a process may have open
 BACKLOG = 128  # connections that the system accepts before the server does
+BETWEEN_MARKS = HIGH_WATER_LIMIT - HIGH_WATER_LIMIT // 4  # bytes read before a full buffer of asyncio's takes more
 CHUNK_BYTES = 256  # of a body sent in chunks, on average: reading a chunk costs the same whatever its length
 
 
@@ -119,9 +120,7 @@ class TimedProtocol(H11Protocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._read += (
-            HIGH_WATER_LIMIT - HIGH_WATER_LIMIT // 4
-        )  # between the two marks of asyncio's buffer, at the least
+        self._read += BETWEEN_MARKS
 
     def send_400_response(self, msg: str) -> None:
         """Said in the protocol's form, where an answer can still be given."""
