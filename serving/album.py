@@ -15,7 +15,7 @@ from twoface_pl.faces.finder import Sought
 from twoface_pl.faces.frame import Frame
 from twoface_pl.faces.image import decode_image
 from twoface_pl.faces.listing import list_photos, some_of
-from twoface_pl.faces.origin import is_completed
+from twoface_pl.faces.origin import is_made
 from twoface_pl.serving.placing import LARGE_FACE, place
 from twoface_pl.serving.repair import RepairSession
 from twoface_pl.serving.target import Target
@@ -85,11 +85,11 @@ def read_album(
     found: list[Candidate] = []
     embeddings: list[np.ndarray] = []
     left_out: list[str] = []
-    filled: list[str] = []
+    made: list[str] = []
     for path in tqdm(list_photos(folder, without).paths, desc="looking at references", unit="photo"):
         try:
-            if is_completed(path, str(path)):
-                filled.append(path.name)
+            if is_made(path, str(path)):
+                made.append(path.name)
                 continue
             pixels = decode_image(path)
             frame = place(session, Sought(pixels, str(path)))
@@ -101,8 +101,8 @@ def read_album(
             embeddings.append(embed(pixels, frame))
     if left_out:
         log.warning("%s: no one clear face in %s", folder, some_of(left_out))
-    if filled:
-        log.warning("%s: left out, as they say that a model has filled them: %s", folder, some_of(filled))
+    if made:
+        log.warning("%s: left out, as they say that a model or this program made them: %s", folder, some_of(made))
     if embeddings:
         found = _of_one_person(found, np.stack(embeddings), folder)
     require(bool(found), f"{folder}: no photo with one clear face to take as a reference")
@@ -113,6 +113,11 @@ def _of_one_person(candidates: list[Candidate], embeddings: np.ndarray, folder: 
     """Those that are alike to the one that is most alike to all."""
     alike = embeddings @ embeddings.T
     same = alike[np.median(alike, axis=1).argmax()] >= SAME
+    if len(candidates) > 1 and same.sum() == 1:
+        names = some_of([each.path.name for each in candidates])
+        raise TwoFaceError(
+            f"{folder}: no two of its photos seem to be of one person ({names}); give those of the person"
+        )
     others = [each.path.name for each, is_same in zip(candidates, same, strict=True) if not is_same]
     if others:
         log.warning("%s: left out as photos of somebody else: %s", folder, some_of(others))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from twoface_pl import __version__
 from twoface_pl.errors import TwoFaceError, require
+from twoface_pl.faces.origin import SYSTEM
 from twoface_pl.faces.reading import check_file, first_line
-from twoface_pl.faces.writing import SYSTEM
 from twoface_pl.faces.xmp import SOURCE_TYPE
 
 if TYPE_CHECKING:

@@ -14,7 +14,9 @@ from twoface_pl.faces.face import HandBox
 from twoface_pl.faces.files import write_bytes
 from twoface_pl.faces.frame import Frame
 from twoface_pl.faces.image import Photo, read_photo
+from twoface_pl.faces.origin import SYSTEM, Origin
 from twoface_pl.faces.writing import KINDS, photo_content, write_photo
+from twoface_pl.faces.xmp import drawn
 from twoface_pl.serving.album import Album
 from twoface_pl.serving.compare import compared
 from twoface_pl.serving.credentials import Signer, check_kind, has_credentials
@@ -97,9 +99,10 @@ def draw_job(session: RepairSession, job: Job, options: JobOptions) -> Done:
     photo = read_photo(*source(job.photo))
     seen = photo.seen()
     mask = read_mask(job, seen, options.mask)
-    references = [*_of_album(session, job, options, photo, mask), *read_references(job, seen)]
+    hole = mask > 0 if mask is not None else None
+    references = [*_of_album(session, job, options, photo, mask), *read_references(job, seen, hole)]
     picture, refused = draw_placement(session, photo, references, mask, options.box, options.reference_box)
-    _write(job.output, photo_content(".png", Photo(picture)))
+    _write(job.output, photo_content(".png", Photo(picture, origin=Origin(xmp=drawn(SYSTEM)))))
     if refused is not None:
         raise TwoFaceError(f"{refused}" + ("" if job.output == STANDARD else f"\ndrawn in {job.output}"))
     return Done(job.output)
@@ -111,10 +114,8 @@ def _references(
     """Pictures of the person and their faces' frames."""
     if options.album is not None:
         chosen = fitting_references(options.album, job, target, seen)
-        if chosen:
-            log.info("references taken: %s", ", ".join(path.name for path, _, _ in chosen))
         return [pixels for _, pixels, _ in chosen], [frame for _, _, frame in chosen]
-    references = read_references(job, seen)
+    references = read_references(job, seen, target.mask)
     return references, place_references(session, references, options.reference_box) if references else []
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.faces.image import Photo
 from twoface_pl.faces.jpeg import NoRewriteError
+from twoface_pl.faces.origin import is_made
 from twoface_pl.faces.writing import DEEP_KINDS, KINDS, check_keeps_pixels
 from twoface_pl.serving.files import STANDARD
 from twoface_pl.serving.plan import Job
@@ -86,6 +87,13 @@ def keeping(job: Job, photo: Photo, force: bool) -> Path:
     return job.output
 
 
+def _is_ours(path: Path) -> bool:
+    try:
+        return is_made(path, str(path))
+    except TwoFaceError:  # no picture
+        return False
+
+
 def comparison_of(job: Job, force: bool) -> Path:
     """Where a job's result is shown beside its photo.
 
@@ -95,5 +103,6 @@ def comparison_of(job: Job, force: bool) -> Path:
     if job.comparison is None:
         raise TwoFaceError("`compare` needs an `output` that is a file")
     job.check_apart(job.comparison)
-    check_output(job.comparison, force)
+    of_before = not job.output.exists() and job.comparison.is_file() and _is_ours(job.comparison)
+    check_output(job.comparison, force or of_before)  # of a result that was removed to be made anew
     return job.comparison

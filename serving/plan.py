@@ -61,6 +61,7 @@ class _Partners:
     def __init__(self, given: Path, what: str) -> None:
         self.given = given
         self.what = what
+        self.hint = "; `references_from` takes those of a person's folder that fit" if what == "reference" else ""
         self._files: dict[tuple[Path, str], list[Path]] | None = None
         if given.is_dir():
             self._files = {}
@@ -79,8 +80,7 @@ class _Partners:
             found = self._files.get((place, photo.stem), [])
             if found:
                 return min(found, key=lambda path: (path.name != photo.name, path.name))
-        hint = "; `references_from` takes those of a person's folder that fit" if self.what == "reference" else ""
-        raise TwoFaceError(f"{self.given}: no {self.what} named like {photo.name}{hint}")
+        raise TwoFaceError(f"{self.given}: no {self.what} named like {photo.name}{self.hint}")
 
 
 def check_output_folder(output: Path, of: str) -> None:
@@ -206,6 +206,9 @@ def plan_jobs(
             output = output / (f"{image.stem}{suffixes(image)}" if image != STANDARD else "filled.png")
         name = Path(image.name)
         partners = tuple(each.of(name) for each in others)
+        for partner, each in zip(partners, others, strict=True):
+            if each.given.is_dir() and same_file(partner, image):
+                raise TwoFaceError(f"{each.given} has no {each.what} of {image} but the photo itself{each.hint}")
         check_apart([output], [image, *partners, *([masks.of(name)] if masks else [])])
         instead = None if chosen or output == STANDARD else output.with_suffix(".png")
         compared = comparisons([output], [])[0] if output != STANDARD else None

@@ -10,7 +10,7 @@ import numpy as np
 
 from twoface_pl.faces.frame import Frame
 from twoface_pl.faces.image import decode_image
-from twoface_pl.faces.origin import is_completed
+from twoface_pl.faces.origin import is_made
 from twoface_pl.serving.album import Album
 from twoface_pl.serving.files import same_file, source
 from twoface_pl.serving.plan import Job
@@ -18,28 +18,56 @@ from twoface_pl.serving.target import Target
 
 log = logging.getLogger(__name__)
 
+# Of a copy: sides' ratio, the size compared at, and the share of pixels, in the hole and beside it, that may be off by
+# so many levels: encoding and scaling change few as much, damage and another photo of the same moment change many.
+SAME_RATIO, COPY_SIDE, COPY_LEVELS, COPY_UNLIKE = 0.02, 512, 40, 0.01
+
 
 def is_same(pixels: np.ndarray, seen: np.ndarray) -> bool:
     """Whether two pictures are one: to a level, as 16 bits a channel become 8 in two ways."""
     return pixels.shape == seen.shape and bool(cv2.absdiff(pixels, seen).max() <= 1)
 
 
-def _read(path: Path, job: Job, seen: np.ndarray) -> np.ndarray | None:
+def is_copy(pixels: np.ndarray, seen: np.ndarray, hole: np.ndarray | None) -> bool:
+    """Whether a picture is the photo in another file, smaller or encoded anew, with what is in its hole.
+
+    Args:
+        pixels: the picture, uint8 (h, w, 3).
+        seen: the photo, uint8 (H, W, 3).
+        hole: bool (H, W); None: none is known.
+    """
+    if is_same(pixels, seen):
+        return True
+    ratio = pixels.shape[1] * seen.shape[0] / (pixels.shape[0] * seen.shape[1])
+    if abs(ratio - 1) > SAME_RATIO:
+        return False
+    scale = min(1.0, COPY_SIDE / max(seen.shape), len(pixels) / len(seen))
+    size = tuple(max(1, round(side * scale)) for side in seen.shape[1::-1])
+    one, other = (cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (pixels, seen))
+    unlike = cv2.absdiff(one, other).max(axis=2) > COPY_LEVELS
+    inside = np.zeros(unlike.shape, bool)
+    if hole is not None:
+        inside = cv2.resize(hole.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+    return not any(part.size and part.mean() > COPY_UNLIKE for part in (unlike[inside], unlike[~inside]))
+
+
+def _read(path: Path, job: Job, seen: np.ndarray, hole: np.ndarray | None) -> np.ndarray | None:
     """None of the photo itself, whose damage would come back from it."""
     pixels = None
     if not same_file(path, job.photo):
         given, name = source(path)
         pixels = decode_image(given, name)
         warn_of_completed(given, f"reference {path}")
-    if pixels is None or is_same(pixels, seen):
-        log.warning("reference %s is left out: it is the photo itself", path)
+    if pixels is None or is_copy(pixels, seen, hole):
+        copied = "" if pixels is None or is_same(pixels, seen) else ", in a copy"
+        log.warning("reference %s is left out: it is the photo itself%s", path, copied)
         return None
     return pixels
 
 
 def warn_of_completed(source: Path | bytes, name: str) -> None:
     """Say of a reference that a model has filled it already: what that invented comes back."""
-    if is_completed(source, name):
+    if is_made(source, name):
         log.warning(
             "%s says that a model has filled it: what that invented may come back; give an untouched photo", name
         )
@@ -52,9 +80,9 @@ def _say_alone(job: Job) -> None:
     )
 
 
-def read_references(job: Job, seen: np.ndarray) -> list[np.ndarray]:
-    """A job's own references, uint8 sRGB (H, W, 3), but for the photo itself, which is ``seen``."""
-    found = [_read(path, job, seen) for path in job.references]
+def read_references(job: Job, seen: np.ndarray, hole: np.ndarray | None) -> list[np.ndarray]:
+    """A job's own references, uint8 sRGB (H, W, 3), but for the photo itself, which is ``seen``, with its hole."""
+    found = [_read(path, job, seen, hole) for path in job.references]
     references = [pixels for pixels in found if pixels is not None]
     if job.references and not references:
         _say_alone(job)
@@ -69,9 +97,11 @@ def fitting_references(
     for candidate in album.ranked(target):
         if len(chosen) == album.most:
             break
-        pixels = _read(candidate.path, job, seen)
+        pixels = _read(candidate.path, job, seen, target.mask)
         if pixels is not None:
             chosen.append((candidate.path, pixels, candidate.frame))
     if not chosen:
         _say_alone(job)
+    else:
+        log.info("references taken: %s", ", ".join(path.name for path, _, _ in chosen))
     return chosen

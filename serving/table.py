@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
+import os
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any
 
 from twoface_pl.errors import TwoFaceError, require
 from twoface_pl.serving.plan import (
@@ -42,20 +45,42 @@ def is_table(path: Path) -> bool:
     return path.suffix.lower() == SUFFIX
 
 
-def _rows(stream: TextIO, path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+def _text(path: Path) -> str:
+    """A table's text, in UTF-8, or in UTF-16 with a mark."""
+    content = path.read_bytes()
+    encoding = "utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        text = "\0"
+    require("\0" not in text, f"{path}: no text in UTF-8; save it as CSV UTF-8")
+    return text
+
+
+def _place(table: Path, name: str) -> Path:
+    """A path of a table: from its folder, from somebody's own, or from the root."""
+    return table.parent / os.path.expanduser(name)
+
+
+def _rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Lines with their numbers, by columns in lower case; blank ones are no rows.
 
     Raises:
         TwoFaceError: a column that is not known or is missing, or a line of more fields than columns.
     """
-    first = stream.readline()
-    stream.seek(0)
-    between = next((sign for sign in SEPARATORS if sign in first), SEPARATORS[0])
-    reader = csv.reader(stream, strict=True, delimiter=between)
-    columns = [name.strip().casefold() for name in next(reader, [])]
+    first, *_ = text.splitlines() or [""]
+    told = first.removeprefix("sep=") if first.startswith("sep=") else ""  # a line of its own, for spreadsheets
+    between = told or next((sign for sign in SEPARATORS if sign in first), SEPARATORS[0])
+    require(between in SEPARATORS, f"{path}: columns are not separated by {between!r}; use commas")
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=between)
+    if told:
+        next(reader)
+    columns = [name.strip().casefold() for name in _next(reader, path) or []]
     if not {"image", "references"} <= set(columns) <= COLUMNS or len(set(columns)) < len(columns):
-        raise TwoFaceError(f"{path}: columns {', '.join(columns) or 'none'}; it needs {EXAMPLE}")
-    for fields in reader:
+        unknown = sorted(set(columns) - COLUMNS)
+        which = f", of which {', '.join(unknown)} is not known" if unknown else ""
+        raise TwoFaceError(f"{path}: columns {', '.join(columns) or 'none'}{which}; it needs {EXAMPLE}")
+    while (fields := _next(reader, path)) is not None:
         values = [value.strip() for value in fields]
         if not any(values):
             continue
@@ -68,46 +93,62 @@ def _rows(stream: TextIO, path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         yield reader.line_num, found
 
 
+def _next(reader: Any, path: Path) -> list[str] | None:
+    """A line's fields; None behind the last."""
+    line = reader.line_num + 1
+    try:
+        return next(reader, None)
+    except csv.Error as error:
+        raise TwoFaceError(f"{path}, from line {line} on: {error}; is a quote not closed?") from None
+
+
 def _read(path: Path) -> list[_Row]:
     """The rows of a table; its paths are relative to its folder."""
     try:
         require(path.stat().st_size <= MOST_BYTES, f"{path}: more than {MOST_BYTES >> 20} MB for a table")
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = []
-            for line, values in _rows(stream, path):
-                mask = values.get("mask")
-                names = [name.strip() for name in values["references"].split(BETWEEN)]
-                others = tuple(path.parent / name for name in names if name)
-                rows.append(_Row(line, path.parent / values["image"], path.parent / mask if mask else None, others))
+        text = _text(path)
     except OSError as error:
         raise TwoFaceError(f"{path}: cannot be read ({error.strerror})") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise TwoFaceError(f"{path}: no table of text in UTF-8 ({error}); it needs {EXAMPLE}") from None
+    rows = []
+    for line, values in _rows(text, path):
+        mask = values.get("mask")
+        names = [name.strip() for name in values["references"].split(BETWEEN)]
+        others = tuple(_place(path, name) for name in names if name)
+        rows.append(_Row(line, _place(path, values["image"]), _place(path, mask) if mask else None, others))
     require(bool(rows), f"{path}: no photos; it needs {EXAMPLE}")
     return rows
+
+
+def _names(rows: list[_Row], folder: Path, suffixes: Callable[[Path], str]) -> list[Path]:
+    """Of results: the photos' paths from the table's folder on, with the mask's name where a photo has several masks.
+
+    They say nothing of the line: a table that gains rows has the results of before under the same names.
+    """
+    places = [Path(os.path.relpath(row.image, folder)) for row in rows]
+    within = [Path(*(part for part in place.parts if part != "..")) for place in places]
+    names = [(place if place.name else Path("photo")).with_suffix(suffixes(place)) for place in within]
+    counts = Counter(str(name).casefold() for name in names)
+    masks = [f"-{row.mask.stem}" if row.mask is not None else "" for row in rows]
+    return [
+        name.with_stem(name.stem + mask) if counts[str(name).casefold()] > 1 else name
+        for name, mask in zip(names, masks, strict=True)
+    ]
 
 
 def plan_table(path: Path, output: Path, force: bool = False, suffixes: Callable[[Path], str] = result_suffix) -> Plan:
     """One job for each row of a CSV file of ``image``, ``mask`` (may be left out) and ``references`` (several between
     semicolons).
 
-    Results lie in the folder ``output`` under the photos' names; where several rows would have one, with the line's
-    number.
+    Results lie in the folder ``output`` under the photos' paths from the table's folder on; where a photo stands in
+    several rows, with the mask's name.
 
     Raises:
         TwoFaceError: no such table, or a row that is not complete; says which line.
     """
     check_output_folder(output, "table")
     rows = _read(path)
-    names = [row.image.with_suffix(suffixes(row.image)).name for row in rows]
-    counts = Counter(name.casefold() for name in names)
-    taken = {str(output / name).casefold() for name in names if counts[name.casefold()] == 1}
-    targets = [
-        output / name
-        if counts[name.casefold()] == 1
-        else unused(output / f"{Path(name).stem}-line{row.line}{Path(name).suffix}", taken)
-        for row, name in zip(rows, names, strict=True)
-    ]
+    taken: set[str] = set()
+    targets = [unused(output / name, taken) for name in _names(rows, path.parent, suffixes)]
     masks = [row.mask for row in rows if row.mask is not None]
     check_apart(targets, [*(path for row in rows for path in (row.image, *row.references)), *masks])
     plan = Plan()

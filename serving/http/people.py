@@ -29,7 +29,7 @@ from twoface_pl.serving.mask_input import MaskOptions, adjusted, is_mostly_grey
 from twoface_pl.serving.output import check_keeps
 from twoface_pl.serving.parsing import parse_box, parse_colour, parse_pixels, parse_truth
 from twoface_pl.serving.placing import parse_frame
-from twoface_pl.serving.references import is_same, warn_of_completed
+from twoface_pl.serving.references import is_copy, warn_of_completed
 from twoface_pl.serving.repair import RepairSession
 from twoface_pl.serving.target import find_target, opaque_in
 
@@ -194,7 +194,7 @@ class People:
         if form.parsed("opaque", parse_truth):
             photo = opaque_in(photo, mask)
         target = find_target(self.session, photo, mask, box, frame)
-        references, given = self._references(form, seen)
+        references, given = self._references(form, seen, target.mask)
         frames = place_references(self.session, references, reference_box, given) if references else []
         result = fill(self.session, target, references, frames)
         verdict = likeness.judge(target, references, frames, result.seen()) if likeness and references else None
@@ -214,7 +214,7 @@ class People:
 
     @staticmethod
     def _as_picture(content: bytes, media: str, verdict: Verdict | None, remarks: list[str]) -> Reply:
-        said = [*remarks, verdict.words, verdict.remark] if verdict else remarks
+        said = [*remarks, f"likeness {verdict.likeness:.2f}: {verdict.words}", verdict.remark] if verdict else remarks
         line = " ".join("; ".join(filter(None, said)).split()).encode("ascii", "replace").decode()
         return Reply(content, media=media, headers={REMARKS: line} if line else {}, pictures=1)
 
@@ -268,12 +268,12 @@ class People:
         return adjusted(mask, seen, options, "mask")
 
     @staticmethod
-    def _references(form: Form, seen: np.ndarray) -> tuple[list[np.ndarray], list[Frame] | None]:
+    def _references(form: Form, seen: np.ndarray, hole: np.ndarray) -> tuple[list[np.ndarray], list[Frame] | None]:
         """Those that are not the photo itself, whose damage would come back from it; and their frames by hand."""
         pictures = [decode_image(content, "reference") for content in form.files["reference"]]
         for content in form.files["reference"]:
             warn_of_completed(content, "a reference")
-        others = [not is_same(pixels, seen) for pixels in pictures]
+        others = [not is_copy(pixels, seen, hole) for pixels in pictures]
         if not all(others):
             log.warning("a reference is left out: it is the photo itself")
         if not any(others):

@@ -232,7 +232,7 @@ def test_the_command_takes_references_from_a_folder_and_checks(twoface: Run, tmp
     shutil.copytree(tmp_path / "photos-filled", tmp_path / "album" / "filled")  # fills are nobody's photos
     done = twoface(*given, "--image", "photos/b.jpg", "--output", "album/b.png", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "album: left out, as they say that a model has filled them: a.png, b.jpg, c.png" in done.stderr
+    assert "album: left out, as they say that a model or this program made them: a.png, b.jpg, c.png" in done.stderr
     taken = re.search(r"references taken: (.*)", done.stderr)
     assert taken, done.stderr
     assert all((tmp_path / "album" / name).is_file() for name in taken[1].split(", "))

@@ -52,7 +52,7 @@ def list_photos(folder: Path, without: Collection[Path] = ()) -> Photos:
 
     Args:
         folder: the folder; links to further folders are not followed.
-        without: folders in it that are not entered.
+        without: folders in it that are not entered, and files that are not meant.
 
     Raises:
         TwoFaceError: a folder cannot be read.
@@ -70,6 +70,8 @@ def list_photos(folder: Path, without: Collection[Path] = ()) -> Photos:
         for name in files:
             if not is_hidden(name):
                 is_photo = has_photo_suffix(name) and (here / name).is_file()
+                if kept_out and (here / name).resolve() in kept_out:
+                    continue
                 (found.paths if is_photo else found.left_out).append(here / name)
     for paths in (found.paths, found.left_out):
         paths.sort(key=lambda path: path.relative_to(folder).parts)

@@ -11,7 +11,7 @@ from PIL import ExifTags, Image
 
 from twoface_pl.faces.exif import UPRIGHT
 from twoface_pl.faces.formats import open_picture
-from twoface_pl.faces.xmp import says_completed
+from twoface_pl.faces.xmp import says_made
 
 JPEG_KINDS = ("JPEG", "MPO")  # the second: a phone's JPEG with further pictures behind it
 TIFF_OWN = range(254, 348)  # a TIFF's own tags of how its pixels are stored; the others say of the photo
@@ -20,6 +20,7 @@ TIFF_SAID = (270, 271, 272, 305, 306, 315)  # of these the ones that do: descrip
 TIFF_OTHERS = (700, 33723, 34377, 34675, 52545)
 ORIENTATIONS = range(1, 9)
 DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+SYSTEM = "Two-Face"  # what completes a photo, in its XMP
 MOST_DPI = 65535  # that every format has room for
 
 
@@ -77,14 +78,14 @@ def read_origin(opened: Image.Image, source: Path | bytes) -> Origin:
     )
 
 
-def is_completed(source: Path | bytes, name: str) -> bool:
-    """Whether a picture says that a model has made it, or a part of it.
+def is_made(source: Path | bytes, name: str) -> bool:
+    """Whether a picture says that a model has made it, or a part of it, or that it is a drawing of ours.
 
     Raises:
         TwoFaceError: as :func:`open_picture`.
     """
     with open_picture(source, name) as opened:
-        return says_completed(_xmp(opened.info))
+        return says_made(_xmp(opened.info), SYSTEM)
 
 
 def as_stored(picture: np.ndarray, orientation: int) -> np.ndarray:

@@ -19,7 +19,7 @@ from twoface_pl.faces.exif import renewed
 from twoface_pl.faces.files import write_bytes
 from twoface_pl.faces.image import Photo, jpeg_options
 from twoface_pl.faces.jpeg import check_rewrites, rewrite
-from twoface_pl.faces.origin import Origin, as_stored
+from twoface_pl.faces.origin import SYSTEM, Origin, as_stored
 from twoface_pl.faces.xmp import marked
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 LOSSLESS_SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".webp"})
 JPEG_SUFFIXES = frozenset({".jpg", ".jpeg"})
 LARGEST_WEBP = 16383  # pixels a side
-SYSTEM = "Two-Face"
 TIFF_XMP = 700
 DEEP_KINDS = ("PNG", "TIFF")  # that hold 16 bits a channel
 KINDS = {

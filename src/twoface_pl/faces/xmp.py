@@ -75,9 +75,16 @@ def _rdf(packet: bytes) -> tuple[ElementTree.Element, ElementTree.Element]:
     return root, rdf
 
 
-def says_completed(packet: bytes) -> bool:
-    """Whether a packet says that a model has made the picture, or a part of it."""
-    return BY_A_MODEL in packet
+def says_made(packet: bytes, system: str) -> bool:
+    """Whether a packet says that a model has made the picture, or a part of it, or that a program has drawn it."""
+    return BY_A_MODEL in packet or f"CreatorTool>{system}<".encode() in packet
+
+
+def drawn(system: str) -> bytes:
+    """A packet that says which program has drawn the picture."""
+    about = f'<rdf:Description rdf:about="" xmlns:xmp="{XMP}"><xmp:CreatorTool>{system}</xmp:CreatorTool>'
+    packet = f'<x:xmpmeta xmlns:x="{META}"><rdf:RDF xmlns:rdf="{RDF}">{about}</rdf:Description></rdf:RDF></x:xmpmeta>'
+    return START + packet.encode() + END
 
 
 def marked(packet: bytes, system: str, version: str, orientation: int = 1) -> bytes:
