@@ -18,9 +18,10 @@ from twoface_pl.serving.target import Target
 
 log = logging.getLogger(__name__)
 
-# Of a copy: sides' ratio, the size compared at, and the share of pixels, in the hole and beside it, that may be off by
-# so many levels: encoding and scaling change few as much, damage and another photo of the same moment change many.
-SAME_RATIO, COPY_SIDE, COPY_LEVELS, COPY_UNLIKE = 0.02, 512, 40, 0.01
+# Of a copy: sides' ratio, the size compared at, and the shares of pixels, beside the hole and in it, that may be off by
+# so many levels. Encoding and scaling change .2 % beside it and at a hole's rim up to 15 % of it; damage that is gone
+# changes nine tenths. Where it was a thin scratch the photo without it is taken for a copy: who has one needs no repair.
+SAME_RATIO, COPY_SIDE, COPY_LEVELS, COPY_BESIDE, COPY_WITHIN = 0.02, 256, 40, 0.01, 0.2
 
 
 def is_same(pixels: np.ndarray, seen: np.ndarray) -> bool:
@@ -41,14 +42,15 @@ def is_copy(pixels: np.ndarray, seen: np.ndarray, hole: np.ndarray | None) -> bo
     ratio = pixels.shape[1] * seen.shape[0] / (pixels.shape[0] * seen.shape[1])
     if abs(ratio - 1) > SAME_RATIO:
         return False
-    scale = min(1.0, COPY_SIDE / max(seen.shape), len(pixels) / len(seen))
+    scale = min(COPY_SIDE / max(seen.shape), 0.5, 0.5 * len(pixels) / len(seen))  # below both: scalers differ at edges
     size = tuple(max(1, round(side * scale)) for side in seen.shape[1::-1])
     one, other = (cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (pixels, seen))
     unlike = cv2.absdiff(one, other).max(axis=2) > COPY_LEVELS
     inside = np.zeros(unlike.shape, bool)
     if hole is not None:
         inside = cv2.resize(hole.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-    return not any(part.size and part.mean() > COPY_UNLIKE for part in (unlike[inside], unlike[~inside]))
+    shares = ((unlike[~inside], COPY_BESIDE), (unlike[inside], COPY_WITHIN))
+    return not any(part.size and part.mean() > most for part, most in shares)
 
 
 def _read(path: Path, job: Job, seen: np.ndarray, hole: np.ndarray | None) -> np.ndarray | None:

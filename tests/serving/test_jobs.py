@@ -19,6 +19,7 @@ from twoface_pl.masks import build_mask_policy
 from twoface_pl.model_file import REPAIR
 from twoface_pl.serving.jobs import JobOptions, run_job
 from twoface_pl.serving.plan import Job, plan_jobs
+from twoface_pl.serving.references import is_copy
 from twoface_pl.serving.repair import RepairSession
 from twoface_pl.serving.versions import find_model
 
@@ -62,6 +63,29 @@ def test_the_photo_among_its_references_is_left_out(
         assert f"reference {Path(itself)} is left out: it is the photo itself" in caplog.text
 
 
+def test_a_copy_of_the_damaged_photo_is_no_reference_and_the_undamaged_one_is_the_best(
+    session: RepairSession, here: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    large = np.asarray(Image.fromarray(synthetic_photo(1, 0, SIZE)).resize((4 * SIZE, 4 * SIZE)))
+    hole = HOLE.repeat(4, 0).repeat(4, 1)
+    damaged = large.copy()
+    damaged[hole] = (40, 220, 60)
+    small = np.asarray(Image.fromarray(damaged).resize((3 * SIZE, 3 * SIZE)))
+    copies = {"copy.jpg": damaged, "small.jpg": small, "whole.jpg": large}
+    for name, pixels in copies.items():
+        Image.fromarray(pixels).save(here / name, quality=85)
+    seen = {name: decode_image(here / name) for name in copies}
+    assert is_copy(seen["copy.jpg"], damaged, hole)
+    assert is_copy(seen["small.jpg"], damaged, hole)
+    assert not is_copy(seen["whole.jpg"], damaged, hole)
+    assert not is_copy(synthetic_photo(1, 1, SIZE), damaged, hole)
+    assert not is_copy(seen["copy.jpg"][:, :200], damaged, hole)
+    wanted = _fill(session, "other1.png")
+    Image.fromarray(decode_image(Path("photo.png"))).save("encoded.jpg", quality=90)
+    assert np.array_equal(_fill(session, "encoded.jpg", "other1.png"), wanted)
+    assert "reference encoded.jpg is left out: it is the photo itself, in a copy" in caplog.text
+
+
 def test_a_photo_that_is_its_only_reference_gives_nothing_of_its_damage(
     session: RepairSession, here: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -74,6 +98,25 @@ def test_a_photo_that_is_its_only_reference_gives_nothing_of_its_damage(
     red[HOLE] = (250, 0, 0)
     write_image(here / "photo.png", red)
     assert np.array_equal(_fill(session, "photo.png")[HOLE], green[HOLE])
+
+
+def test_a_result_that_is_removed_is_made_anew_with_its_comparison(session: RepairSession, here: Path) -> None:
+    (job,) = plan_jobs(Path("photo.png"), [Path("other1.png")], Path("out.png")).jobs
+    run_job(session, job, JobOptions(compare=True))
+    (here / "out.png").unlink()
+    run_job(session, job, JobOptions(compare=True))
+    (here / "out.png").unlink()
+    for content in (Path("other1.png").read_bytes(), b"no picture"):  # of somebody's own
+        (here / "out-compare.jpg").write_bytes(content)
+        with pytest.raises(TwoFaceError, match=r"out-compare\.jpg exists and is kept"):
+            run_job(session, job, JobOptions(compare=True))
+
+
+def test_the_photos_own_folder_as_its_reference(here: Path) -> None:
+    with pytest.raises(
+        TwoFaceError, match=r"has no reference of photo\.png but the photo itself; `references_from` takes"
+    ):
+        plan_jobs(Path("photo.png"), [Path(".")], Path("out.png"))
 
 
 def test_one_folder_for_photos_and_references(

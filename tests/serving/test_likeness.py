@@ -229,10 +229,21 @@ def test_the_command_takes_references_from_a_folder_and_checks(twoface: Run, tmp
     done = twoface(*given, "--image", "photos/a.png", "--dry-run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert decode_image(tmp_path / "photos" / "a-filled-placement.png").shape[1] > 2.5 * 300  # photo and two references
-    shutil.copytree(tmp_path / "photos-filled", tmp_path / "album" / "filled")  # fills are nobody's photos
+    assert "references taken: " in done.stderr
+    shutil.copytree(
+        tmp_path / "photos-filled", tmp_path / "album" / "filled"
+    )  # fills are nobody's photos, nor drawings
+    shutil.copy(tmp_path / "photos" / "a-filled-placement.png", tmp_path / "album" / "filled" / "drawn.png")
+    Image.open(tmp_path / "album" / "dark.png").save(tmp_path / "album" / "b.bmp")  # which has no place for the mark
+    done = twoface(
+        *given, "--image", "photos/b.jpg", "--output", "album/b.bmp", "--force", "--references", 9, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert "a model or this program made them: a.png, b.jpg, c.png, drawn.png" in done.stderr
+    assert "b.bmp" not in done.stderr.partition("references taken:")[2].partition("\n")[0]
+    (tmp_path / "album" / "b.bmp").unlink()
     done = twoface(*given, "--image", "photos/b.jpg", "--output", "album/b.png", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "album: left out, as they say that a model or this program made them: a.png, b.jpg, c.png" in done.stderr
     taken = re.search(r"references taken: (.*)", done.stderr)
     assert taken, done.stderr
     assert all((tmp_path / "album" / name).is_file() for name in taken[1].split(", "))
