@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
 from gpu_pieces import MIB, Trouble, cut, without_copies
@@ -25,7 +26,7 @@ NAMES = {"facenet": "facenet.pt", "vgg": "vgg16.pt", "sface": "sface.onnx"}
 
 
 def build_wheel(folder: Path) -> Path:
-    """The package as git tracks it, without what was built beside it, such as a browser's runtime."""
+    """The package of what git tracks or would, without what was built beside it, such as a browser's runtime."""
     tree = folder / "tree"
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
@@ -72,6 +73,13 @@ def fetch(names: Path, python: str, folder: Path) -> list[Path]:
     return sorted(folder.glob("*.whl"))
 
 
+def _top(data: Path) -> str:
+    """What names in a zip begin with before the split's: nothing, or a folder that all lie in."""
+    with zipfile.ZipFile(data) as archive:
+        firsts = {name.partition("/")[0] for name in archive.namelist() if "/" in name}
+    return "" if len(firsts) != 1 or firsts & {"train", "validation", "test"} else f"{firsts.pop()}/"
+
+
 def pack(options: argparse.Namespace) -> list[Path]:
     """The folders that were made.
 
@@ -79,7 +87,6 @@ def pack(options: argparse.Namespace) -> list[Path]:
         Trouble: a file that is not there, a folder that is.
     """
     given = {name: getattr(options, name) for name in NAMES if getattr(options, name) is not None}
-    left_out = ("test/",)  # judged at home, once
     wheels = sorted(options.wheels.glob("*.whl")) if options.wheels is not None else []
     for path in (options.data, *given.values(), *([options.wheels] if options.wheels is not None else [])):
         if not path.exists():
@@ -88,7 +95,7 @@ def pack(options: argparse.Namespace) -> list[Path]:
         raise Trouble(f"{options.output} exists; remove it, or give another --output")
     with tempfile.TemporaryDirectory() as temporary:
         named = [Path(temporary) / "photos.zip"]
-        without_copies(options.data, named[0], left_out)
+        without_copies(options.data, named[0], (f"{_top(options.data)}test/",))  # that is judged at home, once
         for name, path in given.items():
             named.append(Path(temporary) / NAMES[name])
             named[-1].symlink_to(path.resolve())

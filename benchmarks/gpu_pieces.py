@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import zipfile
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,14 @@ def cut(files: Iterable[Path], folder: Path, piece: int, most: int | None = None
 
     Returns:
         the folders.
+
+    Raises:
+        Trouble: two files of one name.
     """
+    files = list(files)
+    twice = [name for name, count in Counter(file.name for file in files).items() if count > 1]
+    if twice:
+        raise Trouble(f"two files are called {twice[0]}; leave one out")
     folders: list[list[tuple[str, bytes]]] = [[]]
     entries = []
     for file in files:
@@ -104,7 +112,7 @@ def join(pieces: Path, folder: Path) -> list[Path]:
     for file in manifest_of(pieces)["files"]:
         path = folder / file["name"]
         made.append(path)
-        if path.exists() and path.stat().st_size == file["bytes"]:
+        if path.exists() and checksum(path.read_bytes()) == file["sha256"]:
             continue
         missing = [piece["name"] for piece in file["pieces"] if not (pieces / piece["name"]).exists()]
         if missing:

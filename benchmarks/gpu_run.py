@@ -9,7 +9,8 @@
     python3 benchmarks/gpu_run.py finish --size small --store /tmp/run --output "$OUT"
     python benchmarks/gpu_run.py join results --output back           # at home: whole files again
 
-What follows `--` are overrides of `twoface train`. Each command ends by itself, and may be given again.
+What follows `--` are overrides of `twoface train`, of `finish` those of `twoface evaluate`. Each command ends by
+itself, and may be given again.
 """
 
 from __future__ import annotations
@@ -95,9 +96,10 @@ def train(store: Store, size: str, minutes: float, total: float, batch: int, ove
     store.require_ready()
     end = time.monotonic() + 60 * minutes
     run, log = store.run(size), store.folder / f"train-{size}.log"
-    batch = _room(store).get(size, batch)
+    batch = min(batch, _room(store).get(size, batch))
     while True:
         with log.open("ab") as stream:
+            before = stream.tell()
             process = subprocess.Popen(
                 _training(store, size, run, total, batch, overrides), cwd=store.folder,
                 env=store.environment(), stdout=stream, stderr=stream, start_new_session=True,
@@ -111,7 +113,7 @@ def train(store: Store, size: str, minutes: float, total: float, batch: int, ove
                 except subprocess.TimeoutExpired:
                     os.killpg(process.pid, signal.SIGKILL)
                     process.wait()
-        said = tail(log.read_text(errors="replace"), 4)
+        said = tail(log.read_bytes()[before:].decode(errors="replace"), 4)
         if process.returncode == 1 and FORGETS in said and batch // 2 >= LEAST_BATCH:
             batch //= 2
             (store.folder / "room.json").write_text(json.dumps({**_room(store), size: batch}))
@@ -150,7 +152,9 @@ def finish(store: Store, size: str, output: Path, device: str, photos: int, over
     shutil.rmtree(back, ignore_errors=True)
     back.mkdir()
     given = [sys.executable, "-c", KEPT, str(checkpoint), str(back / "generator.pt")]
-    subprocess.run(given, env=store.environment(), check=True)
+    done = subprocess.run(given, env=store.environment(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"the weights alone cannot be kept: {tail(done.stderr, 1)}", flush=True)
     models = store.folder / f"models-{size}"
     shutil.rmtree(models, ignore_errors=True)
     done = store.call("export", f"checkpoint={checkpoint}", "half=true", f"output={models}")

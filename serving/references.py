@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 # Of a copy: sides' ratio, the size compared at, and the shares of pixels, beside the hole and in it, that may be off by
 # so many levels. Encoding and scaling change .2 % beside it and at a hole's rim up to 15 % of it; damage that is gone
-# changes nine tenths. Where it was a thin scratch the photo without it is taken for a copy: who has one needs no repair.
+# changes nine tenths. A photo without a thin scratch is taken for a copy of that with it: who has one needs no repair.
 SAME_RATIO, COPY_SIDE, COPY_LEVELS, COPY_BESIDE, COPY_WITHIN = 0.02, 256, 40, 0.01, 0.2
 
 

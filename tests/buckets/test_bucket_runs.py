@@ -126,8 +126,11 @@ def test_another_machine_is_not_written_over(
     (two.folder / "last.ckpt").write_bytes(b"22")
     with pytest.raises(BucketError, match=r"/last\.ckpt was written by another machine since; only one can train"):
         two.send()
+    with pytest.raises(BucketError, match="runs/a holds a training already; resume=auto goes on with it"):
+        two.take_over()
+    system, path = open_address(f"{bucket}/runs/a")
+    system.rm(f"{path}/last.ckpt")
     two.take_over()
-    assert f"{bucket}/runs/a holds a run already, which is written over" in caplog.text
     two.send()
     (one.folder / "last.ckpt").write_bytes(b"333")
     (one.folder / "best.ckpt").write_bytes(b"333")  # goes up first, by its name
@@ -140,8 +143,9 @@ def test_another_machine_is_not_written_over(
     (one.folder / "last.ckpt").write_bytes(b"4444")
     one.send()
     assert local(f"{bucket}/runs/a/last.ckpt").read_bytes() == b"4444"
-    one.take_over()  # begun anew by mistake: a fetch brings it back
-    (one.folder / "last.ckpt").write_bytes(b"5")
+    with pytest.raises(BucketError, match="holds a training already"):
+        one.take_over()  # begun anew by mistake
+    (one.folder / "last.ckpt").unlink()
     one.fetch()
     assert (one.folder / "last.ckpt").read_bytes() == b"4444"
     assert json.loads((one.folder / ".sent.json").read_text())["last.ckpt"]["here"]

@@ -45,6 +45,18 @@ def test_a_file_is_fetched_once_and_again_when_it_has_changed(
     assert len(pieces) == 6
 
 
+def test_a_server_that_names_no_size(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TWOFACE_CACHE", str(tmp_path / "cache"))
+
+    class Silent:
+        def info(self, path: str) -> dict[str, object]:
+            return {"name": path, "size": None, "type": "file"}
+
+    monkeypatch.setattr(fetch, "open_address", lambda address: (Silent(), "data.zip"))
+    with pytest.raises(BucketError, match=r"data\.zip: its server does not say how large it is"):
+        local("http://127.0.0.1:1/data.zip")
+
+
 def test_a_wrong_checksum_is_refused_and_nothing_is_kept(bucket: str, tmp_path: Path) -> None:
     put(f"{bucket}/data.zip", b"content")
     put(f"{bucket}/data.zip.sha256", hashlib.sha256(b"other").hexdigest().encode() + b"  data.zip\n")

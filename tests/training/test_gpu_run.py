@@ -1,6 +1,6 @@
 """A training that is packed, carried to another folder without a network, run there, and brought back."""
 
-import importlib.util
+import importlib
 import json
 import os
 import shutil
@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -116,6 +117,34 @@ def test_pieces_that_are_missing_or_torn_are_said(zipped: Path, there: Path, tmp
     assert "pieces of another packing" in _run(there, "bring", first, "--store", "S").stderr
 
 
+def _script(name: str) -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "benchmarks"))
+        return importlib.import_module(name)
+
+
+def test_files_come_back_as_they_are_now(tmp_path: Path) -> None:
+    pieces = _script("gpu_pieces")
+    for number in (1, 2):  # of the same size
+        (tmp_path / "generator.pt").write_text(f"weights {number}")
+        (packed,) = pieces.cut([tmp_path / "generator.pt"], tmp_path / f"packed{number}", 100)
+        pieces.join(packed, tmp_path / "back")
+        assert (tmp_path / "back" / "generator.pt").read_text() == f"weights {number}"
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "generator.pt").touch()
+    with pytest.raises(pieces.Trouble, match=r"two files are called generator\.pt"):
+        pieces.cut([tmp_path / "generator.pt", tmp_path / "more" / "generator.pt"], tmp_path / "packed3", 100)
+
+
+def test_who_is_judged_stays_at_home_wherever_the_zip_has_them(tmp_path: Path) -> None:
+    pack = _script("gpu_pack")
+    for names, top in ((["train/a.jpg", "test/b.jpg"], ""), (["set/train/a.jpg", "set/test/b.jpg"], "set/")):
+        with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
+            for name in names:
+                archive.writestr(name, name)
+        assert pack._top(tmp_path / "data.zip") == top
+
+
 def test_what_cannot_be_packed_is_said(zipped: Path, tmp_path: Path) -> None:
     gone = _pack("--data", tmp_path / "gone.zip", output=tmp_path / "packed")
     assert (gone.returncode, gone.stderr) == (1, f"gpu_pack: {tmp_path / 'gone.zip'} is not there\n")
@@ -146,13 +175,7 @@ pathlib.Path("trained-with").write_text(str(batch))
 
 
 def test_a_batch_that_has_no_room_is_halved(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    spec = importlib.util.spec_from_file_location("gpu_run", ROOT / "benchmarks" / "gpu_run.py")
-    assert spec is not None
-    assert spec.loader is not None
-    gpu_run = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "benchmarks"))
-        spec.loader.exec_module(gpu_run)
+    gpu_run = _script("gpu_run")
     store = gpu_run.Store(tmp_path)
     (tmp_path / "ready").touch()
     store.command = lambda *given: [sys.executable, "-c", TRAINING, *map(str, given)]
@@ -166,6 +189,11 @@ def test_a_batch_that_has_no_room_is_halved(tmp_path: Path, capsys: pytest.Captu
     store.command = lambda *given: [sys.executable, "-c", "raise SystemExit('twoface train: no')", *map(str, given)]
     with pytest.raises(gpu_run.Trouble, match=r"ended with 1; see .*what was saved is in"):
         gpu_run.train(store, "large", 1.0, 18.0, 16, [])
+    assert gpu_run._room(store) == {"large": 16}  # what an earlier call was short of is not this one's fault
+    (tmp_path / "trained-with").unlink()
+    store.command = lambda *given: [sys.executable, "-c", TRAINING, *map(str, given)]
+    gpu_run.train(store, "large", 1.0, 18.0, 8, [])
+    assert (tmp_path / "trained-with").read_text() == "8"  # as it was asked for
 
 
 @pytest.mark.slow

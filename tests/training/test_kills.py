@@ -4,6 +4,7 @@ import errno
 import os
 import random
 import re
+import shutil
 import signal
 import time
 from dataclasses import replace
@@ -202,7 +203,9 @@ SMALL = [
 ]  # fmt: skip
 
 
-def test_the_same_command_starts_goes_on_and_is_done(twoface: Run, prepared: Path, tmp_path: Path) -> None:
+def test_the_same_command_starts_goes_on_and_is_done(
+    twoface: Run, installed: Run, prepared: Path, tmp_path: Path
+) -> None:
     command = ["train", *SMALL, f"data.root={prepared}"]
     first = twoface(*command, "max_batches=2", cwd=tmp_path)
     assert first.returncode == 0, first.stderr
@@ -225,6 +228,17 @@ def test_the_same_command_starts_goes_on_and_is_done(twoface: Run, prepared: Pat
     assert anew.returncode == 1
     assert "run holds a training already; resume=auto goes on with it" in anew.stderr
     assert read_checkpoint(tmp_path / "run" / LAST)["batches_done"] == 4
+    with pytest.MonkeyPatch.context() as launched:  # as torchrun starts one process
+        for name, value in {"RANK": 0, "WORLD_SIZE": 1, "LOCAL_RANK": 0}.items():
+            launched.setenv(name, str(value))
+        alone = installed(*command, "resume=null", "max_batches=2", cwd=tmp_path)
+    assert (alone.returncode, "run holds a training already" in alone.stderr) == (1, True), alone.stderr
+    shutil.copytree(tmp_path / "run", tmp_path / "other")
+    for name in (LAST, "before_last.ckpt"):
+        (tmp_path / "other" / name).unlink(missing_ok=True)
+    elsewhere = ["hydra.run.dir=other", "resume=run/last.ckpt", "max_batches=6"]
+    mixed = twoface(*(each for each in command if not each.startswith(("hydra", "resume"))), *elsewhere, cwd=tmp_path)
+    assert (mixed.returncode, "other holds a training already" in mixed.stderr) == (1, True), mixed.stderr
     assert "max_minutes=soon is not a number" in twoface(*command, "max_minutes=soon", cwd=tmp_path).stderr
     nowhere = twoface(*(each for each in command if not each.startswith("hydra")), "max_batches=4", cwd=tmp_path)
     assert nowhere.returncode == 1

@@ -42,6 +42,8 @@ def local(place: object) -> Path:
             info = system.info(path)
         if info.get("type") == "directory":
             raise BucketError(f"{address} is a folder; give a file in it, such as a set's data.zip")
+        if info.get("size") is None:
+            raise BucketError(f"{address}: its server does not say how large it is; fetch it by other means first")
         wanted = {"address": address, "token": token(info), "size": info["size"]}
         if not (target.exists() and _noted(target) == wanted):
             _fetch(system, path, wanted, target)

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 SENT = ".sent.json"  # what of the folder is in the bucket, as it was then
 OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oci", "hf"}
+CHECKPOINTS = ".ckpt"
 LOCKS = (".training", ".fetching")
 
 
@@ -77,15 +78,16 @@ class Mirror:
                 self._note(noted)
 
     def take_over(self) -> None:
-        """Begin anew over what is in the bucket: from now on its files are this machine's.
+        """Begin in the bucket: from now on its files are this machine's.
 
         Raises:
-            BucketError: it cannot be read.
+            BucketError: it cannot be read, or a training's checkpoints are there.
         """
         with said(self.address):
             found = self._there()
-        if found:
-            log.warning("%s holds a run already, which is written over; resume=auto goes on with it", self.address)
+        if any(name.endswith(CHECKPOINTS) for name in found):
+            told = "resume=auto goes on with it; give another hydra.run.dir, or remove it, to begin anew"
+            raise BucketError(f"{self.address} holds a training already; {told}")
         self._note({name: {"here": None, "token": token(info)} for name, info in found.items()})
 
     def _at(self, name: str) -> str:

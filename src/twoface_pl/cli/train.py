@@ -66,8 +66,8 @@ def run(config: dict[str, Any], folder: Path) -> None:
             print(f"the training is done, with {batches}; its last checkpoint is {found.path}")
             return
         resume = found.path if found is not None else None
-    if not config["resume"] and launched_rank() in (None, 0) and "LOCAL_RANK" not in os.environ:
-        _check_unused(folder)
+    if mirror is None and launched_rank() in (None, 0) and int(os.environ.get("LOCAL_RANK", 0)) == 0:
+        _check_unused(folder, resume)
     # A resume goes on with its checkpoint's weights, whatever the training began from.
     begun_from = load_trained(config["init"]) if config["init"] and resume is None else None
     # train() says what it runs on; Lightning adds tips.
@@ -146,7 +146,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
             mirror.send()  # what was logged since the last checkpoint
     except Stopped as stopped:
         saved = module.batches_saved
-        is_left = saved is not None and (saved < options.max_batches or module.validation_due)
+        is_left = saved is not None and not _is_done(folder, config)
         more = _how_to_go_on(stopped.number, where, config["resume"] == AUTO) if is_left else ""
         raise Stopped(stopped.number, f"{stopped.kept}{more}") from None
     if module.global_rank == 0:
@@ -156,16 +156,25 @@ def run(config: dict[str, Any], folder: Path) -> None:
         print(f"next: {command_line('evaluate', *judged)}")
 
 
-def _check_unused(folder: Path) -> None:
-    """Refuse to begin anew where a training has been saved.
+def _check_unused(folder: Path, resume: Path | None) -> None:
+    """Refuse to train where another training has been saved than the one that is resumed.
 
     Raises:
         TwoFaceError: says how it goes on.
     """
-    from twoface_pl.training.checkpoints import LAST
+    from twoface_pl.training.checkpoints import NAMES
 
     told = "resume=auto goes on with it; give another hydra.run.dir, or remove it, to begin anew"
-    require(not (folder / LAST).exists(), f"{folder} holds a training already; {told}")
+    is_its_own = resume is not None and resume.resolve().parent == folder.resolve()
+    is_used = any((folder / name).exists() for name in NAMES)
+    require(is_its_own or not is_used, f"{folder} holds a training already; {told}")
+
+
+def _is_done(folder: Path, config: dict[str, Any]) -> bool:
+    from twoface_pl.training.checkpoints import newest
+
+    found = newest(folder)
+    return found is not None and found.is_done(config["max_batches"], config["max_minutes"], config["stop_when"] or {})
 
 
 def _mirror(folder: Path) -> Mirror | None:

@@ -47,6 +47,11 @@ class Limit(Callback):
         if module.batches_done >= self.max_batches or (module.time_used >= 1 and module.at_step):
             trainer.should_stop = True
 
+    def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        assert isinstance(module, InpaintingModule)
+        if module.time_used >= 1:  # a validation took what was left
+            trainer.should_stop = True
+
 
 class StopWhenReached(Callback):
     """Stops once every named validation figure has reached its value."""

@@ -23,6 +23,7 @@ from twoface_pl.networks.checkpoint import read_checkpoint
 log = logging.getLogger(__name__)
 
 LAST, BEFORE, BEST = "last.ckpt", "before_last.ckpt", "best.ckpt"
+NAMES = (LAST, BEFORE, BEST)  # of checkpoints, in the order in which a training goes on from them
 LOCK = ".training"  # held while a training runs in a folder
 
 
@@ -101,7 +102,7 @@ def newest(folder: Path) -> Saved | None:
         TwoFaceError: there are some, and none can be read.
     """
     found, torn = [], []
-    for path in (folder / name for name in (LAST, BEFORE, BEST)):
+    for path in (folder / name for name in NAMES):
         if not path.is_file():
             continue
         try:

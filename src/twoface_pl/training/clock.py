@@ -14,13 +14,16 @@ from twoface_pl.training.processes import largest_of_processes
 
 
 class CommonClock(Callback):
-    """Sets the module's clock before and after each batch: rates, the end and checkpoints go by it, in all processes
-    alike."""
+    """Sets the module's clock before and after each batch, and after a validation: rates, the end and checkpoints go by
+    it, in all processes alike."""
 
     def on_train_batch_start(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
         self._set(trainer, module)
 
     def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
+        self._set(trainer, module)
+
+    def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self._set(trainer, module)
 
     @staticmethod
@@ -47,6 +50,8 @@ class SaveByTime(Callback):
 
     def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
         assert isinstance(module, InpaintingModule)
+        if trainer.should_stop:
+            return  # a validation follows, and writes it: one from before would be taken for the end
         if self._saved is None or module.batches_done % self.validate_every == 0:
             self._saved = module.clock
         elif module.clock - self._saved >= 60 * self.minutes and module.at_step:

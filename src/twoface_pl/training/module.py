@@ -97,12 +97,11 @@ class InpaintingModule(L.LightningModule):
         self.started = time.monotonic()
         self.max_minutes = max_minutes
         self.clock = 0.0  # seconds that it has taken, as all processes have agreed before this batch
-        self.share = 0.0  # of the training that is done, at this step's first batch
+        self.max_batches, self.share = 0, 0.0  # in all, 0 where nobody has said; done of it at this step's first batch
         self.batches_saved: int | None = None  # in the last checkpoint that was written here
         self.validation_due = False  # of these batches, where a signal came in between
         self.reached: dict[str, float] | None = None  # the figures to stop at, once they were
-        self.finite = FiniteWatch(not_finite)
-        self.skipped_before = 0  # batches of which something was left out, before this process took over
+        self.finite, self.skipped_before = FiniteWatch(not_finite), 0  # batches left out before this process took over
         self.gradient_norms: dict[int, Tensor] = {}  # of the last step, by the optimizer's number
         # A tensor, not a number: reading it back at each step would stall a GPU.
         self.broken_photos = torch.tensor(0)
@@ -223,7 +222,8 @@ class InpaintingModule(L.LightningModule):
         """This batch's learning rates, from the options and the batches done: a resume brings none of its own."""
         options = self.optimizer_options
         if self.at_step:
-            self.share = options.share(self.batches_done, self.time_used)
+            of_batches = self.batches_done / self.max_batches if self.max_batches else 0.0
+            self.share = min(1.0, max(of_batches, self.time_used))
         factor = options.factor(self.batches_done, self.time_used)
         for optimizer, rate in zip(self._optimizers(), (options.generator_lr, options.discriminator_lr), strict=False):
             for group in optimizer.param_groups:

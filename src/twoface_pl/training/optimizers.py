@@ -96,24 +96,20 @@ class OptimizerOptions:
         require(has_steps, "optimizer.schedule=steps needs step_batches, such as [10000,15000]")
         require_number("optimizer.step_factor", self.step_factor, 0, 1)
 
-    def share(self, batches_done: int, of_time: float = 0.0) -> float:
-        """How much of the training is done, 0 to 1: by its batches or by its time, whichever is more.
+    def factor(self, batches_done: int, of_time: float = 0.0) -> float:
+        """What the rates are times, in the batch after so many: a resume needs nothing else.
 
         Args:
             batches_done: before this one.
-            of_time: the share of its time that it has had; 0 where there is no limit.
+            of_time: the share of the training's time that it has had; 0 where there is no limit.
         """
-        of_batches = 0.0 if self.decay_batches is None else batches_done / self.decay_batches
-        return min(1.0, max(of_batches, of_time))
-
-    def factor(self, batches_done: int, of_time: float = 0.0) -> float:
-        """What the rates are times, in the batch after so many: a resume needs nothing else."""
         rise = min(1.0, (batches_done + 1) / (self.warm_up + 1))
         if self.schedule == "steps":
             return rise * self.step_factor ** sum(batches_done >= batch for batch in self.step_batches)
         if self.schedule == "constant":
             return rise
-        return rise * (1 + math.cos(math.pi * self.share(batches_done, of_time))) / 2
+        of_batches = 0.0 if self.decay_batches is None else batches_done / self.decay_batches
+        return rise * (1 + math.cos(math.pi * min(1.0, max(of_batches, of_time)))) / 2
 
     def optimizers(self, generator: nn.Module, discriminators: nn.Module | None) -> list[torch.optim.Optimizer]:
         """The generator's, and the discriminators' where there are some."""

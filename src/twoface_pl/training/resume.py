@@ -22,7 +22,7 @@ def _check(module: InpaintingModule, path: Path, content: dict[str, Any], max_ba
         )
     seconds, most = content.get("seconds", 0.0), module.max_minutes
     if most is not None and seconds >= 60 * most and not content.get("validation_due"):
-        raise TwoFaceError(f"{path} has {seconds / 60:.1f} minutes behind it already; raise max_minutes above that")
+        raise TwoFaceError(f"{path} has {seconds / 60:.3g} minutes behind it already; raise max_minutes above that")
     accumulate = module.optimizer_options.accumulate
     if content["batches_done"] % accumulate:
         done = content["batches_done"]

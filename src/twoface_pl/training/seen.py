@@ -61,6 +61,9 @@ class SpeedLog(Callback):
     def on_validation_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self._since = None
 
+    def on_save_checkpoint(self, trainer: L.Trainer, module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        self._since = None
+
 
 def _memory(trainer: L.Trainer) -> dict[str, float]:
     """The most that this process, and its GPU, have held so far, in GB."""

@@ -212,6 +212,7 @@ def train(module: InpaintingModule, data: TripleDataModule, options: TrainOption
         Stopped: a signal came; it says what is saved. Processes of a rank above 0 exit with status 0 instead.
     """
     _check_accumulation(module, options)
+    module.max_batches = options.max_batches
     if options.resume is not None:
         go_on(module, data, options.resume, options.max_batches)
     # Said of every loader on a machine with few cores; and of a folder that holds the run's config.
