@@ -118,7 +118,8 @@ def _check_people(options: PrepareOptions, result: PrepareResult) -> None:
     fell = f"of {of} {result.people['validation']} fell into validation"
     told = f"{fell}, which needs {MIN_VALIDATION} for its wrong references"
     if people < FEW_PEOPLE:
-        raise TwoFaceError(f"{told}; of so few, split=own_photos has everybody in every split, from ten photos each")
+        more = f"add people, raise split.validation (it is {wanted}), or judge none: split.validation=0 split.test=0"
+        raise TwoFaceError(f"{told}; {more}; with ten photos of each or more, split=own_photos has all in every split")
     raise TwoFaceError(f"{told}; raise split.validation (it is {wanted}), take another split.seed or add people")
 
 

@@ -45,6 +45,10 @@ class _Shared:
     def __post_init__(self) -> None:
         _check_share("validation", self.validation)
         _check_share("test", self.test)
+        both = self.validation + self.test
+        require(
+            both <= 1, f"split.validation={self.validation} and split.test={self.test} are {both:g} together, over 1"
+        )
 
 
 class Shares(_Shared):

@@ -25,6 +25,7 @@ class Field:
     name: str
     is_file: bool
     content: bytes
+    is_blank: bool = False  # as browsers send what nobody has filled in
 
 
 class _Reader:
@@ -61,7 +62,9 @@ class _Reader:
         if kind != b"form-data" or not options.get(b"name"):
             raise Refusal("a part of the form has no name")
         name = options[b"name"].decode("utf-8", "replace")
-        self.fields.append(Field(name, b"filename" in options, bytes(self._content)))
+        is_file, content = b"filename" in options, bytes(self._content)
+        is_blank = not options.get(b"filename") and not content.strip()
+        self.fields.append(Field(name, is_file, content, is_blank))
 
     def _end_all(self) -> None:
         self.whole = True
@@ -131,6 +134,8 @@ def sorted_form(fields: list[Field], files: Mapping[str, int], texts: frozenset[
     form = Form({}, {})
     for field in fields:
         if field.name in files:
+            if field.is_blank:
+                continue
             if not field.is_file:
                 raise Refusal(f"{field.name} must be a file: curl -F {field.name}=@photo.jpg")
             if not field.content:
@@ -140,6 +145,8 @@ def sorted_form(fields: list[Field], files: Mapping[str, int], texts: frozenset[
             if len(found) > files[field.name]:
                 raise Refusal(f"{field.name}: more than {files[field.name]}")
         elif field.name in texts and not field.is_file:
+            if field.is_blank:
+                continue
             if field.name in form.texts:
                 raise Refusal(f"{field.name} comes twice")
             if len(field.content) > MOST_TEXT:

@@ -170,7 +170,7 @@ def test_too_few_in_validation_is_an_error_that_leaves_nothing(photos: Path, tmp
     assert not (tmp_path / "new").exists()  # known before anything was looked at
     for person in sorted(photos.glob("person_*"))[:3]:
         shutil.copytree(person, tmp_path / "family" / person.name)
-    with pytest.raises(TwoFaceError, match=r"of 3 people .* of so few, split=own_photos has everybody in every split"):
+    with pytest.raises(TwoFaceError, match=r"of 3 people .* raise split\.validation .* split=own_photos has all"):
         _prepare(tmp_path / "family", tmp_path / "new" / "set", split_rule("few_photos", 0.001, 0.1, seed=0))
 
 

@@ -140,7 +140,7 @@ class InpaintingModule(L.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.batches_done = checkpoint["batches_done"]
-        self.broken_photos = torch.tensor(checkpoint.get("broken_photos", 0))
+        self.broken_photos = torch.tensor(0 if self.global_rank else checkpoint.get("broken_photos", 0))
         self.seconds_before = self.clock = checkpoint.get("seconds", 0.0)
         self.validation_due = checkpoint.get("validation_due", False)
         self.skipped_before = checkpoint.get("batches_skipped", 0)

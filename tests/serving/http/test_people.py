@@ -212,6 +212,20 @@ def test_what_is_wrong_is_said(client: httpx.Client, photo: np.ndarray, other: b
         assert "--" not in answer.json()["error"]
 
 
+def test_fields_that_nobody_has_filled_in_are_as_if_they_were_not_there(
+    client: httpx.Client, photo: np.ndarray, other: bytes, hole: np.ndarray
+) -> None:
+    files = [("photo", ("a.png", _file(photo))), ("reference", ("b.png", other)), ("mask", ("m.png", _file(hole)))]
+    plain = client.post("/inpaint", files=files)
+    blank = [("reference", ("", b"")), ("mask", ("", b""))]
+    texts = dict.fromkeys(("box", "invert", "grow", "format", "check", "frame"), "")
+    filled = client.post("/inpaint", files=[*files, *blank], data=texts)
+    assert filled.status_code == 200, filled.text
+    assert filled.content == plain.content
+    lacking = client.post("/inpaint", files=[files[0], *blank])
+    assert "reference is missing" in lacking.json()["error"]
+
+
 def test_forms_that_are_none(client: httpx.Client) -> None:
     for content, kind, status in (
         (b"{}", "application/json", 415),
