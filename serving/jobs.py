@@ -95,8 +95,8 @@ def draw_job(session: RepairSession, job: Job, options: JobOptions) -> Done:
     Raises:
         TwoFaceError: as :func:`run_job`; a face that is hidden too far is drawn all the same.
     """
-    check_output(job.output, options.force)
     photo = read_photo(*source(job.photo))
+    check_output(job.output, options.force)
     seen = photo.seen()
     mask = read_mask(job, seen, options.mask)
     hole = mask > 0 if mask is not None else None
@@ -145,10 +145,10 @@ def run_job(session: RepairSession, job: Job, options: JobOptions) -> Done:
         TwoFaceError: as :func:`inpaint`, unreadable files, an output that exists or loses pixels, a photo that is
             its own mask or only reference.
     """
-    check_output(job.output, options.force)
-    comparison = comparison_of(job, options.force) if options.compare else None
     given, name = source(job.photo)
     photo = read_photo(given, name, keep=True)
+    check_output(job.output, options.force)
+    comparison = comparison_of(job, options.force) if options.compare else None
     original = given if isinstance(given, bytes) else given.read_bytes()
     seen = photo.seen()
     mask = read_mask(job, seen, options.mask)

@@ -18,7 +18,7 @@ def check_hole(mask: np.ndarray) -> None:
     Raises:
         TwoFaceError: nothing in it is other than 0.
     """
-    require(bool(mask.any()), "the mask has no hole: paint white what is to be filled")
+    require(bool(mask.any()), "the mask has no hole: paint white (255; a 1 is black) what is to be filled")
 
 
 def bounding_box(mask: np.ndarray) -> tuple[slice, slice]:
