@@ -34,7 +34,6 @@ MOST_BYTES = 2**26
 
 @dataclass(frozen=True)
 class _Row:
-    line: int
     image: Path
     mask: Path | None
     references: tuple[Path, ...]
@@ -62,8 +61,8 @@ def _place(table: Path, name: str) -> Path:
     return table.parent / os.path.expanduser(name)
 
 
-def _rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Lines with their numbers, by columns in lower case; blank ones are no rows.
+def _rows(text: str, path: Path) -> Iterator[dict[str, str]]:
+    """Lines by columns in lower case; blank ones are no rows.
 
     Raises:
         TwoFaceError: a column that is not known or is missing, or a line of more fields than columns.
@@ -90,7 +89,7 @@ def _rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         found = dict(zip(columns, values, strict=False))
         for name in ("image", "references"):
             require(bool(found.get(name)), f"{where}: no {name}; it needs {EXAMPLE}")
-        yield reader.line_num, found
+        yield found
 
 
 def _next(reader: Any, path: Path) -> list[str] | None:
@@ -110,11 +109,11 @@ def _read(path: Path) -> list[_Row]:
     except OSError as error:
         raise TwoFaceError(f"{path}: cannot be read ({error.strerror})") from None
     rows = []
-    for line, values in _rows(text, path):
+    for values in _rows(text, path):
         mask = values.get("mask")
         names = [name.strip() for name in values["references"].split(BETWEEN)]
         others = tuple(_place(path, name) for name in names if name)
-        rows.append(_Row(line, _place(path, values["image"]), _place(path, mask) if mask else None, others))
+        rows.append(_Row(_place(path, values["image"]), _place(path, mask) if mask else None, others))
     require(bool(rows), f"{path}: no photos; it needs {EXAMPLE}")
     return rows
 

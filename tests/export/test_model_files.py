@@ -1,6 +1,5 @@
 """Model files that come from anybody: each that is wrong is refused with a sentence, and none is served."""
 
-import argparse
 import os
 import shutil
 import time
@@ -14,8 +13,6 @@ from conftest import HOLE, SIZE, Run
 from model_parts import by_hand, metadata_of, sealed
 from onnx import TensorProto, helper
 
-from twoface_pl import model_file
-from twoface_pl.cli.inpaint_options import add_model
 from twoface_pl.cli.trained import load_trained
 from twoface_pl.errors import TwoFaceError
 from twoface_pl.export.figures import read_figures
@@ -24,7 +21,7 @@ from twoface_pl.faces import runtime
 from twoface_pl.faces.image import write_image
 from twoface_pl.faces.recogniser import SFace
 from twoface_pl.faces.synthetic import synthetic_photo
-from twoface_pl.model_file import CHECKSUM, FORMATS, GENERATOR, SHIPPED, model_path, packaged, read_facts, read_model
+from twoface_pl.model_file import CHECKSUM, FORMATS, GENERATOR, SHIPPED, model_path, read_facts, read_model
 from twoface_pl.networks.checkpoint import read_checkpoint
 from twoface_pl.networks.weights import load_state
 from twoface_pl.serving.fill import FillError, FillSession
@@ -283,24 +280,6 @@ def test_versions_are_numbers(model: Path, tmp_path: Path) -> None:
     assert find_model(tmp_path).parent.name == "9" * 200
     assert model_path(7) == Path("7")
     assert model_path("shipped") == SHIPPED
-
-
-def test_models_that_lie_beside_the_packages_own_have_their_folders_names(
-    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for place in ("model.onnx", "large/model.onnx", "notes/model.txt"):
-        (tmp_path / place).parent.mkdir(exist_ok=True)
-        shutil.copy(model, tmp_path / place)
-    monkeypatch.setattr(model_file, "SHIPPED", tmp_path / "model.onnx")
-    assert packaged() == {"shipped": tmp_path / "model.onnx", "large": tmp_path / "large" / "model.onnx"}
-    parser = argparse.ArgumentParser(exit_on_error=False)
-    add_model(parser)
-    assert parser.parse_args([]).model == tmp_path / "model.onnx"
-    assert parser.parse_args(["--model", "large"]).model == tmp_path / "large" / "model.onnx"
-    assert "versions, or of the package: shipped or large (shipped)" in " ".join(parser.format_help().split())
-    with pytest.raises(argparse.ArgumentError, match="no model larg; did you mean large, of the package"):
-        parser.parse_args(["--model", "larg"])
-    assert load_trained("large").image_size == 64
 
 
 def test_the_command_refuses_them_with_a_sentence(twoface: Run, model: Path, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Clients that send nothing, half of it, too much or all at once: the server serves the others, and ends."""
 
-import asyncio
 import contextlib
 import json
 import socket
@@ -23,9 +22,8 @@ from twoface_pl.serving.http.answers import InPieces
 from twoface_pl.serving.http.app import PREDICT, create_app
 from twoface_pl.serving.http.connections import Server
 from twoface_pl.serving.http.desk import AppOptions, Desk
-from twoface_pl.serving.http.json_input import Skeleton
 from twoface_pl.serving.http.limits import RequestLimit
-from twoface_pl.serving.http.task import Refusal, Served
+from twoface_pl.serving.http.task import Served
 from twoface_pl.serving.http.telemetry import Metrics
 from twoface_pl.serving.http.work import Worker
 
@@ -34,8 +32,6 @@ IMAGES = ("masked_image", "reference_image")
 BODY = json.dumps({"inputs": {name: [[[[0.5] * 3] * SIZE] * SIZE] for name in IMAGES}})
 SERVED = Served("1/model.onnx", "1", "none", SIZE, False, 1, None, {}, {})
 HEAD = f"POST {PREDICT} HTTP/1.1\r\nHost: localhost\r\n"
-
-
 LARGEST = 10_000_000  # bytes of a body
 
 
@@ -199,24 +195,6 @@ def test_a_body_that_comes_slowly_and_steadily_is_taken(
         client.post(PREDICT, content=slowly(limits.LEAST_RATE // 3)).raise_for_status()
 
 
-def test_room_is_given_in_turn_and_comes_back() -> None:
-    async def many() -> list[str]:
-        room, told = limits.Room(10), []
-
-        async def one(name: str, size: int, seconds: float, most: float = 60) -> None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(most), room.taken(size):
-                    told.append(name)
-                    await asyncio.sleep(seconds)
-
-        given = [("a", 6, 0.2), ("b", 4, 0.1), ("late", 9, 0, 0.05), ("c", 7, 0), ("d", 1, 0)]
-        await asyncio.gather(*(one(*each) for each in given))
-        assert (room.left, len(room._waiting)) == (10, 0)
-        return told
-
-    assert asyncio.run(many()) == ["a", "b", "c", "d"]  # d too, which had room, after c
-
-
 def test_an_answer_that_is_read_slowly_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "ANSWER_SECONDS", 0.3)
     content = b"1" * 20_000_000
@@ -273,14 +251,6 @@ def test_bodies_that_no_request_has_are_never_parsed(body: bytes, client: httpx.
     answer = client.post(PREDICT, content=body)
     assert answer.status_code == 413
     assert len(answer.content) < 300
-
-
-def test_the_largest_request_is_within_the_limits() -> None:
-    picture = [[[0.123456789] * 3] * SIZE] * SIZE
-    body = json.dumps({"inputs": {name: [picture] * 32 for name in IMAGES}}).encode()
-    Skeleton(body).check_extent(SIZE)
-    with pytest.raises(Refusal, match="more lists or values"):
-        Skeleton(body * 6).check_extent(SIZE)
 
 
 def test_large_bodies_wait_for_a_place_and_small_ones_do_not(
