@@ -166,7 +166,7 @@ def test_repairing_photos(desk: Path, twoface: Run) -> None:
     (desk / "jobs.csv").write_text("\n".join(lines) + "\n")
     _run_all("docs/repair.md", desk, twoface)
     assert (desk / "damaged-filled-placement.png").is_file()
-    for folder in ("filled", "filled-too"):
+    for folder in ("filled", "filled-too/photos"):
         assert len(list((desk / folder).iterdir())) == 2, folder
 
 

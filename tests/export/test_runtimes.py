@@ -47,7 +47,8 @@ def repaired(twoface: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for kind in (GENERATOR, REPAIR):
         shutil.copy(find_model(SHIPPED, kind), version)
     shutil.copy(DETECTOR_FILE, version / FILES[DETECTOR])
-    photo, reference = drawn(CLEAR[0]), cv2.resize(drawn(CLEAR[0]), None, fx=1.3, fy=1.3)
+    photo = drawn(CLEAR[0])
+    reference = (0.7 * cv2.resize(photo, None, fx=1.3, fy=1.3)).astype(np.uint8)  # in another light: else it is a copy
     write_image(folder / "photo.png", photo)
     write_image(folder / "reference.png", reference)
     session = RepairSession(version / FILES[REPAIR], "cpu")
