@@ -168,6 +168,8 @@ def test_too_few_in_validation_is_an_error_that_leaves_nothing(photos: Path, tmp
     with pytest.raises(TwoFaceError, match=r"of 24 people 0 fell into validation.*raise split\.validation"):
         _prepare(photos, tmp_path / "new" / "set", split_rule("few_photos", 0.001, 0.1, seed=0))
     assert not (tmp_path / "new").exists()  # known before anything was looked at
+    with pytest.raises(TwoFaceError, match=r"split\.validation=0\.7 and split\.test=0\.5 are 1\.2 together, over 1"):
+        split_rule("few_photos", 0.7, 0.5)
     for person in sorted(photos.glob("person_*"))[:3]:
         shutil.copytree(person, tmp_path / "family" / person.name)
     with pytest.raises(TwoFaceError, match=r"of 3 people .* raise split\.validation .* split=own_photos has all"):

@@ -180,6 +180,10 @@ def test_other_people_are_left_out_where_a_recogniser_tells(
         album = read_album(folder, session, 2, embed)
     assert {each.path.stem for each in album.candidates} == {"dark", "grey", "bright"}
     assert "left out as photos of somebody else: stranger.png" in caplog.text
+    write_image(tmp_path / "two" / "one.png", _drawn(CLEAR, 0))
+    write_image(tmp_path / "two" / "other.png", _drawn(5, 0))
+    with pytest.raises(TwoFaceError, match=r"no two of its photos seem to be of one person \(one\.png, other\.png\)"):
+        read_album(tmp_path / "two", session, 2, embed)
 
 
 def test_an_album_without_a_face_is_a_sentence(session: RepairSession, tmp_path: Path) -> None:
