@@ -58,14 +58,7 @@ def fetch(names: Path, python: str, folder: Path) -> list[Path]:
     theirs += [f"--platform={name}" for name in PLATFORMS]
     for name in filter(None, lines):
         download = [*pip, "download", *given, *theirs, "--dest", str(folder), name]
-        build = [
-            *pip,
-            "wheel",
-            *given,
-            "--wheel-dir",
-            str(folder),
-            name,
-        ]  # of pure Python, and published as source alone
+        build = [*pip, "wheel", *given, "--wheel-dir", str(folder), name]  # of what is published as source alone
         if subprocess.run(download, capture_output=True, check=False).returncode:
             done = subprocess.run(build, capture_output=True, text=True, check=False)
             if done.returncode:

@@ -16,6 +16,7 @@ from twoface_pl.faces.files import write_text
 from twoface_pl.faces.frame import Frame
 from twoface_pl.faces.recogniser import VARIABLE, SFace, sface_file
 from twoface_pl.serving.repair import RepairSession
+from twoface_pl.serving.spreadsheets import SEPARATORS, decoded, separator
 from twoface_pl.serving.target import Target
 
 log = logging.getLogger(__name__)
@@ -108,12 +109,9 @@ def write_table(folder: Path, verdicts: dict[str, Verdict]) -> Path:
     path, rows = folder / TABLE, dict[str, Sequence[str]]()
     if path.is_file():
         content = path.read_bytes()
-        try:
-            text = content.decode("utf-8-sig")
-        except UnicodeDecodeError:  # a spreadsheet's
-            text = content.decode("cp1252", "replace")
-        delimiter = ";" if ";" in text.partition("\n")[0] else ","
-        read = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        text = decoded(content) or content.decode("cp1252", "replace")  # whatever a spreadsheet has made of it
+        between, _ = separator(text)
+        read = csv.reader(io.StringIO(text, newline=""), delimiter=between if between in SEPARATORS else ",")
         rows = {row[0]: row for row in list(read)[1:] if len(row) == len(COLUMNS)}
     for name, verdict in verdicts.items():
         rows[name] = name, f"{verdict.likeness:.3f}", verdict.words, verdict.remark

@@ -80,8 +80,8 @@ def keeping(job: Job, photo: Photo, force: bool) -> Path:
     except NoRewriteError as error:
         if job.instead is None:
             raise TwoFaceError(f"output {job.output}: {error}") from None
-        check_output(job.instead, force)
         job.check_apart(job.instead)
+        check_output(job.instead, force)
         log.warning("%s: %s; it is written as %s", job.photo, error.why, job.instead.name)
         return job.instead
     return job.output

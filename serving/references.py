@@ -59,7 +59,7 @@ def _read(path: Path, job: Job, seen: np.ndarray, hole: np.ndarray | None) -> np
     if not same_file(path, job.photo):
         given, name = source(path)
         pixels = decode_image(given, name)
-        warn_of_completed(given, f"reference {path}")
+        warn_of_made(given, f"reference {path}")
     if pixels is None or is_copy(pixels, seen, hole):
         copied = "" if pixels is None or is_same(pixels, seen) else ", in a copy"
         log.warning("reference %s is left out: it is the photo itself%s", path, copied)
@@ -67,11 +67,12 @@ def _read(path: Path, job: Job, seen: np.ndarray, hole: np.ndarray | None) -> np
     return pixels
 
 
-def warn_of_completed(source: Path | bytes, name: str) -> None:
-    """Say of a reference that a model has filled it already: what that invented comes back."""
+def warn_of_made(source: Path | bytes, name: str) -> None:
+    """Say of a reference that it is no photo: what a model invented comes back."""
     if is_made(source, name):
         log.warning(
-            "%s says that a model has filled it: what that invented may come back; give an untouched photo", name
+            "%s says that a model or this program made it: what was invented may come back; give a photo",
+            name,
         )
 
 

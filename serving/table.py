@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,11 +22,11 @@ from twoface_pl.serving.plan import (
     result_suffix,
     unused,
 )
+from twoface_pl.serving.spreadsheets import SEPARATORS, decoded, separator
 
 SUFFIX = ".csv"
 COLUMNS = {"image", "mask", "references"}
 BETWEEN = ";"  # several references of a photo
-SEPARATORS = (",", ";", "\t")  # of columns, as spreadsheets of one country or another write them
 EXAMPLE = "a first line image,mask,references and below it a.jpg,a-mask.png,b.jpg;c.jpg"
 MOST_BYTES = 2**26
 
@@ -44,18 +43,6 @@ def is_table(path: Path) -> bool:
     return path.suffix.lower() == SUFFIX
 
 
-def _text(path: Path) -> str:
-    """A table's text, in UTF-8, or in UTF-16 with a mark."""
-    content = path.read_bytes()
-    encoding = "utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError:
-        text = "\0"
-    require("\0" not in text, f"{path}: no text in UTF-8; save it as CSV UTF-8")
-    return text
-
-
 def _place(table: Path, name: str) -> Path:
     """A path of a table: from its folder, from somebody's own, or from the root."""
     return table.parent / os.path.expanduser(name)
@@ -67,12 +54,10 @@ def _rows(text: str, path: Path) -> Iterator[dict[str, str]]:
     Raises:
         TwoFaceError: a column that is not known or is missing, or a line of more fields than columns.
     """
-    first, *_ = text.splitlines() or [""]
-    told = first.removeprefix("sep=") if first.startswith("sep=") else ""  # a line of its own, for spreadsheets
-    between = told or next((sign for sign in SEPARATORS if sign in first), SEPARATORS[0])
+    between, is_told = separator(text)
     require(between in SEPARATORS, f"{path}: columns are not separated by {between!r}; use commas")
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=between)
-    if told:
+    if is_told:
         next(reader)
     columns = [name.strip().casefold() for name in _next(reader, path) or []]
     if not {"image", "references"} <= set(columns) <= COLUMNS or len(set(columns)) < len(columns):
@@ -105,9 +90,11 @@ def _read(path: Path) -> list[_Row]:
     """The rows of a table; its paths are relative to its folder."""
     try:
         require(path.stat().st_size <= MOST_BYTES, f"{path}: more than {MOST_BYTES >> 20} MB for a table")
-        text = _text(path)
+        text = decoded(path.read_bytes())
     except OSError as error:
         raise TwoFaceError(f"{path}: cannot be read ({error.strerror})") from None
+    if text is None:
+        raise TwoFaceError(f"{path}: no text in UTF-8; save it as CSV UTF-8")
     rows = []
     for values in _rows(text, path):
         mask = values.get("mask")

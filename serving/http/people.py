@@ -29,7 +29,7 @@ from twoface_pl.serving.mask_input import MaskOptions, adjusted, is_mostly_grey
 from twoface_pl.serving.output import check_keeps
 from twoface_pl.serving.parsing import parse_box, parse_colour, parse_pixels, parse_truth
 from twoface_pl.serving.placing import parse_frame
-from twoface_pl.serving.references import is_copy, warn_of_completed
+from twoface_pl.serving.references import is_copy, warn_of_made
 from twoface_pl.serving.repair import RepairSession
 from twoface_pl.serving.target import find_target, opaque_in
 
@@ -272,7 +272,7 @@ class People:
         """Those that are not the photo itself, whose damage would come back from it; and their frames by hand."""
         pictures = [decode_image(content, "reference") for content in form.files["reference"]]
         for content in form.files["reference"]:
-            warn_of_completed(content, "a reference")
+            warn_of_made(content, "a reference")
         others = [not is_copy(pixels, seen, hole) for pixels in pictures]
         if not all(others):
             log.warning("a reference is left out: it is the photo itself")

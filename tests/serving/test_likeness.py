@@ -254,7 +254,7 @@ def test_the_command_takes_references_from_a_folder_and_checks(twoface: Run, tmp
     done = twoface(
         "inpaint", "--image", "photos/a.png", "--reference", "album/b.png", "--output", "x.png", cwd=tmp_path
     )
-    assert "reference album/b.png says that a model has filled it" in done.stderr
+    assert "reference album/b.png says that a model or this program made it" in done.stderr
     for wrong, says in (
         (["--recogniser", "nope"], "no recogniser nope; give SFace's ONNX file"),
         (["--reference", "album/dark.png"], "give --reference or --references-from, not both"),

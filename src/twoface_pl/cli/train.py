@@ -45,6 +45,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
     from twoface_pl.data.index import read_frame
     from twoface_pl.masks import build_mask_policy
     from twoface_pl.networks.options import require_number, require_whole
+    from twoface_pl.training.checkpoints import newest
     from twoface_pl.training.module import BEGUN, InpaintingModule
     from twoface_pl.training.objective import check_losses
     from twoface_pl.training.start import start_from
@@ -61,7 +62,7 @@ def run(config: dict[str, Any], folder: Path) -> None:
     resume = local(config["resume"]) if config["resume"] and config["resume"] != AUTO else None
     if config["resume"] == AUTO:
         found = _newest(folder)
-        if found is not None and found.is_done(config["max_batches"], config["max_minutes"], config["stop_when"] or {}):
+        if found is not None and _is_done(found, config):
             batches = counted(found.batches, "batch", "batches")
             print(f"the training is done, with {batches}; its last checkpoint is {found.path}")
             return
@@ -145,8 +146,8 @@ def run(config: dict[str, Any], folder: Path) -> None:
         if mirror is not None and module.global_rank == 0:
             mirror.send()  # what was logged since the last checkpoint
     except Stopped as stopped:
-        saved = module.batches_saved
-        is_left = saved is not None and not _is_done(folder, config)
+        last = newest(folder) if module.batches_saved is not None else None
+        is_left = last is not None and not _is_done(last, config)
         more = _how_to_go_on(stopped.number, where, config["resume"] == AUTO) if is_left else ""
         raise Stopped(stopped.number, f"{stopped.kept}{more}") from None
     if module.global_rank == 0:
@@ -170,11 +171,8 @@ def _check_unused(folder: Path, resume: Path | None) -> None:
     require(is_its_own or not is_used, f"{folder} holds a training already; {told}")
 
 
-def _is_done(folder: Path, config: dict[str, Any]) -> bool:
-    from twoface_pl.training.checkpoints import newest
-
-    found = newest(folder)
-    return found is not None and found.is_done(config["max_batches"], config["max_minutes"], config["stop_when"] or {})
+def _is_done(saved: Saved, config: dict[str, Any]) -> bool:
+    return saved.is_done(config["max_batches"], config["max_minutes"], config["stop_when"] or {})
 
 
 def _mirror(folder: Path) -> Mirror | None:
