@@ -146,8 +146,8 @@ def run(config: dict[str, Any], folder: Path) -> None:
         if mirror is not None and module.global_rank == 0:
             mirror.send()  # what was logged since the last checkpoint
     except Stopped as stopped:
-        last = newest(folder) if module.batches_saved is not None else None
-        is_left = last is not None and not _is_done(last, config)
+        reached = newest(folder) if module.batches_saved is not None else None
+        is_left = reached is not None and not _is_done(reached, config)
         more = _how_to_go_on(stopped.number, where, config["resume"] == AUTO) if is_left else ""
         raise Stopped(stopped.number, f"{stopped.kept}{more}") from None
     if module.global_rank == 0:

@@ -104,11 +104,8 @@ def test_json_says_where_the_faces_are_and_what_there_is_to_say(
     assert any("stretched" in remark for remark in answer["remarks"])
     as_picture = _ask(client, _file(photo), other, mask=small)
     assert "stretched" in as_picture.headers["x-remarks"]
-    again = _ask(client, _file(photo), as_picture.content, mask=_file(hole))
-    assert (
-        "a reference says that a model or this program made it: what was invented may come"
-        in again.headers["x-remarks"]
-    )
+    made = "a reference says that a model or this program made it: what was invented may come"
+    assert made in _ask(client, _file(photo), as_picture.content, mask=_file(hole)).headers["x-remarks"]
     inks = Image.fromarray(photo).convert("CMYK")
     for kind, said in (
         ("TIFF", "format tiff: the photo is in CMYK, the result in sRGB"),
